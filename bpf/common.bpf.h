@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause) */
+/*
+ * What every BPF program here shares: the maps, the one way to send a record, and how a task is
+ * described. Maps and settings are weak, so that each object may carry them and the linker keeps
+ * one of each.
+ *
+ * Records are reserved at their full size and sent with hdr.size set to what is used. A shared
+ * scratch buffer would allow smaller reservations, but handlers can be preempted by others of the
+ * same kind on the same CPU, and kernels before 5.12 have no atomic that could guard it.
+ */
+#ifndef SVCTRACE_COMMON_BPF_H
+#define SVCTRACE_COMMON_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "svctrace/wire.h"
+#include "layout.h"
+
+#define PF_EXITING 0x00000004
+#define PF_KTHREAD 0x00200000
+
+/* The hierarchy whose cgroups the manager names: 0 is cgroup v2, else the id of v1's name=systemd.
+ */
+const volatile __s32 tracked_hierarchy __weak = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KIND_COUNT_MAX);
+	__type(key, __u32);
+	__type(value, struct kind_count);
+} counts SEC(".maps") __weak;
+
+/* The managers that are traced, by tgid. Whoever else maps the library is nobody to us. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct manager_layout);
+} managers SEC(".maps") __weak;
+
+/* Cgroups that are a service or lie below one, by id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u8);
+} service_cgroups SEC(".maps") __weak;
+
+/* Lost records of all kinds: mapped by user space, so that no loss costs no system call. */
+__u64 lost_total __weak = 0;
+
+/* Reserves a record and fills its header; NULL (and counted) when the ring is full. */
+static __always_inline void *record_reserve(__u32 kind, __u64 fixed, __u64 tail)
+{
+	struct wire_hdr *h = bpf_ringbuf_reserve(&events, fixed + tail, 0);
+	struct kind_count *c = bpf_map_lookup_elem(&counts, &kind);
+	__u64 id = bpf_get_current_pid_tgid();
+
+	if (!h) {
+		__sync_fetch_and_add(&lost_total, 1);
+		if (c)
+			__sync_fetch_and_add(&c->lost, 1);
+		return NULL;
+	}
+	if (c)
+		__sync_fetch_and_add(&c->sent, 1);
+	__builtin_memset(h, 0, fixed);
+	h->size = fixed;
+	h->kind = kind;
+	h->mono_ns = bpf_ktime_get_ns();
+	h->tgid = id >> 32;
+	h->tid = id;
+	return h;
+}
+
+static __always_inline void record_submit(void *record)
+{
+	bpf_ringbuf_submit(record, 0);
+}
+
+/*
+ * The length that a bpf_probe_read_*_str() of at most max bytes stored, without its NUL. Says so
+ * in the record when the string was cut.
+ */
+static __always_inline __u16 string_len(struct wire_hdr *h, long ret, __u16 max)
+{
+	if (ret <= 0)
+		return 0;
+	if (ret >= max)
+		h->flags |= WIRE_F_TRUNCATED;
+	return ret - 1;
+}
+
+/* Appends a string of exactly one tail; str is set to where it went. */
+static __always_inline void tail_string(struct wire_hdr *h, struct wire_str *str, char *tail,
+					__u16 fixed, __u16 max, const char *src, bool user)
+{
+	long n = user ? bpf_probe_read_user_str(tail, max, src)
+		      : bpf_probe_read_kernel_str(tail, max, src);
+
+	str->off = fixed;
+	str->len = string_len(h, n, max);
+	h->size = fixed + str->len;
+}
+
+struct task_struct___old {
+	__u64 real_start_time;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 task_start(struct task_struct *leader)
+{
+	if (bpf_core_field_exists(leader->start_boottime))
+		return BPF_CORE_READ(leader, start_boottime);
+	return BPF_CORE_READ((struct task_struct___old *)leader, real_start_time);
+}
+
+#define V1_LINKS_MAX 24 /* hierarchies a task can be in */
+
+/* cgroup v1: the task's css_set links to one cgroup of each hierarchy. */
+static __always_inline struct cgroup *task_cgroup_v1(struct css_set *cset)
+{
+	struct list_head *head = &cset->cgrp_links;
+	struct list_head *pos = BPF_CORE_READ(cset, cgrp_links.next);
+
+	for (int i = 0; i < V1_LINKS_MAX && pos && pos != head; i++) {
+		struct cgrp_cset_link *link =
+			(void *)pos - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
+		struct cgroup *cgrp = BPF_CORE_READ(link, cgrp);
+
+		if (BPF_CORE_READ(cgrp, root, hierarchy_id) == tracked_hierarchy)
+			return cgrp;
+		pos = BPF_CORE_READ(pos, next);
+	}
+	return NULL;
+}
+
+static __always_inline __u64 cgroup_id(struct cgroup *cgrp)
+{
+	return cgrp ? BPF_CORE_READ(cgrp, kn, id) : 0;
+}
+
+/* The id of the task's cgroup in the tracked hierarchy; 0 if it has none. */
+static __always_inline __u64 task_cgroup(struct task_struct *t)
+{
+	struct css_set *cset = BPF_CORE_READ(t, cgroups);
+
+	if (tracked_hierarchy)
+		return cgroup_id(task_cgroup_v1(cset));
+	return BPF_CORE_READ(cset, dfl_cgrp, kn, id);
+}
+
+static __always_inline bool is_service_cgroup(__u64 id)
+{
+	return bpf_map_lookup_elem(&service_cgroups, &id) != NULL;
+}
+
+static __always_inline bool in_service(struct task_struct *t)
+{
+	return is_service_cgroup(task_cgroup(t));
+}
+
+static __always_inline void fill_task(struct wire_task *w, struct task_struct *t, __u64 cgroup)
+{
+	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+	unsigned int level = BPF_CORE_READ(pid, level);
+	struct upid up = {};
+
+	/* numbers[] is a flexible array of (number, namespace), one for each level */
+	if (pid)
+		bpf_probe_read_kernel(&up, sizeof(up), &pid->numbers[level]);
+	w->tgid = BPF_CORE_READ(t, tgid);
+	w->tid = BPF_CORE_READ(t, pid);
+	w->ns_tgid = up.nr;
+	w->pidns = BPF_CORE_READ(up.ns, ns.inum);
+	w->start_ns = task_start(leader);
+	w->cgroup = cgroup;
+	w->uid = BPF_CORE_READ(t, cred, uid.val);
+	w->ppid = BPF_CORE_READ(t, real_parent, tgid);
+	bpf_probe_read_kernel_str(w->comm, sizeof(w->comm), &t->comm);
+}
+
+/*
+ * The arguments of a task whose memory is the current one. They are NUL-separated; what is longer
+ * than the room is cut and marked.
+ */
+static __always_inline void tail_cmdline(struct wire_hdr *h, struct wire_str *str, char *tail,
+					 __u16 off, struct task_struct *t)
+{
+	struct mm_struct *mm = BPF_CORE_READ(t, mm);
+	unsigned long start = BPF_CORE_READ(mm, arg_start);
+	unsigned long len = BPF_CORE_READ(mm, arg_end) - start;
+
+	str->off = off;
+	if (!mm || !start)
+		return;
+	if (len > WIRE_CMDLINE_MAX - 1) {
+		len = WIRE_CMDLINE_MAX - 1;
+		h->flags |= WIRE_F_TRUNCATED;
+	}
+	len &= WIRE_CMDLINE_MAX - 1; /* for the verifier */
+	if (bpf_probe_read_user(tail, len, (void *)start) < 0)
+		return;
+	str->len = len;
+	h->size = off + len;
+}
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
+/*
+ * The service manager's own decisions: uprobes in the code that PID 1 runs.
+ *
+ * Handlers only read. Fields are read at offsets that the resolver found in this very build
+ * (struct manager_layout); a field without an offset is sent as WIRE_NONE.
+ */
+#include "common.bpf.h"
+
+struct service_record {
+	struct wire_service s;
+	char id[WIRE_ID_MAX];
+	char path[WIRE_PATH_MAX];
+};
+
+/* The manager may have asked for the PID file's result: remembered from entry to return, by tid. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u64);
+	__type(value, __u64);
+} pidfile_calls SEC(".maps");
+
+static __always_inline struct manager_layout *current_manager(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&managers, &tgid);
+}
+
+static __always_inline __s32 read_s32(const void *base, __u32 offset)
+{
+	__s32 v;
+
+	if (offset == LAYOUT_MISSING || bpf_probe_read_user(&v, sizeof(v), base + offset) < 0)
+		return WIRE_NONE;
+	return v;
+}
+
+static __always_inline void *read_ptr(const void *base, __u32 offset)
+{
+	void *p;
+
+	if (offset == LAYOUT_MISSING || bpf_probe_read_user(&p, sizeof(p), base + offset) < 0)
+		return NULL;
+	return p;
+}
+
+static __always_inline void fill_service(struct service_record *r, const void *unit,
+					 const struct manager_layout *l)
+{
+	const void *job = read_ptr(unit, l->unit_job);
+
+	r->s.unit = (__u64)unit;
+	r->s.main_pid = read_s32(unit, l->main_pid);
+	r->s.control_pid = read_s32(unit, l->control_pid);
+	r->s.result = read_s32(unit, l->result);
+	r->s.state = read_s32(unit, l->state);
+	r->s.job_type = WIRE_NONE;
+	if (job) {
+		r->s.job_type = read_s32(job, l->job_type);
+		r->s.job_id = read_s32(job, l->job_id);
+	}
+	tail_string(&r->s.h, &r->s.id, r->id, sizeof(r->s), WIRE_ID_MAX, read_ptr(unit, l->unit_id),
+		    true);
+}
+
+static __always_inline int service_event(__u32 kind, const void *unit, __s32 a0, __s32 a1, __s32 a2)
+{
+	struct manager_layout *l = current_manager();
+	struct service_record *r;
+
+	if (!l)
+		return 0;
+	r = record_reserve(kind, sizeof(r->s), sizeof(r->id));
+	if (!r)
+		return 0;
+	r->s.arg[0] = a0;
+	r->s.arg[1] = a1;
+	r->s.arg[2] = a2;
+	fill_service(r, unit, l);
+	record_submit(r);
+	return 0;
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_enter_stop, void *s, int result)
+{
+	return service_event(WIRE_SERVICE_ENTER_STOP, s, result, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_enter_signal, void *s, int state, int result)
+{
+	return service_event(WIRE_SERVICE_ENTER_SIGNAL, s, state, result, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_enter_dead, void *s, int result, bool allow_restart)
+{
+	return service_event(WIRE_SERVICE_ENTER_DEAD, s, result, allow_restart, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_set_state, void *s, int state)
+{
+	return service_event(WIRE_SERVICE_SET_STATE, s, state, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_stop, void *u)
+{
+	return service_event(WIRE_SERVICE_STOP, u, 0, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_sigchld_event, void *u, int pid, int code, int status)
+{
+	return service_event(WIRE_SERVICE_SIGCHLD, u, pid, code, status);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_notify_cgroup_empty_event, void *u)
+{
+	return service_event(WIRE_SERVICE_CGROUP_EMPTY, u, 0, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_notify_cgroup_oom_event, void *u)
+{
+	return service_event(WIRE_SERVICE_OOM, u, 0, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_dispatch_timer, void *source, __u64 usec, void *s)
+{
+	return service_event(WIRE_SERVICE_TIMER, s, 0, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_dispatch_watchdog, void *source, __u64 usec, void *s)
+{
+	return service_event(WIRE_SERVICE_WATCHDOG, s, 0, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_force_watchdog, void *s)
+{
+	return service_event(WIRE_SERVICE_WATCHDOG, s, 1, 0, 0);
+}
+
+/* bus_unit_queue_job_one(), or bus_unit_queue_job() in builds that have only that. */
+SEC("uprobe")
+int BPF_KPROBE(bus_unit_queue_job, void *message, void *u, int type, int mode)
+{
+	return service_event(WIRE_BUS_QUEUE_JOB, u, type, mode, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(service_load_pid_file, void *s, bool may_warn)
+{
+	struct manager_layout *l = current_manager();
+	__u64 tid = bpf_get_current_pid_tgid(), unit = (__u64)s;
+	struct service_record *r;
+	char *path = l ? read_ptr(s, l->pid_file) : NULL;
+	long n;
+
+	if (!path) /* also called for services without PIDFile= */
+		return 0;
+	bpf_map_update_elem(&pidfile_calls, &tid, &unit, BPF_ANY);
+	r = record_reserve(WIRE_SERVICE_PIDFILE_LOAD, sizeof(r->s),
+			   sizeof(r->id) + sizeof(r->path));
+	if (!r)
+		return 0;
+	__builtin_memset(r->id, 0, sizeof(r->id)); /* the path lies behind it */
+	r->s.arg[0] = may_warn;
+	fill_service(r, s, l);
+	n = bpf_probe_read_user_str(r->path, sizeof(r->path), path);
+	r->s.path.off = sizeof(r->s) + sizeof(r->id);
+	r->s.path.len = string_len(&r->s.h, n, sizeof(r->path));
+	r->s.h.size = r->s.path.off + r->s.path.len;
+	record_submit(r);
+	return 0;
+}
+
+SEC("uretprobe")
+int BPF_KRETPROBE(service_load_pid_file_return, int ret)
+{
+	__u64 tid = bpf_get_current_pid_tgid();
+	__u64 *unit = bpf_map_lookup_elem(&pidfile_calls, &tid);
+	void *s;
+
+	if (!unit)
+		return 0;
+	s = (void *)*unit;
+	bpf_map_delete_elem(&pidfile_calls, &tid);
+	return service_event(WIRE_SERVICE_PIDFILE_RESULT, s, ret, 0, 0);
+}
+
+struct path_record {
+	struct wire_path p;
+	char path[WIRE_PATH_MAX];
+};
+
+SEC("uprobe")
+int BPF_KPROBE(manager_notify_cgroup_empty, void *m, const char *cgroup)
+{
+	struct path_record *r;
+
+	if (!current_manager())
+		return 0;
+	r = record_reserve(WIRE_MANAGER_CGROUP_EMPTY, sizeof(r->p), sizeof(r->path));
+	if (!r)
+		return 0;
+	tail_string(&r->p.h, &r->p.path, r->path, sizeof(r->p), sizeof(r->path), cgroup, true);
+	record_submit(r);
+	return 0;
+}
+
+SEC("uprobe")
+int BPF_KPROBE(on_cgroup_inotify_event)
+{
+	struct wire_path *r;
+
+	if (!current_manager())
+		return 0;
+	r = record_reserve(WIRE_MANAGER_CGROUP_EVENT, sizeof(*r), 0);
+	if (!r)
+		return 0;
+	record_submit(r);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
+/*
+ * Signals to service processes, seen where the kernel delivers them: complete_signal(). The sender
+ * cannot forge it, and every way to send passes it (kill, tgkill, pidfd_send_signal, the kernel).
+ *
+ * One handler, three ways in: fentry, kprobe, and where a kernel has neither, the signal_generate
+ * tracepoint. Cheapest tests first: this runs for every signal on the machine.
+ */
+#include "common.bpf.h"
+
+#define SIGKILL		       9
+#define SIGCHLD		       17
+#define SIGURG		       23
+
+#define SI_USER		       0
+#define SI_KERNEL	       0x80
+#define TRACE_SIGNAL_DELIVERED 0
+
+struct signal_record {
+	struct wire_signal s;
+	char cmdline[WIRE_CMDLINE_MAX];
+};
+
+/* Fields that a kernel without audit does not have. */
+struct task_struct___audit {
+	kuid_t loginuid;
+	unsigned int sessionid;
+} __attribute__((preserve_access_index));
+
+static __always_inline void fill_sender(struct signal_record *r, struct task_struct *t)
+{
+	struct task_struct___audit *a = (void *)t;
+	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
+
+	fill_task(&r->s.sender, t, task_cgroup(t));
+	r->s.loginuid = r->s.session = -1;
+	if (bpf_core_field_exists(a->loginuid)) {
+		r->s.loginuid = BPF_CORE_READ(a, loginuid.val);
+		r->s.session = BPF_CORE_READ(a, sessionid);
+	}
+	if (tty)
+		bpf_probe_read_kernel_str(r->s.tty, sizeof(r->s.tty), &tty->name);
+}
+
+static __always_inline void fill_ancestors(struct signal_record *r, struct task_struct *t)
+{
+	for (int i = 0; i < WIRE_ANCESTORS_MAX; i++) {
+		struct task_struct *parent = BPF_CORE_READ(t, real_parent, group_leader);
+		__u32 tgid = BPF_CORE_READ(parent, tgid);
+
+		if (!tgid || parent == t)
+			return;
+		r->s.ancestors[i].tgid = tgid;
+		r->s.ancestors[i].start_ns = task_start(parent);
+		bpf_probe_read_kernel_str(r->s.ancestors[i].comm, WIRE_COMM_LEN, &parent->comm);
+		r->s.n_ancestors = i + 1;
+		t = parent;
+	}
+}
+
+/* bpf_task_pt_regs() came with 5.15; without it the call is not known. */
+static __always_inline __s32 current_syscall(void)
+{
+	struct pt_regs *regs;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return WIRE_NONE;
+	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+#if defined(__TARGET_ARCH_x86)
+	return (__s32)BPF_CORE_READ(regs, orig_ax);
+#elif defined(__TARGET_ARCH_arm64)
+	return BPF_CORE_READ(regs, syscallno);
+#endif
+}
+
+static __always_inline int signal_event(int sig, struct task_struct *target, __s32 code, bool group)
+{
+	struct task_struct *sender = (void *)bpf_get_current_task();
+	__u32 sender_tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 flags = BPF_CORE_READ(target, flags);
+	struct signal_record *r;
+	__u64 cgroup = task_cgroup(target);
+
+	/* a SIGKILL that wakes nobody is how a hang begins, wherever the target lives */
+	if (!is_service_cgroup(cgroup) && !(sig == SIGKILL && (flags & PF_EXITING)))
+		return 0;
+	r = record_reserve(WIRE_SIGNAL, sizeof(r->s), sizeof(r->cmdline));
+	if (!r)
+		return 0;
+	r->s.sig = sig;
+	r->s.code = code;
+	r->s.syscall = current_syscall();
+	r->s.target_flags =
+		(flags & PF_EXITING ? WIRE_TARGET_EXITING : 0) | (group ? WIRE_TARGET_GROUP : 0);
+	if (bpf_map_lookup_elem(&managers, &sender_tgid))
+		r->s.target_flags |= WIRE_TARGET_MANAGER_SENT;
+	fill_task(&r->s.target, target, cgroup);
+	fill_sender(r, sender);
+	fill_ancestors(r, sender);
+	tail_cmdline(&r->s.h, &r->s.cmdline, r->cmdline, sizeof(r->s), sender);
+	record_submit(r);
+	return 0;
+}
+
+/* No verdict needs these: children that ended, and what runtimes send to themselves. */
+static __always_inline bool is_noise(int sig, struct task_struct *target)
+{
+	return sig == SIGCHLD ||
+	       (sig == SIGURG && BPF_CORE_READ(target, tgid) == bpf_get_current_pid_tgid() >> 32);
+}
+
+/* The siginfo was queued last, just before complete_signal() is called; SIGKILL queues none. */
+static __always_inline __s32 queued_code(int sig, struct task_struct *p, bool group)
+{
+	struct signal_struct *shared = BPF_CORE_READ(p, signal);
+	struct list_head *head = group ? &shared->shared_pending.list : &p->pending.list;
+	struct list_head *last = BPF_CORE_READ(head, prev);
+	struct sigqueue *q = (void *)last - bpf_core_field_offset(struct sigqueue, list);
+
+	if (sig == SIGKILL || last == head || BPF_CORE_READ(q, info.si_signo) != sig)
+		return WIRE_NONE;
+	return BPF_CORE_READ(q, info.si_code);
+}
+
+static __always_inline int on_complete_signal(int sig, struct task_struct *p, int type)
+{
+	bool group = type != 0; /* PIDTYPE_PID */
+
+	if (is_noise(sig, p))
+		return 0;
+	return signal_event(sig, p, queued_code(sig, p, group), group);
+}
+
+SEC("fentry/complete_signal")
+int BPF_PROG(complete_signal_fentry, int sig, struct task_struct *p, int type)
+{
+	return on_complete_signal(sig, p, type);
+}
+
+SEC("kprobe/complete_signal")
+int BPF_KPROBE(complete_signal_kprobe, int sig, struct task_struct *p, int type)
+{
+	return on_complete_signal(sig, p, type);
+}
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(signal_generate, int sig, struct kernel_siginfo *info, struct task_struct *p,
+	     int group, int result)
+{
+	__s32 code = SI_USER; /* SEND_SIG_NOINFO */
+
+	if (result != TRACE_SIGNAL_DELIVERED || is_noise(sig, p))
+		return 0;
+	if ((unsigned long)info == 1) /* SEND_SIG_PRIV */
+		code = SI_KERNEL;
+	else if (info)
+		code = BPF_CORE_READ(info, si_code);
+	return signal_event(sig, p, code, group);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

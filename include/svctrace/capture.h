@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Live capture: resolve, load, attach, then hand every wire record to a sink.
+ *
+ * The stream is what a recording would hold: it begins with WIRE_START, WIRE_CLOCK, the manager,
+ * its enum tables and symbols, one WIRE_PROBE for each probe, the cgroups and the processes of
+ * services that exist already; then kernel-made records in ring buffer order, each preceded by what
+ * /proc still knew about the processes it names; WIRE_LOST where records were dropped; WIRE_IDLE
+ * when nothing came for a while. All pids are of the initial pid namespace.
+ */
+#ifndef SVCTRACE_CAPTURE_H
+#define SVCTRACE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "svctrace/event.h"
+
+#define CAPTURE_RING_DEFAULT (4u << 20) /* bytes */
+
+struct capture_options {
+	pid_t manager;	     /* the service manager to trace; 0: PID 1 */
+	size_t ring_size;    /* bytes, rounded up to a power of two pages; 0: the default */
+	uint64_t timeout_ns; /* capture_run() returns after that long; 0: never */
+	void (*log)(bool debug, const char *line); /* what libbpf and the probes have to say */
+};
+
+/* One clear line about what went wrong, and one about what to do next (may be empty). */
+struct capture_error {
+	char what[512];
+	char next[512];
+};
+
+struct capture;
+
+/*
+ * Resolves, loads and attaches; nothing reaches the sink yet. Negative errno with *err filled:
+ * -EPERM (privileges), -ESRCH (no such manager), -ENOEXEC (not a systemd), -ENOENT (an essential
+ * probe is missing) or what the kernel said.
+ */
+int capture_new(const struct capture_options *o, struct capture **ret, struct capture_error *err);
+void capture_freep(struct capture **c);
+
+/*
+ * Streams until capture_stop(), the timeout, or until the sink returns non-zero, which is then
+ * returned. Whatever the reason, what the ring still holds is delivered before, and the stream ends
+ * with WIRE_END unless the sink refused.
+ */
+int capture_run(struct capture *c, wire_sink sink, void *ctx);
+
+/* Ends capture_run(); safe in a signal handler. */
+void capture_stop(struct capture *c);
+
+/* What became of one probe. Strings live as long as the capture. */
+struct capture_probe {
+	const char *name;   /* the function that it watches */
+	const char *how;    /* "uprobe", "fentry", "kprobe", "tracepoint", "none" */
+	const char *reason; /* what is lost and why; "" when nothing is */
+	int error;	    /* 0: live */
+	uint64_t events;    /* records sent so far */
+	uint64_t lost;
+};
+
+/* The i-th probe; -ENOENT behind the last one. */
+int capture_probe(const struct capture *c, unsigned int i, struct capture_probe *ret);
+
+/* ns that the parts of capture_new() took. */
+struct capture_times {
+	uint64_t resolve_ns, load_ns, attach_ns;
+};
+void capture_times(const struct capture *c, struct capture_times *ret);
+
+/* Where the manager's code is: "libsystemd-core-252.so", and how its functions were found. */
+const char *capture_object(const struct capture *c);
+pid_t capture_manager(const struct capture *c);
+
+#endif

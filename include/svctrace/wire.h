@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause) */
+/*
+ * The records that BPF programs and the capture layer send, and that a recording keeps.
+ *
+ * One stream, one direction: every record starts with struct wire_hdr, carries fixed-width fields
+ * in host byte order, and ends with a tail of bytes that struct wire_str slices point into.
+ * Kinds are numbered and append-only; fields are only ever added behind the existing ones. A reader
+ * skips (and counts) kinds that it does not know and checks every length before use: what comes
+ * from a ring buffer or a file is trusted no further than its bytes reach.
+ *
+ * Units: mono_ns is CLOCK_MONOTONIC in ns, start_ns is CLOCK_BOOTTIME in ns, pid numbers are those
+ * of the initial pid namespace unless a field says ns_.
+ *
+ * This header is shared with BPF programs: include <linux/types.h> or vmlinux.h before it.
+ */
+#ifndef SVCTRACE_WIRE_H
+#define SVCTRACE_WIRE_H
+
+/* Kinds 1..99 come from BPF programs, 100.. from the capture layer in user space. */
+enum wire_kind {
+	/* The manager's own decisions (uprobes): struct wire_service unless noted. */
+	WIRE_SERVICE_ENTER_STOP = 1,   /* arg: result */
+	WIRE_SERVICE_ENTER_SIGNAL = 2, /* arg: state, result */
+	WIRE_SERVICE_ENTER_DEAD = 3,   /* arg: result, allow_restart */
+	WIRE_SERVICE_SET_STATE = 4,    /* arg: new state */
+	WIRE_SERVICE_STOP = 5,         /* a job runs the unit's stop() */
+	WIRE_SERVICE_SIGCHLD = 6,      /* arg: pid, si_code (CLD_*), si_status */
+	WIRE_SERVICE_CGROUP_EMPTY = 7, /* service_notify_cgroup_empty_event */
+	WIRE_MANAGER_CGROUP_EMPTY = 8, /* struct wire_path: manager_notify_cgroup_empty, cgroup v1 */
+	WIRE_SERVICE_PIDFILE_LOAD = 9, /* arg: may_warn; path is the PID file's */
+	WIRE_SERVICE_PIDFILE_RESULT = 10, /* arg: return value (1 new main PID, 0 same, -errno) */
+	WIRE_SERVICE_TIMER = 11,          /* service_dispatch_timer: its source's userdata */
+	WIRE_SERVICE_WATCHDOG = 12,       /* service_dispatch_watchdog, service_force_watchdog */
+	WIRE_SERVICE_OOM = 13,            /* service_notify_cgroup_oom_event */
+	WIRE_BUS_QUEUE_JOB = 14,          /* a bus client asks; arg: job type, job mode */
+	WIRE_MANAGER_CGROUP_EVENT = 15,   /* struct wire_path, empty: on_cgroup_inotify_event, v2 */
+
+	/* The kernel's. */
+	WIRE_FORK = 30,            /* struct wire_fork */
+	WIRE_EXEC = 31,            /* struct wire_exec */
+	WIRE_EXIT = 32,            /* struct wire_exit: the last thread of a process */
+	WIRE_SIGNAL = 33,          /* struct wire_signal */
+	WIRE_OOM_VICTIM = 34,      /* struct wire_exit, code 0 */
+	WIRE_CGROUP_MKDIR = 35,    /* struct wire_path */
+	WIRE_CGROUP_RMDIR = 36,    /* struct wire_path */
+	WIRE_CGROUP_ATTACH = 37,   /* struct wire_attach */
+	WIRE_CGROUP_POPULATED = 38, /* struct wire_path, value: populated (1) or empty (0) */
+	WIRE_PIDNS_ZAP_ENTER = 39, /* struct wire_pidns */
+	WIRE_PIDNS_ZAP_EXIT = 40,  /* struct wire_pidns */
+	WIRE_FUSE_FLUSH_ENTER = 41, /* struct wire_fuse */
+	WIRE_FUSE_FLUSH_EXIT = 42,  /* struct wire_fuse, ret set */
+
+	/* The capture layer's. */
+	WIRE_START = 100,   /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
+	WIRE_CLOCK = 101,   /* struct wire_clock: at start and whenever the wall clock was set */
+	WIRE_MANAGER = 102, /* struct wire_manager */
+	WIRE_ENUM = 103,    /* struct wire_enum */
+	WIRE_SYMBOL = 104,  /* struct wire_symbol */
+	WIRE_PROBE = 105,   /* struct wire_probe: what is attached, and how */
+	WIRE_PROC = 106,    /* struct wire_proc: what /proc said of a process */
+	WIRE_LOST = 107,    /* struct wire_lost */
+	WIRE_IDLE = 108,    /* struct wire_hdr alone: nothing came for a while; time goes on */
+	WIRE_END = 109,     /* struct wire_hdr alone: the capture ended here, in good order */
+	WIRE_CGROUP = 110,  /* struct wire_path: a cgroup that existed when capture began */
+};
+
+/* wire_hdr.flags */
+#define WIRE_F_TRUNCATED (1u << 0) /* a string was longer than its room */
+
+#define WIRE_ID_MAX        256 /* unit names: systemd's UNIT_NAME_MAX, with NUL */
+#define WIRE_PATH_MAX      512 /* paths in kernel-made records */
+#define WIRE_CMDLINE_MAX   512 /* command lines in kernel-made records */
+#define WIRE_ANCESTORS_MAX 10
+#define WIRE_COMM_LEN      16
+#define WIRE_TTY_LEN       16
+#define WIRE_RECORD_MAX    32768 /* no record is longer */
+
+#define WIRE_NONE (-2147483647 - 1) /* "could not be read" in signed fields */
+
+struct wire_hdr {
+	__u16 size; /* of the whole record, tail included */
+	__u16 kind; /* enum wire_kind */
+	__u32 flags;
+	__u64 mono_ns;
+	__u32 tgid; /* the task in whose context it happened */
+	__u32 tid;
+};
+
+/* A slice of the record's own bytes, counted from its start. No NUL at its end is promised. */
+struct wire_str {
+	__u16 off;
+	__u16 len;
+};
+
+/* Who a process is. (tgid, start_ns) never repeats within one boot. */
+struct wire_task {
+	__u32 tgid;
+	__u32 tid;
+	__u32 ns_tgid;  /* its number in its own pid namespace … */
+	__u32 pidns;    /* … whose inode this is */
+	__u64 start_ns; /* CLOCK_BOOTTIME, of the thread group's leader */
+	__u64 cgroup;   /* id in the hierarchy that the manager uses */
+	__u32 uid;
+	__u32 ppid;
+	char comm[WIRE_COMM_LEN];
+};
+
+struct wire_service {
+	struct wire_hdr h;
+	__u64 unit; /* the Unit's address: tells two units of one manager apart, nothing else */
+	__s32 main_pid;    /* in the manager's pid namespace; 0: none */
+	__s32 control_pid; /* likewise */
+	__s32 result;      /* Service.result; enum numbers of this very build */
+	__s32 state;       /* Service.state before this call */
+	__s32 arg[3];      /* see enum wire_kind */
+	__s32 job_type;    /* of Unit.job; WIRE_NONE: no job */
+	__u32 job_id;
+	struct wire_str id;   /* Unit.id */
+	struct wire_str path; /* PID file path, where the kind has one */
+	__u32 pad;
+};
+
+struct wire_path {
+	struct wire_hdr h;
+	__u64 id;     /* cgroup id, 0 where there is none */
+	__u64 parent; /* id of the parent cgroup, 0 if unknown */
+	__s32 value;
+	struct wire_str path;
+};
+
+struct wire_fork {
+	struct wire_hdr h; /* the parent */
+	struct wire_task child;
+};
+
+struct wire_exec {
+	struct wire_hdr h;
+	struct wire_task task;
+	struct wire_str exe;
+	struct wire_str cmdline; /* arguments, each ended by NUL */
+};
+
+struct wire_exit {
+	struct wire_hdr h;
+	struct wire_task task;
+	__s32 code; /* wait(2) status: exit status << 8, or signal | 0x80 if core dumped */
+	__u32 pad;
+};
+
+struct wire_ancestor {
+	__u64 start_ns;
+	__u32 tgid;
+	__u32 pad;
+	char comm[WIRE_COMM_LEN];
+};
+
+/* wire_signal.target_flags */
+#define WIRE_TARGET_EXITING (1u << 0) /* PF_EXITING: the signal wakes nobody */
+#define WIRE_TARGET_GROUP   (1u << 1) /* sent to the process, not to one thread */
+#define WIRE_TARGET_MANAGER_SENT (1u << 2) /* the sender is a traced manager */
+
+struct wire_signal {
+	struct wire_hdr h; /* the context: the sender, unless the kernel raised it */
+	__s32 sig;
+	__s32 code;    /* si_code; WIRE_NONE: not known (the kernel queues no siginfo for SIGKILL) */
+	__s32 syscall; /* number of the system call that the sender was in; -1: none; WIRE_NONE */
+	__u32 target_flags;
+	struct wire_task sender;
+	struct wire_task target;
+	__u32 loginuid; /* of the sender; (u32)-1: none */
+	__u32 session;  /* audit session of the sender; (u32)-1: none */
+	char tty[WIRE_TTY_LEN];
+	__u32 n_ancestors;
+	__u32 pad;
+	struct wire_ancestor ancestors[WIRE_ANCESTORS_MAX]; /* parent first, PID 1 last if it fits */
+	struct wire_str cmdline;                            /* of the sender */
+	__u32 pad2;
+};
+
+struct wire_attach {
+	struct wire_hdr h; /* the mover */
+	struct wire_task task;
+	__u64 cgroup; /* where to */
+	struct wire_str path;
+	__u32 threadgroup;
+};
+
+struct wire_pidns {
+	struct wire_hdr h;
+	struct wire_task init;
+	__u32 pidns;
+	__u32 pad;
+};
+
+struct wire_fuse {
+	struct wire_hdr h;
+	struct wire_task task;
+	__u32 connection; /* minor of st_dev: N of /sys/fs/fuse/connections/N */
+	__s32 ret;
+	__u32 exiting; /* the flush happens while the task exits */
+	__u32 pad;
+};
+
+struct wire_text {
+	struct wire_hdr h;
+	struct wire_str text;
+	__u32 pad;
+};
+
+/* The same instant on three clocks, ns. */
+struct wire_clock {
+	struct wire_hdr h; /* h.mono_ns is the monotonic one */
+	__u64 boot_ns;
+	__u64 real_ns;
+};
+
+struct wire_manager {
+	struct wire_hdr h; /* h.tgid is the manager */
+	struct wire_task task;
+	__u32 user; /* 1: systemd --user */
+	struct wire_str object;   /* the file that holds its core */
+	struct wire_str build_id; /* hex */
+	struct wire_str version;  /* as it names itself; shown, never compared */
+};
+
+struct wire_enum {
+	struct wire_hdr h; /* h.tgid: the manager whose numbers these are */
+	struct wire_str name;   /* "ServiceState" */
+	struct wire_str values; /* each ended by NUL, from 0 on */
+};
+
+struct wire_symbol {
+	struct wire_hdr h; /* h.tgid: the manager */
+	__u64 vaddr;
+	__u64 file_offset;
+	struct wire_str name;
+	struct wire_str origin; /* dynsym, symtab, debugfile, minidebug, reference, vtable, user */
+};
+
+struct wire_probe {
+	struct wire_hdr h;
+	__s32 error; /* 0: live; else -errno */
+	struct wire_str name;
+	struct wire_str how;    /* uprobe, uretprobe, fentry, kprobe, tracepoint, none */
+	struct wire_str reason; /* what is lost, or why it is not there */
+};
+
+struct wire_proc {
+	struct wire_hdr h; /* h.tgid: the process */
+	struct wire_task task; /* start_ns is exact to one clock tick only */
+	__u32 loginuid;
+	__u32 session;
+	struct wire_str exe;
+	struct wire_str cmdline; /* arguments, each ended by NUL */
+	struct wire_str cgroup;  /* path in the manager's hierarchy */
+	struct wire_str tty;
+};
+
+struct wire_lost {
+	struct wire_hdr h;
+	__u64 since_ns; /* nothing had been lost up to here */
+	__u64 count;
+	struct wire_str probe;
+	__u32 pad;
+};
+
+#define WIRE_ASSERT_SIZE(t, n) _Static_assert(sizeof(struct t) == (n), #t " changed its size")
+WIRE_ASSERT_SIZE(wire_hdr, 24);
+WIRE_ASSERT_SIZE(wire_str, 4);
+WIRE_ASSERT_SIZE(wire_task, 56);
+WIRE_ASSERT_SIZE(wire_service, 80);
+WIRE_ASSERT_SIZE(wire_path, 48);
+WIRE_ASSERT_SIZE(wire_fork, 80);
+WIRE_ASSERT_SIZE(wire_exec, 88);
+WIRE_ASSERT_SIZE(wire_exit, 88);
+WIRE_ASSERT_SIZE(wire_ancestor, 32);
+WIRE_ASSERT_SIZE(wire_signal, 512);
+WIRE_ASSERT_SIZE(wire_attach, 96);
+WIRE_ASSERT_SIZE(wire_pidns, 88);
+WIRE_ASSERT_SIZE(wire_fuse, 96);
+WIRE_ASSERT_SIZE(wire_text, 32);
+WIRE_ASSERT_SIZE(wire_clock, 40);
+WIRE_ASSERT_SIZE(wire_manager, 96);
+WIRE_ASSERT_SIZE(wire_enum, 32);
+WIRE_ASSERT_SIZE(wire_symbol, 48);
+WIRE_ASSERT_SIZE(wire_probe, 40);
+WIRE_ASSERT_SIZE(wire_proc, 104);
+WIRE_ASSERT_SIZE(wire_lost, 48);
+
+#endif

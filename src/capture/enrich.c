@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who a record's processes are: what /proc still knows, put into the stream as WIRE_PROC before the
+ * record itself. The kernel-made record is the proof; this adds command lines, executables and
+ * cgroups of those that live, and only if the start time says that it is still the same process.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/capture_internal.h"
+#include "capture/proc.h"
+#include "svctrace/cleanup.h"
+
+#define KNOWN_MAX 1024 /* processes that were sent lately; a power of two */
+
+struct enrich {
+	int hierarchy;
+	/* by pid, the newest wins: what it does not remember is only sent again */
+	struct {
+		uint32_t tgid;
+		uint64_t start_ns;
+	} known[KNOWN_MAX];
+};
+
+int enrich_new(int hierarchy_id, struct enrich **ret)
+{
+	struct enrich *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->hierarchy = hierarchy_id;
+	*ret = e;
+	return 0;
+}
+
+void enrich_freep(struct enrich **e)
+{
+	free(*e);
+	*e = NULL;
+}
+
+static int send_proc(const struct proc *p, struct stream *s)
+{
+	struct wire_proc *w = stream_begin(s, WIRE_PROC, sizeof(*w), p->task.tgid);
+
+	w->task = p->task;
+	w->loginuid = p->loginuid;
+	w->session = p->session;
+	stream_string(s, &w->exe, p->exe);
+	stream_bytes(s, &w->cmdline, p->cmdline, p->cmdline_len);
+	stream_string(s, &w->cgroup, p->cgroup);
+	stream_string(s, &w->tty, p->tty);
+	return stream_end(s);
+}
+
+/* start_ns 0: whoever has that number now. */
+static int send_if_alive(struct enrich *e, uint32_t tgid, uint64_t start_ns, struct stream *s)
+{
+	unsigned int slot = tgid & (KNOWN_MAX - 1);
+	struct proc p = {};
+	int r;
+
+	if (tgid == 0)
+		return 0;
+	if (start_ns && e->known[slot].tgid == tgid && e->known[slot].start_ns == start_ns)
+		return 0;
+	r = proc_read(tgid, e->hierarchy, &p);
+	if (r == 0 && (!start_ns || proc_same_start(start_ns, p.task.start_ns))) {
+		e->known[slot].tgid = tgid;
+		e->known[slot].start_ns = start_ns;
+		r = send_proc(&p, s);
+	} else {
+		r = 0; /* gone already, or somebody else: the record itself must do */
+	}
+	proc_done(&p);
+	return r;
+}
+
+static int enrich_signal(struct enrich *e, const struct wire_signal *w, struct stream *s)
+{
+	unsigned int n = w->n_ancestors < WIRE_ANCESTORS_MAX ? w->n_ancestors : WIRE_ANCESTORS_MAX;
+	int r = send_if_alive(e, w->sender.tgid, w->sender.start_ns, s);
+
+	for (unsigned int i = 0; r == 0 && i < n; i++)
+		r = send_if_alive(e, w->ancestors[i].tgid, w->ancestors[i].start_ns, s);
+	return r;
+}
+
+int enrich_record(struct enrich *e, const struct wire_hdr *h, struct stream *s)
+{
+	switch (h->kind) {
+	case WIRE_SIGNAL:
+		return enrich_signal(e, (const struct wire_signal *)h, s);
+	case WIRE_CGROUP_ATTACH: {
+		const struct wire_attach *a = (const struct wire_attach *)h;
+		int r = send_if_alive(e, a->task.tgid, a->task.start_ns, s);
+
+		return r ? r : send_if_alive(e, h->tgid, 0, s);
+	}
+	default:
+		return 0;
+	}
+}
+
+int enrich_cgroup(struct enrich *e, int cgroup_fd, struct stream *s)
+{
+	int fd = openat(cgroup_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	_cleanup_fclose_ FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	int pid, r = 0;
+
+	while (f && r == 0 && fscanf(f, "%d", &pid) == 1)
+		r = send_if_alive(e, pid, 0, s);
+	return r;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+#include <time.h>
+
+#include "capture/capture_internal.h"
+
+uint64_t clock_ns(int clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+}
+
+void *stream_begin(struct stream *s, unsigned int kind, size_t fixed, pid_t tgid)
+{
+	struct wire_hdr *h = (struct wire_hdr *)s->buf;
+
+	memset(s->buf, 0, fixed);
+	h->size = fixed;
+	h->kind = kind;
+	h->mono_ns = clock_ns(CLOCK_MONOTONIC);
+	h->tgid = tgid;
+	h->tid = tgid;
+	return h;
+}
+
+void stream_bytes(struct stream *s, struct wire_str *str, const void *p, size_t n)
+{
+	struct wire_hdr *h = (struct wire_hdr *)s->buf;
+	size_t room = sizeof(s->buf) - h->size;
+
+	if (n > room) {
+		n = room;
+		h->flags |= WIRE_F_TRUNCATED;
+	}
+	str->off = h->size;
+	str->len = n;
+	if (n > 0)
+		memcpy(s->buf + h->size, p, n);
+	h->size += n;
+}
+
+void stream_string(struct stream *s, struct wire_str *str, const char *p)
+{
+	stream_bytes(s, str, p, p ? strlen(p) : 0);
+}
+
+int stream_end(struct stream *s)
+{
+	const struct wire_hdr *h = (const struct wire_hdr *)s->buf;
+
+	return s->sink(s->ctx, s->buf, h->size);
+}
