@@ -167,16 +167,23 @@ static __always_inline bool in_service(struct task_struct *t)
 	return is_service_cgroup(task_cgroup(t));
 }
 
-static __always_inline void fill_task(struct wire_task *w, struct task_struct *t, __u64 cgroup)
+/* The number in the task's own pid namespace: numbers[] has one for each level. */
+static __always_inline struct upid innermost_upid(struct task_struct *leader)
 {
-	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
 	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
 	unsigned int level = BPF_CORE_READ(pid, level);
 	struct upid up = {};
 
-	/* numbers[] is a flexible array of (number, namespace), one for each level */
 	if (pid)
 		bpf_probe_read_kernel(&up, sizeof(up), &pid->numbers[level]);
+	return up;
+}
+
+static __always_inline void fill_task(struct wire_task *w, struct task_struct *t, __u64 cgroup)
+{
+	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
+	struct upid up = innermost_upid(leader);
+
 	w->tgid = BPF_CORE_READ(t, tgid);
 	w->tid = BPF_CORE_READ(t, pid);
 	w->ns_tgid = up.nr;

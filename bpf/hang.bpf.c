@@ -130,4 +130,22 @@ int BPF_KRETPROBE(flush_kretprobe, int ret)
 	return flush_exit(ret);
 }
 
+struct module_record {
+	struct wire_path p;
+	char name[64];
+};
+
+/* fuse_flush() may live in a module that comes later: no need to poll for it. */
+SEC("tp_btf/module_load")
+int BPF_PROG(module_load, struct module *mod)
+{
+	struct module_record *r = record_reserve(WIRE_MODULE_LOAD, sizeof(r->p), sizeof(r->name));
+
+	if (!r)
+		return 0;
+	tail_string(&r->p.h, &r->p.path, r->name, sizeof(r->p), sizeof(r->name), mod->name, false);
+	record_submit(r);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -30,6 +30,14 @@ struct exec_record {
 	char cmdline[WIRE_CMDLINE_MAX];
 };
 
+/* PID 1 of a pid namespace of its own. */
+static __always_inline bool is_ns_init(struct task_struct *t)
+{
+	struct upid up = innermost_upid(BPF_CORE_READ(t, group_leader));
+
+	return up.nr == 1;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -38,8 +46,8 @@ int BPF_PROG(process_exec, struct task_struct *p, pid_t old_pid, struct linux_bi
 	__u64 cgroup = task_cgroup(p);
 	long n;
 
-	/* a manager that executes itself anew is always worth knowing */
-	if (!is_service_cgroup(cgroup) && !bpf_map_lookup_elem(&managers, &tgid))
+	/* a manager that executes itself anew matters, and so does a container that starts one */
+	if (!is_service_cgroup(cgroup) && !bpf_map_lookup_elem(&managers, &tgid) && !is_ns_init(p))
 		return 0;
 	r = record_reserve(WIRE_EXEC, sizeof(r->e), sizeof(r->exe) + sizeof(r->cmdline));
 	if (!r)
@@ -80,12 +88,13 @@ static __always_inline int process_end(__u32 kind, struct task_struct *p, __u64 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *p)
 {
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	__u64 cgroup;
 
 	if (BPF_CORE_READ(p, signal, live.counter) != 0) /* other threads go on */
 		return 0;
 	cgroup = task_cgroup(p);
-	if (!is_service_cgroup(cgroup))
+	if (!is_service_cgroup(cgroup) && !bpf_map_lookup_elem(&managers, &tgid))
 		return 0;
 	return process_end(WIRE_EXIT, p, cgroup, exit_code(p));
 }

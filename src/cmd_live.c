@@ -37,7 +37,9 @@ static const char help[] =
 	"  -q, --quiet            do not say what is traced\n"
 	"  -v, --verbose          say more: every probe, times, libbpf's log\n"
 	"Where to look:\n"
-	"      --manager=PID      trace that systemd instead of PID 1\n"
+	"      --manager=PID      trace that systemd alone (default: PID 1, and every\n"
+	"                         systemd --user and systemd in a container)\n"
+	"      --btf=FILE         kernel types, for a kernel without /sys/kernel/btf/vmlinux\n"
 	"      --ring=SIZE        ring buffer between kernel and svctrace (default 4M)\n"
 	"  -h, --help             this text\n"
 	"      --version          the version\n"
@@ -72,6 +74,7 @@ enum {
 	OPT_COLOR,
 	OPT_MANAGER,
 	OPT_RING,
+	OPT_BTF,
 	OPT_VERSION,
 };
 
@@ -87,6 +90,7 @@ static const struct option options[] = {
 	{"verbose", no_argument, NULL, 'v'},
 	{"manager", required_argument, NULL, OPT_MANAGER},
 	{"ring", required_argument, NULL, OPT_RING},
+	{"btf", required_argument, NULL, OPT_BTF},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{},
@@ -177,13 +181,21 @@ static int parse_option(struct live *l, int c, const char *arg)
 		return 0;
 	case OPT_MANAGER:
 		return parse_manager(l, arg);
+	case OPT_BTF:
+		l->capture.btf = arg;
+		return access(arg, R_OK) < 0 ? usage("cannot read the file of --btf", arg) : 0;
 	case OPT_RING:
 		return parse_size(arg, &l->capture.ring_size) < 0
 			       ? usage("--ring takes a size like 512K or 8M, not", arg)
 			       : 0;
 	default:
-		return -EINVAL; /* getopt has said it */
+		return -EINVAL;
 	}
+}
+
+static int bad_option(int c, const char *word)
+{
+	return usage(c == ':' ? "a value is missing after" : "unknown option", word);
 }
 
 /* "nginx" means nginx.service. */
@@ -215,7 +227,10 @@ static int parse_args(struct live *l, int argc, char **argv)
 {
 	int c, r = parse_color(l, "auto");
 
-	while (r == 0 && (c = getopt_long(argc, argv, "n:qvh", options, NULL)) >= 0) {
+	opterr = 0;
+	while (r == 0 && (c = getopt_long(argc, argv, ":n:qvh", options, NULL)) >= 0) {
+		if (c == '?' || c == ':')
+			return bad_option(c, argv[optind - 1]);
 		if (c == 'h') {
 			fputs(help, stdout);
 			return 1;
@@ -302,9 +317,25 @@ static void say_probes(const struct capture *c)
 			(unsigned long long)p.events, (unsigned long long)p.lost, p.reason);
 }
 
+static void note_line(const char *line)
+{
+	say("%s", line);
+}
+
+static void say_manager(const struct capture_manager *m)
+{
+	char whose[32] = "";
+
+	if (m->user)
+		snprintf(whose, sizeof(whose), " (of user %u)", m->uid);
+	say("tracing process %d%s: %s%s", m->pid, whose, m->object,
+	    m->replaced ? ", which was replaced on disk since" : "");
+}
+
 /* What is traced, and what is not: once, on stderr. */
 static void say_live(const struct live *l, const struct capture *c)
 {
+	struct capture_manager m;
 	struct capture_times t;
 	struct capture_probe p;
 	unsigned int n = 0, good = 0;
@@ -313,15 +344,16 @@ static void say_live(const struct live *l, const struct capture *c)
 		good += p.error == 0;
 	if (l->quiet)
 		return;
+	for (unsigned int i = 0; capture_manager(c, i, &m) == 0; i++)
+		say_manager(&m);
 	for (unsigned int i = 0; capture_probe(c, i, &p) == 0; i++)
 		if (*p.reason)
 			say("%s: %s", p.name, p.reason);
 	capture_times(c, &t);
 	if (l->verbose)
-		say("resolve %.1f ms, load %.1f ms, attach %.1f ms", t.resolve_ns / 1e6,
-		    t.load_ns / 1e6, t.attach_ns / 1e6);
-	say("%u of %u probes live in %s of process %d; Ctrl-C ends", good, n, capture_object(c),
-	    capture_manager(c));
+		say("load %.1f ms, attach %.1f ms, resolve and attach to managers %.1f ms",
+		    t.load_ns / 1e6, t.attach_ns / 1e6, t.managers_ns / 1e6);
+	say("%u of %u probes live; Ctrl-C ends", good, n);
 }
 
 static int new_pipeline(struct live *l)
@@ -370,6 +402,7 @@ static int start(struct live *l)
 	int r;
 
 	l->capture.log = l->verbose ? log_line : NULL;
+	l->capture.note = l->quiet ? NULL : note_line;
 	r = capture_new(&l->capture, &c, &err);
 	if (r < 0) {
 		say("%s", err.what);

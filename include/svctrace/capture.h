@@ -20,10 +20,12 @@
 #define CAPTURE_RING_DEFAULT (4u << 20) /* bytes */
 
 struct capture_options {
-	pid_t manager;	     /* the service manager to trace; 0: PID 1 */
+	pid_t manager;	     /* the service manager to trace; 0: every one on this machine */
 	size_t ring_size;    /* bytes, rounded up to a power of two pages; 0: the default */
 	uint64_t timeout_ns; /* capture_run() returns after that long; 0: never */
-	void (*log)(bool debug, const char *line); /* what libbpf and the probes have to say */
+	const char *btf; /* types of a kernel that does not ship its own; NULL: /sys/kernel/btf */
+	void (*log)(bool debug, const char *line); /* what libbpf has to say */
+	void (*note)(const char *line); /* managers and modules that came or went, for people */
 };
 
 /* One clear line about what went wrong, and one about what to do next (may be empty). */
@@ -65,14 +67,24 @@ struct capture_probe {
 /* The i-th probe; -ENOENT behind the last one. */
 int capture_probe(const struct capture *c, unsigned int i, struct capture_probe *ret);
 
+/* A service manager that is traced now. */
+struct capture_manager {
+	pid_t pid;
+	bool user; /* systemd --user, of uid */
+	uint32_t uid;
+	const char *object; /* the file that holds its code, as it sees it */
+	bool replaced;	    /* which is no longer what lies at that path */
+};
+
+/* The i-th manager; -ENOENT behind the last one. */
+int capture_manager(const struct capture *c, unsigned int i, struct capture_manager *ret);
+
 /* ns that the parts of capture_new() took. */
 struct capture_times {
-	uint64_t resolve_ns, load_ns, attach_ns;
+	uint64_t load_ns;     /* loading the programs */
+	uint64_t attach_ns;   /* attaching to the kernel's functions */
+	uint64_t managers_ns; /* finding managers, resolving their code, attaching to it */
 };
 void capture_times(const struct capture *c, struct capture_times *ret);
-
-/* Where the manager's code is: "libsystemd-core-252.so", and how its functions were found. */
-const char *capture_object(const struct capture *c);
-pid_t capture_manager(const struct capture *c);
 
 #endif

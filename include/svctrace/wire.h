@@ -23,32 +23,34 @@ enum wire_kind {
 	WIRE_SERVICE_ENTER_SIGNAL = 2, /* arg: state, result */
 	WIRE_SERVICE_ENTER_DEAD = 3,   /* arg: result, allow_restart */
 	WIRE_SERVICE_SET_STATE = 4,    /* arg: new state */
-	WIRE_SERVICE_STOP = 5,         /* a job runs the unit's stop() */
+	WIRE_SERVICE_STOP = 5,	       /* a job runs the unit's stop() */
 	WIRE_SERVICE_SIGCHLD = 6,      /* arg: pid, si_code (CLD_*), si_status */
 	WIRE_SERVICE_CGROUP_EMPTY = 7, /* service_notify_cgroup_empty_event */
-	WIRE_MANAGER_CGROUP_EMPTY = 8, /* struct wire_path: manager_notify_cgroup_empty, cgroup v1 */
-	WIRE_SERVICE_PIDFILE_LOAD = 9, /* arg: may_warn; path is the PID file's */
+	WIRE_MANAGER_CGROUP_EMPTY =
+		8, /* struct wire_path: manager_notify_cgroup_empty, cgroup v1 */
+	WIRE_SERVICE_PIDFILE_LOAD = 9,	  /* arg: may_warn; path is the PID file's */
 	WIRE_SERVICE_PIDFILE_RESULT = 10, /* arg: return value (1 new main PID, 0 same, -errno) */
-	WIRE_SERVICE_TIMER = 11,          /* service_dispatch_timer: its source's userdata */
-	WIRE_SERVICE_WATCHDOG = 12,       /* service_dispatch_watchdog, service_force_watchdog */
-	WIRE_SERVICE_OOM = 13,            /* service_notify_cgroup_oom_event */
-	WIRE_BUS_QUEUE_JOB = 14,          /* a bus client asks; arg: job type, job mode */
-	WIRE_MANAGER_CGROUP_EVENT = 15,   /* struct wire_path, empty: on_cgroup_inotify_event, v2 */
+	WIRE_SERVICE_TIMER = 11,	  /* service_dispatch_timer: its source's userdata */
+	WIRE_SERVICE_WATCHDOG = 12,	  /* service_dispatch_watchdog, service_force_watchdog */
+	WIRE_SERVICE_OOM = 13,		  /* service_notify_cgroup_oom_event */
+	WIRE_BUS_QUEUE_JOB = 14,	  /* a bus client asks; arg: job type, job mode */
+	WIRE_MANAGER_CGROUP_EVENT = 15,	  /* struct wire_path, empty: on_cgroup_inotify_event, v2 */
 
 	/* The kernel's. */
-	WIRE_FORK = 30,            /* struct wire_fork */
-	WIRE_EXEC = 31,            /* struct wire_exec */
-	WIRE_EXIT = 32,            /* struct wire_exit: the last thread of a process */
-	WIRE_SIGNAL = 33,          /* struct wire_signal */
-	WIRE_OOM_VICTIM = 34,      /* struct wire_exit, code 0 */
-	WIRE_CGROUP_MKDIR = 35,    /* struct wire_path */
-	WIRE_CGROUP_RMDIR = 36,    /* struct wire_path */
-	WIRE_CGROUP_ATTACH = 37,   /* struct wire_attach */
+	WIRE_FORK = 30,		    /* struct wire_fork */
+	WIRE_EXEC = 31,		    /* struct wire_exec */
+	WIRE_EXIT = 32,		    /* struct wire_exit: the last thread of a process */
+	WIRE_SIGNAL = 33,	    /* struct wire_signal */
+	WIRE_OOM_VICTIM = 34,	    /* struct wire_exit, code 0 */
+	WIRE_CGROUP_MKDIR = 35,	    /* struct wire_path */
+	WIRE_CGROUP_RMDIR = 36,	    /* struct wire_path */
+	WIRE_CGROUP_ATTACH = 37,    /* struct wire_attach */
 	WIRE_CGROUP_POPULATED = 38, /* struct wire_path, value: populated (1) or empty (0) */
-	WIRE_PIDNS_ZAP_ENTER = 39, /* struct wire_pidns */
-	WIRE_PIDNS_ZAP_EXIT = 40,  /* struct wire_pidns */
+	WIRE_PIDNS_ZAP_ENTER = 39,  /* struct wire_pidns */
+	WIRE_PIDNS_ZAP_EXIT = 40,   /* struct wire_pidns */
 	WIRE_FUSE_FLUSH_ENTER = 41, /* struct wire_fuse */
 	WIRE_FUSE_FLUSH_EXIT = 42,  /* struct wire_fuse, ret set */
+	WIRE_MODULE_LOAD = 43,	    /* struct wire_path: a kernel module's name */
 
 	/* The capture layer's. */
 	WIRE_START = 100,   /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
@@ -60,22 +62,22 @@ enum wire_kind {
 	WIRE_PROC = 106,    /* struct wire_proc: what /proc said of a process */
 	WIRE_LOST = 107,    /* struct wire_lost */
 	WIRE_IDLE = 108,    /* struct wire_hdr alone: nothing came for a while; time goes on */
-	WIRE_END = 109,     /* struct wire_hdr alone: the capture ended here, in good order */
+	WIRE_END = 109,	    /* struct wire_hdr alone: the capture ended here, in good order */
 	WIRE_CGROUP = 110,  /* struct wire_path: a cgroup that existed when capture began */
 };
 
 /* wire_hdr.flags */
-#define WIRE_F_TRUNCATED (1u << 0) /* a string was longer than its room */
+#define WIRE_F_TRUNCATED   (1u << 0) /* a string was longer than its room */
 
-#define WIRE_ID_MAX        256 /* unit names: systemd's UNIT_NAME_MAX, with NUL */
-#define WIRE_PATH_MAX      512 /* paths in kernel-made records */
+#define WIRE_ID_MAX	   256 /* unit names: systemd's UNIT_NAME_MAX, with NUL */
+#define WIRE_PATH_MAX	   512 /* paths in kernel-made records */
 #define WIRE_CMDLINE_MAX   512 /* command lines in kernel-made records */
 #define WIRE_ANCESTORS_MAX 10
-#define WIRE_COMM_LEN      16
-#define WIRE_TTY_LEN       16
-#define WIRE_RECORD_MAX    32768 /* no record is longer */
+#define WIRE_COMM_LEN	   16
+#define WIRE_TTY_LEN	   16
+#define WIRE_RECORD_MAX	   32768 /* no record is longer */
 
-#define WIRE_NONE (-2147483647 - 1) /* "could not be read" in signed fields */
+#define WIRE_NONE	   (-2147483647 - 1) /* "could not be read" in signed fields */
 
 struct wire_hdr {
 	__u16 size; /* of the whole record, tail included */
@@ -96,10 +98,10 @@ struct wire_str {
 struct wire_task {
 	__u32 tgid;
 	__u32 tid;
-	__u32 ns_tgid;  /* its number in its own pid namespace … */
-	__u32 pidns;    /* … whose inode this is */
+	__u32 ns_tgid;	/* its number in its own pid namespace … */
+	__u32 pidns;	/* … whose inode this is */
 	__u64 start_ns; /* CLOCK_BOOTTIME, of the thread group's leader */
-	__u64 cgroup;   /* id in the hierarchy that the manager uses */
+	__u64 cgroup;	/* id in the hierarchy that the manager uses */
 	__u32 uid;
 	__u32 ppid;
 	char comm[WIRE_COMM_LEN];
@@ -107,13 +109,13 @@ struct wire_task {
 
 struct wire_service {
 	struct wire_hdr h;
-	__u64 unit; /* the Unit's address: tells two units of one manager apart, nothing else */
-	__s32 main_pid;    /* in the manager's pid namespace; 0: none */
+	__u64 unit;	/* the Unit's address: tells two units of one manager apart, nothing else */
+	__s32 main_pid; /* in the manager's pid namespace; 0: none */
 	__s32 control_pid; /* likewise */
-	__s32 result;      /* Service.result; enum numbers of this very build */
-	__s32 state;       /* Service.state before this call */
-	__s32 arg[3];      /* see enum wire_kind */
-	__s32 job_type;    /* of Unit.job; WIRE_NONE: no job */
+	__s32 result;	   /* Service.result; enum numbers of this very build */
+	__s32 state;	   /* Service.state before this call */
+	__s32 arg[3];	   /* see enum wire_kind */
+	__s32 job_type;	   /* of Unit.job; WIRE_NONE: no job */
 	__u32 job_id;
 	struct wire_str id;   /* Unit.id */
 	struct wire_str path; /* PID file path, where the kind has one */
@@ -155,25 +157,26 @@ struct wire_ancestor {
 };
 
 /* wire_signal.target_flags */
-#define WIRE_TARGET_EXITING (1u << 0) /* PF_EXITING: the signal wakes nobody */
-#define WIRE_TARGET_GROUP   (1u << 1) /* sent to the process, not to one thread */
+#define WIRE_TARGET_EXITING	 (1u << 0) /* PF_EXITING: the signal wakes nobody */
+#define WIRE_TARGET_GROUP	 (1u << 1) /* sent to the process, not to one thread */
 #define WIRE_TARGET_MANAGER_SENT (1u << 2) /* the sender is a traced manager */
 
 struct wire_signal {
 	struct wire_hdr h; /* the context: the sender, unless the kernel raised it */
 	__s32 sig;
-	__s32 code;    /* si_code; WIRE_NONE: not known (the kernel queues no siginfo for SIGKILL) */
+	__s32 code; /* si_code; WIRE_NONE: not known (the kernel queues no siginfo for SIGKILL) */
 	__s32 syscall; /* number of the system call that the sender was in; -1: none; WIRE_NONE */
 	__u32 target_flags;
 	struct wire_task sender;
 	struct wire_task target;
 	__u32 loginuid; /* of the sender; (u32)-1: none */
-	__u32 session;  /* audit session of the sender; (u32)-1: none */
+	__u32 session;	/* audit session of the sender; (u32)-1: none */
 	char tty[WIRE_TTY_LEN];
 	__u32 n_ancestors;
 	__u32 pad;
-	struct wire_ancestor ancestors[WIRE_ANCESTORS_MAX]; /* parent first, PID 1 last if it fits */
-	struct wire_str cmdline;                            /* of the sender */
+	struct wire_ancestor
+		ancestors[WIRE_ANCESTORS_MAX]; /* parent first, PID 1 last if it fits */
+	struct wire_str cmdline;	       /* of the sender */
 	__u32 pad2;
 };
 
@@ -217,15 +220,15 @@ struct wire_clock {
 struct wire_manager {
 	struct wire_hdr h; /* h.tgid is the manager */
 	struct wire_task task;
-	__u32 user; /* 1: systemd --user */
-	struct wire_str object;   /* the file that holds its core */
+	__u32 user;		  /* 1: systemd --user */
+	struct wire_str object;	  /* the file that holds its core */
 	struct wire_str build_id; /* hex */
 	struct wire_str version;  /* as it names itself; shown, never compared */
 };
 
 struct wire_enum {
-	struct wire_hdr h; /* h.tgid: the manager whose numbers these are */
-	struct wire_str name;   /* "ServiceState" */
+	struct wire_hdr h;	/* h.tgid: the manager whose numbers these are */
+	struct wire_str name;	/* "ServiceState" */
 	struct wire_str values; /* each ended by NUL, from 0 on */
 };
 
@@ -241,18 +244,18 @@ struct wire_probe {
 	struct wire_hdr h;
 	__s32 error; /* 0: live; else -errno */
 	struct wire_str name;
-	struct wire_str how;    /* uprobe, uretprobe, fentry, kprobe, tracepoint, none */
+	struct wire_str how;	/* uprobe, uretprobe, fentry, kprobe, tracepoint, none */
 	struct wire_str reason; /* what is lost, or why it is not there */
 };
 
 struct wire_proc {
-	struct wire_hdr h; /* h.tgid: the process */
+	struct wire_hdr h;     /* h.tgid: the process */
 	struct wire_task task; /* start_ns is exact to one clock tick only */
 	__u32 loginuid;
 	__u32 session;
 	struct wire_str exe;
 	struct wire_str cmdline; /* arguments, each ended by NUL */
-	struct wire_str cgroup;  /* path in the manager's hierarchy */
+	struct wire_str cgroup;	 /* path in the manager's hierarchy */
 	struct wire_str tty;
 };
 

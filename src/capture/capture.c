@@ -20,18 +20,33 @@
 /* How long nothing must come before the stream says that time went on. */
 #define IDLE_NS 20000000
 
+/*
+ * Something to look at again in a moment: a process that may become a manager has executed systemd,
+ * but has not mapped its code yet; or a module is about to be live.
+ */
+struct recheck {
+	pid_t pid; /* 0: the module */
+	char module[64];
+	unsigned int tries;
+};
+
+#define RECHECK_MAX   64
+#define RECHECK_TRIES 40 /* of IDLE_NS and more: 8 s in all */
+
 struct capture {
 	struct capture_options o;
-	struct manager manager;
+	struct managers managers;
 	struct hierarchy hierarchy;
 	struct probes probes;
 	struct enrich *enrich;
 	struct ring_buffer *ring;
 	struct stream stream;
 	struct capture_times times;
-	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd;
+	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd;
 	uint64_t lost_seen, lost_checked_ns;
-	uint64_t lost_by_probe[PROBES_MAX];
+	uint64_t lost_by_probe[KPROBES_MAX + UPROBES_MAX];
+	struct recheck recheck[RECHECK_MAX];
+	unsigned int n_recheck;
 	int refused; /* what the sink answered if not 0: nothing more may be sent */
 	bool done;   /* the end was asked for */
 };
@@ -93,13 +108,17 @@ static int open_loop(struct capture *c)
 	c->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	c->idle_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	c->timeout_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (c->epoll_fd < 0 || c->stop_fd < 0 || c->idle_fd < 0 || c->timeout_fd < 0)
+	c->recheck_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (c->epoll_fd < 0 || c->stop_fd < 0 || c->idle_fd < 0 || c->timeout_fd < 0 ||
+	    c->recheck_fd < 0)
 		return -errno;
 	r = add_fd(c, c->stop_fd);
 	if (r == 0)
 		r = add_fd(c, c->idle_fd);
 	if (r == 0)
 		r = add_fd(c, c->timeout_fd);
+	if (r == 0)
+		r = add_fd(c, c->recheck_fd);
 	if (r == 0)
 		r = watch_clock(c);
 	return r;
@@ -133,33 +152,59 @@ static int mark_service(void *ctx, const struct hierarchy_node *node)
 	return 0;
 }
 
+/* One manager if it was named, else all that are here. */
+static int find_managers(struct capture *c, struct capture_error *err)
+{
+	int r;
+
+	if (c->o.manager)
+		r = managers_add(&c->managers, &c->probes, c->o.manager, err);
+	else
+		r = managers_scan(&c->managers, &c->probes, err);
+	return r < 0 ? r : 0;
+}
+
+static int set_up(struct capture *c, struct capture_error *err)
+{
+	uint64_t t0;
+	pid_t manager;
+	int r = manager_choose(c->o.manager, &manager, err);
+
+	if (r == 0)
+		r = hierarchy_find(&c->hierarchy, manager, err);
+	if (r < 0)
+		return r;
+	c->probes.hierarchy_id = c->hierarchy.id;
+	c->probes.ring_size = ring_size(c->o.ring_size ? c->o.ring_size : CAPTURE_RING_DEFAULT);
+	c->probes.btf = c->o.btf;
+	r = probes_load(&c->probes, err);
+	if (r == 0)
+		r = open_ring(c, err);
+	if (r < 0)
+		return r;
+	/* what starts during this walk is marked by the probes, which are live */
+	hierarchy_walk(&c->hierarchy, mark_service, c);
+	t0 = clock_ns(CLOCK_MONOTONIC);
+	r = find_managers(c, err);
+	c->times.managers_ns = clock_ns(CLOCK_MONOTONIC) - t0;
+	return r;
+}
+
 int capture_new(const struct capture_options *o, struct capture **ret, struct capture_error *err)
 {
 	_cleanup_(capture_freep) struct capture *c = calloc(1, sizeof(*c));
-	uint64_t t0 = clock_ns(CLOCK_MONOTONIC);
 	int r;
 
 	if (!c)
 		return capture_fail(err, -ENOMEM, "", "out of memory");
 	c->o = *o;
-	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = -1;
+	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
 	probes_set_log(o->log);
-	r = manager_load(&c->manager, o->manager ? o->manager : 1, err);
-	c->times.resolve_ns = clock_ns(CLOCK_MONOTONIC) - t0;
-	if (r == 0)
-		r = hierarchy_find(&c->hierarchy, c->manager.pid, err);
-	if (r == 0)
-		r = probes_attach(&c->probes, &c->manager, c->hierarchy.id,
-				  ring_size(o->ring_size ? o->ring_size : CAPTURE_RING_DEFAULT),
-				  err);
+	r = set_up(c, err);
 	c->times.load_ns = c->probes.load_ns;
 	c->times.attach_ns = c->probes.attach_ns;
-	if (r == 0)
-		r = open_ring(c, err);
 	if (r < 0)
 		return r;
-	/* the probes are live: what starts during this walk is marked by one or the other */
-	hierarchy_walk(&c->hierarchy, mark_service, c);
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
@@ -174,11 +219,12 @@ void capture_freep(struct capture **cp)
 	if (!c)
 		return;
 	ring_buffer__free(c->ring);
+	managers_done(&c->managers);
 	probes_done(&c->probes);
 	hierarchy_done(&c->hierarchy);
-	manager_done(&c->manager);
 	enrich_freep(&c->enrich);
 	closep(&c->clock_fd);
+	closep(&c->recheck_fd);
 	closep(&c->timeout_fd);
 	closep(&c->idle_fd);
 	closep(&c->stop_fd);
@@ -255,13 +301,62 @@ static int send_preamble(struct capture *c)
 
 	if (r == 0)
 		r = send_clock(c);
-	if (r == 0)
-		r = manager_describe(&c->manager, s);
-	if (r == 0)
-		r = probes_describe(&c->probes, s);
+	for (unsigned int i = 0; r == 0 && i < c->managers.n; i++)
+		r = manager_describe(&c->managers.manager[i], s);
+	for (unsigned int i = 0; r == 0 && i < c->probes.n; i++)
+		r = probe_describe(&c->probes.state[i], s);
 	if (r == 0)
 		r = hierarchy_walk(&c->hierarchy, send_cgroup, c);
 	return r;
+}
+
+static void note(struct capture *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct capture *c, const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (!c->o.note)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	c->o.note(line);
+}
+
+static void recheck_later(struct capture *c, pid_t pid, const char *module, size_t n)
+{
+	struct recheck *x = &c->recheck[c->n_recheck];
+
+	if (c->n_recheck == RECHECK_MAX)
+		return;
+	for (unsigned int i = 0; pid && i < c->n_recheck; i++)
+		if (c->recheck[i].pid == pid)
+			return;
+	*x = (struct recheck){.pid = pid};
+	snprintf(x->module, sizeof(x->module), "%.*s", (int)n, module);
+	c->n_recheck++;
+	set_timer(c->recheck_fd, IDLE_NS);
+}
+
+/* What the stream says that concerns capture itself. */
+static void follow(struct capture *c, const struct wire_hdr *h)
+{
+	const struct wire_exec *e = (const struct wire_exec *)h;
+	const struct wire_path *p = (const struct wire_path *)h;
+
+	if (h->kind == WIRE_EXEC) {
+		bool known = managers_find(&c->managers, h->tgid);
+
+		if (known ||
+		    (!c->o.manager && names_manager((const char *)h + e->exe.off, e->exe.len)))
+			recheck_later(c, h->tgid, "", 0);
+	} else if (h->kind == WIRE_MODULE_LOAD) {
+		recheck_later(c, 0, (const char *)h + p->path.off, p->path.len);
+	} else if (h->kind == WIRE_EXIT && managers_find(&c->managers, h->tgid)) {
+		managers_remove(&c->managers, &c->probes, h->tgid);
+		note(c, "service manager %u ended", h->tgid);
+	}
 }
 
 static int on_ring(void *ctx, void *data, size_t size)
@@ -274,16 +369,76 @@ static int on_ring(void *ctx, void *data, size_t size)
 	c->refused = enrich_record(c->enrich, h, &c->stream);
 	if (!c->refused)
 		c->refused = c->stream.sink(c->stream.ctx, h, h->size);
+	follow(c, h);
 	return 0; /* libbpf would stop in the middle: the rest is dropped above */
 }
 
-static int send_lost(struct capture *c, unsigned int i, uint64_t count)
+/* 0 when there is no more to wait for, 1 to look again. */
+static int recheck_manager(struct capture *c, pid_t pid)
+{
+	struct capture_error err = {};
+	const struct manager *m;
+	int r = managers_add(&c->managers, &c->probes, pid, &err);
+
+	if (r == -ENOEXEC)
+		return 1; /* has not mapped its code yet */
+	if (r < 0) {
+		if (r != -ESRCH)
+			note(c, "process %d is not traced: %s", pid, err.what);
+		return 0;
+	}
+	m = managers_find(&c->managers, pid);
+	if (r == 1) {
+		note(c, "process %d executed itself anew, the same build of systemd", pid);
+		return 0;
+	}
+	note(c, "tracing process %d too: %s", pid, m->object->file.name);
+	r = manager_describe(m, &c->stream);
+	if (r != 0)
+		c->refused = r;
+	return 0;
+}
+
+static int recheck_module(struct capture *c, const char *module)
+{
+	if (probes_retry(&c->probes, module) > 0)
+		note(c, "module %s was loaded: its probes are live", module);
+	return 0;
+}
+
+static void recheck(struct capture *c)
+{
+	for (unsigned int i = 0; i < c->n_recheck;) {
+		struct recheck *x = &c->recheck[i];
+		int again = x->pid ? recheck_manager(c, x->pid) : recheck_module(c, x->module);
+
+		if (again && ++x->tries < RECHECK_TRIES)
+			i++;
+		else
+			*x = c->recheck[--c->n_recheck];
+	}
+	if (c->n_recheck > 0)
+		set_timer(c->recheck_fd, 10 * IDLE_NS);
+}
+
+/* The i-th probe: those of the first manager's code, then the kernel's. */
+static const struct probe_state *state_at(const struct capture *c, unsigned int i)
+{
+	const struct object *o = c->managers.n_objects ? c->managers.objects[0] : NULL;
+	unsigned int n = o ? o->n_states : 0;
+
+	if (i < n)
+		return &o->state[i];
+	return i - n < c->probes.n ? &c->probes.state[i - n] : NULL;
+}
+
+static int send_lost(struct capture *c, const struct probe_state *s, uint64_t count)
 {
 	struct wire_lost *w = stream_begin(&c->stream, WIRE_LOST, sizeof(*w), 0);
 
 	w->since_ns = c->lost_checked_ns;
 	w->count = count;
-	stream_string(&c->stream, &w->probe, probe_name(&c->probes.state[i]));
+	stream_string(&c->stream, &w->probe, s->name);
 	return stream_end(&c->stream);
 }
 
@@ -294,12 +449,14 @@ static int report_lost(struct capture *c)
 	int r = 0;
 
 	if (total != c->lost_seen) {
-		for (unsigned int i = 0; r == 0 && i < c->probes.n; i++) {
+		const struct probe_state *s;
+
+		for (unsigned int i = 0; r == 0 && (s = state_at(c, i)); i++) {
 			uint64_t sent, lost;
 
-			probes_count(&c->probes, i, &sent, &lost);
+			probes_count(&c->probes, s, &sent, &lost);
 			if (lost > c->lost_by_probe[i])
-				r = send_lost(c, i, lost - c->lost_by_probe[i]);
+				r = send_lost(c, s, lost - c->lost_by_probe[i]);
 			c->lost_by_probe[i] = lost;
 		}
 		c->lost_seen = total;
@@ -348,6 +505,11 @@ static int dispatch(struct capture *c, int fd)
 		forget_timer(fd);
 		return send_bare(c, WIRE_IDLE);
 	}
+	if (fd == c->recheck_fd) {
+		forget_timer(fd);
+		recheck(c);
+		return c->refused;
+	}
 	r = drain(c);
 	return r ? r : set_timer(c->idle_fd, IDLE_NS);
 }
@@ -393,31 +555,37 @@ int capture_run(struct capture *c, wire_sink sink, void *ctx)
 
 int capture_probe(const struct capture *c, unsigned int i, struct capture_probe *ret)
 {
-	const struct probe_state *s = &c->probes.state[i];
+	const struct probe_state *s = state_at(c, i);
 
-	if (i >= c->probes.n)
+	if (!s)
 		return -ENOENT;
 	*ret = (struct capture_probe){
-		.name = probe_name(s),
+		.name = s->name,
 		.how = s->how ? s->how : "none",
 		.reason = s->reason,
 		.error = s->how ? 0 : s->error,
 	};
-	probes_count(&c->probes, i, &ret->events, &ret->lost);
+	probes_count(&c->probes, s, &ret->events, &ret->lost);
+	return 0;
+}
+
+int capture_manager(const struct capture *c, unsigned int i, struct capture_manager *ret)
+{
+	const struct manager *m = &c->managers.manager[i];
+
+	if (i >= c->managers.n)
+		return -ENOENT;
+	*ret = (struct capture_manager){
+		.pid = m->pid,
+		.user = m->user,
+		.uid = m->uid,
+		.object = m->object->file.name,
+		.replaced = m->object->file.replaced,
+	};
 	return 0;
 }
 
 void capture_times(const struct capture *c, struct capture_times *ret)
 {
 	*ret = c->times;
-}
-
-const char *capture_object(const struct capture *c)
-{
-	return c->manager.object.name;
-}
-
-pid_t capture_manager(const struct capture *c)
-{
-	return c->manager.pid;
 }

@@ -14,24 +14,82 @@
 #include "capture/stream.h"
 
 struct svctrace_bpf;
+struct probes;
 struct bpf_link;
-struct bpf_object;
+struct bpf_program;
 
 int capture_fail(struct capture_error *err, int r, const char *next, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 uint64_t clock_ns(int clock);
 
-/* manager.c: whom we trace, and where his code is. */
+/* What became of one probe. */
+struct probe_state {
+	const char *name;
+	const unsigned int *kinds; /* of record, KINDS_MAX of them, 0 where there are fewer */
+	const char *how;	   /* NULL: not at all */
+	char reason[256];
+	int error;
+};
+
+#define KINDS_MAX   2
+
+/* object.c: a file that holds a service manager's code; two managers may share one. */
+#define UPROBES_MAX 16
+
+struct object {
+	struct sym_object file;
+	struct symbols *symbols;
+	struct manager_layout layout;
+	struct bpf_link *links[2 * UPROBES_MAX];
+	unsigned int n_links;
+	struct probe_state state[UPROBES_MAX];
+	unsigned int n_states;
+	unsigned int users;
+};
+/* Resolves and attaches. file is taken over. */
+int object_new(struct sym_object *file, struct probes *p, struct object **ret,
+	       struct capture_error *err);
+void object_freep(struct object **o);
+int object_describe(const struct object *o, pid_t manager, struct stream *s);
+/* The programs that objects want loaded. */
+bool object_wants(const char *program);
+
+/* manager.c: whom we trace. */
 struct manager {
 	pid_t pid;
+	uint64_t start_ns;
 	bool user;
-	struct sym_object object;
-	struct symbols *symbols;
+	uint32_t uid;
+	struct object *object;
 };
-int manager_load(struct manager *m, pid_t pid, struct capture_error *err);
-void manager_done(struct manager *m);
-void manager_layout(const struct manager *m, struct manager_layout *ret);
+
+#define MANAGERS_MAX 256
+#define OBJECTS_MAX  32
+
+struct managers {
+	struct manager manager[MANAGERS_MAX];
+	unsigned int n;
+	struct object *objects[OBJECTS_MAX];
+	unsigned int n_objects;
+};
+/*
+ * Traces that manager from now on. 1: it is traced already, by the same code. 0: it is new, or its
+ * code is. -ESRCH, -EPERM, -ENOEXEC (no systemd, or not yet), -ENOENT (an essential probe).
+ */
+int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct capture_error *err);
+/* Every manager of this machine; the number found, or what kept the only candidate from it. */
+int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err);
+void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
+void managers_done(struct managers *ms);
+/*
+ * The manager whose cgroup hierarchy counts: the one that was named; else PID 1, or any other if
+ * that is no systemd. -ESRCH, -EPERM, -ENOEXEC.
+ */
+int manager_choose(pid_t named, pid_t *ret, struct capture_error *err);
+const struct manager *managers_find(const struct managers *ms, pid_t pid);
 int manager_describe(const struct manager *m, struct stream *s);
+/* Does an executable of that name start a service manager? */
+bool names_manager(const char *exe, size_t n);
 
 /* hierarchy.c: the cgroup hierarchy that the manager uses. */
 struct hierarchy {
@@ -52,40 +110,34 @@ typedef int (*hierarchy_fn)(void *ctx, const struct hierarchy_node *node);
 /* Every cgroup, parents first. Ends with what fn returns if that is not 0. */
 int hierarchy_walk(const struct hierarchy *h, hierarchy_fn fn, void *ctx);
 
-/* probes.c: what is attached. */
-struct probe_spec;
-struct probe_state {
-	const struct probe_spec *spec;
-	const char *how;
-	char reason[256];
-	int error;
-};
-
-struct instance {
-	struct svctrace_bpf *skel;
-	struct bpf_link **links;
-	unsigned int n_links;
-};
-
-#define PROBES_MAX    40
-#define INSTANCES_MAX 4
+/* probes.c: the programs, and the kernel functions that they are attached to. */
+#define KPROBES_MAX   16
+#define INSTANCES_MAX 16
 
 struct probes {
-	struct probe_state state[PROBES_MAX];
+	struct probe_state state[KPROBES_MAX];
+	unsigned int way[KPROBES_MAX];
+	struct bpf_link *links[KPROBES_MAX][2];
 	unsigned int n;
-	struct instance instance[INSTANCES_MAX];
+	struct svctrace_bpf *instance[INSTANCES_MAX];
 	unsigned int n_instances;
 	uint64_t load_ns, attach_ns;
+	int hierarchy_id;
+	size_t ring_size;
+	const char *btf; /* NULL: the kernel's own */
 };
-int probes_attach(struct probes *p, const struct manager *m, int hierarchy_id, size_t ring_size,
-		  struct capture_error *err);
+/* Loads every program and attaches those of the kernel's functions. */
+int probes_load(struct probes *p, struct capture_error *err);
 void probes_done(struct probes *p);
-int probes_describe(const struct probes *p, struct stream *s);
 int probes_map_fd(const struct probes *p, const char *map);
+struct bpf_program *probes_program(const struct probes *p, const char *name);
 uint64_t probes_lost(const struct probes *p);
 /* The records of one probe that were sent and lost so far. */
-void probes_count(const struct probes *p, unsigned int i, uint64_t *ret_sent, uint64_t *ret_lost);
-const char *probe_name(const struct probe_state *s);
+void probes_count(const struct probes *p, const struct probe_state *s, uint64_t *ret_sent,
+		  uint64_t *ret_lost);
+int probe_describe(const struct probe_state *s, struct stream *st);
+/* fuse came as a module: its probe is attached now. 1 if it was. */
+int probes_retry(struct probes *p, const char *module);
 /* libbpf's own talk; the last complaint about a program is kept to name the culprit. */
 void probes_set_log(void (*log)(bool debug, const char *line));
 

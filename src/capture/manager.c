@@ -1,24 +1,54 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The service manager to trace: who it is, where its code is, where its structs keep their fields.
- */
+/* The service managers that are traced: PID 1, systemd --user, the systemds of containers. */
+#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
+#include <bpf/bpf.h>
 
 #include "capture/capture_internal.h"
 #include "capture/proc.h"
 #include "svctrace/cleanup.h"
 
-/* The enum tables whose numbers events carry. */
-static const char *const enums[] = {"ServiceState", "ServiceResult", "JobType", "JobMode"};
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
 
-static int check_is_manager(pid_t pid, char comm[static 64], struct capture_error *err)
+	return slash ? slash + 1 : path;
+}
+
+/* Not systemd-journald and its like; /sbin/init is a link, so /proc/PID/exe names systemd. */
+bool names_manager(const char *exe, size_t n)
+{
+	static const char *const names[] = {"systemd", "systemd (deleted)", "init"};
+	size_t start = n;
+
+	while (start > 0 && exe[start - 1] != '/')
+		start--;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (n - start == strlen(names[i]) && memcmp(exe + start, names[i], n - start) == 0)
+			return true;
+	return false;
+}
+
+/* For the error's next step. */
+static void suggest(char *dst, size_t n)
+{
+	pid_t found = proc_find(names_manager);
+
+	if (found > 0)
+		snprintf(dst, n, "A systemd runs here as process %d: svctrace --manager=%d.", found,
+			 found);
+	else
+		snprintf(dst, n, "--manager=PID names another one; `make demo` shows one.");
+}
+
+static int check_is_manager(pid_t pid, struct capture_error *err)
 {
 	_cleanup_free_ char *exe = NULL;
-	const char *base;
+	char next[160];
 	int r = proc_exe(pid, &exe);
 
 	if (r == -ENOENT || r == -ESRCH)
@@ -29,78 +59,183 @@ static int check_is_manager(pid_t pid, char comm[static 64], struct capture_erro
 				    "not allowed to look at process %d", pid);
 	if (r < 0)
 		return capture_fail(err, r, "", "cannot read /proc/%d/exe: %s", pid, strerror(-r));
-	base = strrchr(exe, '/');
-	base = base ? base + 1 : exe;
-	if (strncmp(base, "systemd", strlen("systemd")) == 0)
+	if (names_manager(exe, strlen(exe)))
 		return 0;
-	snprintf(comm, 64, "%.63s", base);
-	return -ENOEXEC;
+	suggest(next, sizeof(next));
+	return capture_fail(err, -ENOEXEC, next, "process %d is %s, not systemd", pid,
+			    base_name(exe));
 }
 
-/* For the error's next step: systemds that run here as PID 1 of a container. */
-static void suggest_managers(char *dst, size_t n)
+int manager_choose(pid_t named, pid_t *ret, struct capture_error *err)
 {
-	pid_t found = proc_find_manager();
-
-	if (found > 0)
-		snprintf(dst, n, "A systemd runs here as process %d: svctrace --manager %d.", found,
-			 found);
-	else
-		snprintf(dst, n, "Use --manager PID to name a systemd, or `make demo` to see one.");
-}
-
-int manager_load(struct manager *m, pid_t pid, struct capture_error *err)
-{
-	struct sym_error serr = {};
-	char comm[64], next[160];
+	pid_t other;
 	int r;
 
-	m->pid = pid;
-	m->user = proc_ns_pid(pid) != 1;
-	r = check_is_manager(pid, comm, err);
-	if (r == -ENOEXEC) {
-		suggest_managers(next, sizeof(next));
-		return capture_fail(err, r, next, "process %d is %s, not systemd", pid, comm);
-	}
-	if (r < 0)
+	*ret = named ? named : 1;
+	r = check_is_manager(*ret, err);
+	other = r < 0 && !named ? proc_find(names_manager) : 0;
+	if (other == 0)
 		return r;
-	r = symbols_object_of_pid(pid, &m->object, &serr);
-	if (r < 0)
-		return capture_fail(err, r, "Give svctrace CAP_SYS_PTRACE (or root).",
-				    "cannot find the code of process %d: %s", pid, serr.text);
-	r = symbols_load(m->object.open_path, NULL, &m->symbols, &serr);
-	if (r < 0)
-		return capture_fail(err, r, "", "%s: %s", m->object.name, serr.text);
+	*ret = other;
 	return 0;
 }
 
-void manager_done(struct manager *m)
+static struct object *object_by_inode(const struct managers *ms, const struct sym_object *f)
 {
-	symbols_freep(&m->symbols);
-	sym_object_done(&m->object);
-	*m = (struct manager){};
+	for (unsigned int i = 0; i < ms->n_objects; i++)
+		if (ms->objects[i]->file.dev == f->dev && ms->objects[i]->file.inode == f->inode)
+			return ms->objects[i];
+	return NULL;
 }
 
-static __u32 offset_of(const struct manager *m, const char *key)
+static int object_get(struct managers *ms, struct probes *p, struct sym_object *file,
+		      struct object **ret, struct capture_error *err)
 {
-	size_t off;
+	int r;
 
-	return symbols_offset(m->symbols, key, &off) < 0 || off > INT_MAX ? LAYOUT_MISSING : off;
+	*ret = object_by_inode(ms, file);
+	if (*ret) {
+		sym_object_done(file);
+		return 0;
+	}
+	if (ms->n_objects == OBJECTS_MAX) {
+		sym_object_done(file);
+		return capture_fail(err, -ENOSPC, "", "more than %d builds of systemd at once",
+				    OBJECTS_MAX);
+	}
+	r = object_new(file, p, ret, err);
+	if (r == 0)
+		ms->objects[ms->n_objects++] = *ret;
+	return r;
 }
 
-void manager_layout(const struct manager *m, struct manager_layout *ret)
+static void object_put(struct managers *ms, struct object *o)
 {
-	*ret = (struct manager_layout){
-		.unit_id = offset_of(m, "Unit.Id"),
-		.unit_job = offset_of(m, "Unit.Job"),
-		.job_id = offset_of(m, "Job.Id"),
-		.job_type = offset_of(m, "Job.JobType"),
-		.main_pid = offset_of(m, "Service.MainPID"),
-		.control_pid = offset_of(m, "Service.ControlPID"),
-		.pid_file = offset_of(m, "Service.PIDFile"),
-		.result = offset_of(m, "Service.Result"),
-		.state = offset_of(m, "Service.state"),
+	if (--o->users > 0)
+		return;
+	for (unsigned int i = 0; i < ms->n_objects; i++)
+		if (ms->objects[i] == o)
+			ms->objects[i] = ms->objects[--ms->n_objects];
+	object_freep(&o);
+}
+
+static struct manager *find(struct managers *ms, pid_t pid)
+{
+	for (unsigned int i = 0; i < ms->n; i++)
+		if (ms->manager[i].pid == pid)
+			return &ms->manager[i];
+	return NULL;
+}
+
+const struct manager *managers_find(const struct managers *ms, pid_t pid)
+{
+	return find((struct managers *)ms, pid);
+}
+
+/* Who it is, apart from its code. */
+static int identify(pid_t pid, struct manager *ret)
+{
+	struct proc p = {};
+	int r = proc_read(pid, 0, &p);
+
+	*ret = (struct manager){
+		.pid = pid,
+		.start_ns = p.task.start_ns,
+		.uid = p.task.uid,
+		.user = p.task.ns_tgid != 1,
 	};
+	proc_done(&p);
+	return r;
+}
+
+static int find_code(pid_t pid, struct sym_object *ret, struct capture_error *err)
+{
+	struct sym_error why = {};
+	int r = check_is_manager(pid, err);
+
+	if (r < 0)
+		return r;
+	r = symbols_object_of_pid(pid, ret, &why);
+	if (r < 0)
+		return capture_fail(err, r == -ENOENT ? -ENOEXEC : r,
+				    r == -EACCES ? "Give svctrace CAP_SYS_PTRACE (or root)." : "",
+				    "cannot find the code of process %d: %s", pid, why.text);
+	return 0;
+}
+
+/* The layout is in the map before the manager's next probe can fire. */
+static int publish(const struct probes *p, const struct manager *m)
+{
+	__u32 tgid = m->pid;
+	int fd = probes_map_fd(p, "managers");
+
+	return bpf_map_update_elem(fd, &tgid, &m->object->layout, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct capture_error *err)
+{
+	struct manager *old = find(ms, pid), new;
+	struct sym_object file = {};
+	int r = find_code(pid, &file, err);
+
+	if (r < 0)
+		return r;
+	if (!old && ms->n == MANAGERS_MAX) {
+		sym_object_done(&file);
+		return capture_fail(err, -ENOSPC, "", "more than %d managers", MANAGERS_MAX);
+	}
+	r = identify(pid, &new);
+	if (r == 0)
+		r = object_get(ms, p, &file, &new.object, err);
+	sym_object_done(&file);
+	if (r < 0)
+		return r;
+	if (old && old->object == new.object)
+		return 1;
+	new.object->users++;
+	if (old)
+		object_put(ms, old->object);
+	else
+		old = &ms->manager[ms->n++];
+	*old = new;
+	return publish(p, old);
+}
+
+void managers_remove(struct managers *ms, struct probes *p, pid_t pid)
+{
+	struct manager *m = find(ms, pid);
+	__u32 tgid = pid;
+
+	if (!m)
+		return;
+	bpf_map_delete_elem(probes_map_fd(p, "managers"), &tgid);
+	object_put(ms, m->object);
+	*m = ms->manager[--ms->n];
+}
+
+void managers_done(struct managers *ms)
+{
+	for (unsigned int i = 0; i < ms->n_objects; i++)
+		object_freep(&ms->objects[i]);
+	ms->n = ms->n_objects = 0;
+}
+
+/* PID 1 first: the first object is the one that the probe table shows. */
+int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err)
+{
+	struct capture_error other;
+	int first = managers_add(ms, p, 1, err);
+	_cleanup_closedir_ DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		_cleanup_free_ char *exe = NULL;
+		pid_t pid = atoi(e->d_name);
+
+		if (pid > 1 && proc_exe(pid, &exe) == 0 && names_manager(exe, strlen(exe)))
+			managers_add(ms, p, pid, &other);
+	}
+	return ms->n > 0 ? (int)ms->n : first;
 }
 
 /* Shown, never compared: "252" of libsystemd-core-252.so; an executable does not name its own. */
@@ -113,64 +248,20 @@ static const char *version_of(const char *object, char ret[static 16])
 	return ret;
 }
 
-static int describe_self(const struct manager *m, struct stream *s)
+int manager_describe(const struct manager *m, struct stream *s)
 {
 	struct wire_manager *w = stream_begin(s, WIRE_MANAGER, sizeof(*w), m->pid);
 	struct proc p = {};
 	char version[16];
+	int r;
 
 	if (proc_read(m->pid, 0, &p) == 0)
 		w->task = p.task;
-	w->user = m->user;
-	stream_string(s, &w->object, m->object.name);
-	stream_string(s, &w->build_id, symbols_build_id(m->symbols));
-	stream_string(s, &w->version, version_of(m->object.name, version));
 	proc_done(&p);
-	return stream_end(s);
-}
-
-static int describe_enum(const struct manager *m, const char *name, struct stream *s)
-{
-	const struct sym_enum *e = symbols_enum(m->symbols, name);
-	struct wire_enum *w;
-	struct wire_str rest;
-
-	if (!e)
-		return 0;
-	w = stream_begin(s, WIRE_ENUM, sizeof(*w), m->pid);
-	stream_string(s, &w->name, name);
-	w->values.off = w->h.size;
-	for (size_t i = 0; i < e->n; i++) {
-		const char *value = e->values[i] ? e->values[i] : "";
-
-		stream_bytes(s, &rest, value, strlen(value) + 1);
-	}
-	w->values.len = w->h.size - w->values.off;
-	return stream_end(s);
-}
-
-static int describe_symbol(const struct manager *m, const struct sym *sym, struct stream *s)
-{
-	struct wire_symbol *w = stream_begin(s, WIRE_SYMBOL, sizeof(*w), m->pid);
-
-	w->vaddr = sym->vaddr;
-	w->file_offset = sym->file_offset;
-	stream_string(s, &w->name, sym->name);
-	stream_string(s, &w->origin, sym_origin_name(sym->origin));
-	return stream_end(s);
-}
-
-int manager_describe(const struct manager *m, struct stream *s)
-{
-	int r = describe_self(m, s);
-
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(enums); i++)
-		r = describe_enum(m, enums[i], s);
-	for (size_t i = 0; r == 0 && sym_needed_functions[i]; i++) {
-		struct sym sym;
-
-		if (symbols_find(m->symbols, sym_needed_functions[i], &sym) == 0)
-			r = describe_symbol(m, &sym, s);
-	}
-	return r;
+	w->user = m->user;
+	stream_string(s, &w->object, m->object->file.name);
+	stream_string(s, &w->build_id, symbols_build_id(m->object->symbols));
+	stream_string(s, &w->version, version_of(m->object->file.name, version));
+	r = stream_end(s);
+	return r ? r : object_describe(m->object, m->pid, s);
 }

@@ -207,17 +207,7 @@ int proc_exe(pid_t pid, char **ret)
 	return dir < 0 ? dir : read_link_at(dir, "exe", ret);
 }
 
-pid_t proc_ns_pid(pid_t pid)
-{
-	_cleanup_close_ int dir = open_pid(pid);
-	struct proc p = {};
-
-	if (dir < 0 || read_status(dir, &p) < 0)
-		return 0;
-	return p.task.ns_tgid;
-}
-
-pid_t proc_find_manager(void)
+pid_t proc_find(bool (*test)(const char *exe, size_t n))
 {
 	_cleanup_closedir_ DIR *d = opendir("/proc");
 	struct dirent *e;
@@ -225,12 +215,8 @@ pid_t proc_find_manager(void)
 	while (d && (e = readdir(d))) {
 		_cleanup_free_ char *exe = NULL;
 		pid_t pid = atoi(e->d_name);
-		const char *base;
 
-		if (pid <= 1 || proc_ns_pid(pid) != 1 || proc_exe(pid, &exe) < 0)
-			continue;
-		base = strrchr(exe, '/');
-		if (base && strncmp(base + 1, "systemd", strlen("systemd")) == 0)
+		if (pid > 1 && proc_exe(pid, &exe) == 0 && test(exe, strlen(exe)))
 			return pid;
 	}
 	return 0;

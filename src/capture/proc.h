@@ -3,6 +3,7 @@
 #ifndef SVCTRACE_PROC_H
 #define SVCTRACE_PROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,10 +29,8 @@ int proc_read(pid_t pid, int hierarchy, struct proc *ret);
 void proc_done(struct proc *p);
 
 int proc_exe(pid_t pid, char **ret);
-/* Its number in its own pid namespace; 0 if that cannot be said. */
-pid_t proc_ns_pid(pid_t pid);
-/* A systemd that is PID 1 of a pid namespace below ours; 0 if there is none. */
-pid_t proc_find_manager(void);
+/* A process, not PID 1, whose executable's path the test accepts; 0 if there is none. */
+pid_t proc_find(bool (*test)(const char *exe, size_t n));
 
 /* Are these the same moment, given that /proc counts in clock ticks? */
 int proc_same_start(uint64_t kernel_ns, uint64_t proc_ns);

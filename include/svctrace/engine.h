@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The engine: events in, verdicts out; one verdict for every stop of a service.
+ *
+ * It is pure: no I/O, no clock, no globals. Time is the events' own, so that a replay says what
+ * the live run said. Its memory is bounded by what is alive on the traced system (processes in
+ * service cgroups, loaded units that did something, stops under way), not by the stream's length.
+ */
+#ifndef SVCTRACE_ENGINE_H
+#define SVCTRACE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "svctrace/event.h"
+
+enum cause {
+	CAUSE_UNCLASSIFIED,    /* the evidence is there, no rule explains it */
+	CAUSE_STOP_REQUEST,    /* a client asked systemd to stop this unit */
+	CAUSE_RESTART_REQUEST, /* a client asked systemd to restart this unit */
+	CAUSE_MAIN_EXITED,     /* the main process ended by itself */
+	CAUSE_MAIN_KILLED,     /* the main process died by a signal */
+	CAUSE_CGROUP_EMPTY,    /* the last process left the unit's cgroup */
+	CAUSE_MAX,
+};
+
+/* Stable short name, "main-killed"; NULL out of range. And back: -EINVAL if there is none. */
+const char *cause_name(enum cause c);
+int cause_parse(const char *name);
+/* One sentence for people: "main process killed". */
+const char *cause_title(enum cause c);
+
+/* How much a statement rests on. */
+enum certainty {
+	CERTAIN,  /* each step was seen as an event */
+	INFERRED, /* joined by order and time; the verdict says how */
+	UNKNOWN,
+};
+const char *certainty_name(enum certainty c);
+
+/*
+ * A process as known at the time of the verdict. Strings are NUL-terminated and as foreign as they
+ * came (to be escaped by who shows them); NULL: not known. So is a number of 0.
+ */
+struct actor {
+	uint32_t tgid, ns_tgid, ppid;
+	uint64_t start_ns;
+	uint32_t uid;		    /* (uint32_t)-1: not known */
+	uint32_t loginuid, session; /* (uint32_t)-1: none, or not known */
+	char *comm, *exe, *tty;
+	char *cmdline; /* ready to print: arguments joined, not escaped */
+	char *cgroup;  /* path */
+	char *unit;    /* the innermost unit of that path: "session-2.scope" */
+	bool exited;   /* known to be gone when the verdict was made */
+};
+
+#define VERDICT_PROOF_MAX 48
+#define VERDICT_VIA_MAX	  8
+#define VERDICT_NOTES_MAX 8
+
+/* One event that a verdict rests on. what is a short text: "SIGKILL to 1290 from kill 11733". */
+struct proof {
+	uint64_t seq;
+	uint64_t mono_ns;
+	enum wire_kind kind;
+	char *what;
+};
+
+struct verdict {
+	/* when: the first deciding event, and the final state */
+	uint64_t begin_mono_ns, begin_wall_ns, end_mono_ns, end_wall_ns;
+	/* what */
+	char *unit;
+	uint32_t manager;  /* its pid, initial namespace */
+	bool manager_user; /* a systemd --user */
+	uint32_t manager_uid;
+	int32_t main_pid; /* before the stop, in the manager's namespace; 0: none; -1: not known */
+	uint32_t main_tgid;	  /* the same in the initial namespace; 0: not known */
+	char *main_cmdline;	  /* NULL: not known */
+	int32_t control_pid;	  /* likewise at the first deciding event */
+	char *old_state;	  /* before: "running"; NULL: not known */
+	char *sub_state;	  /* after: "dead", "failed", "auto-restart" */
+	const char *active_state; /* derived from sub_state: inactive, failed, activating … */
+	char *result;		  /* systemd's word at the end; NULL: not known */
+	/* why */
+	enum cause cause;
+	enum certainty certainty;
+	const char *via[VERDICT_VIA_MAX]; /* systemd's functions, outermost first */
+	unsigned int n_via;
+	char *path; /* how it came about, in one line: "SIGKILL → main process 1290 died → …" */
+	bool have_exit;	     /* the main process's end was seen */
+	int32_t exit_code;   /* exit status if it exited */
+	int32_t exit_signal; /* signal if it was killed, else 0 */
+	bool core_dumped;
+	/* who */
+	bool have_actor;
+	bool actor_kernel;  /* the kernel itself raised it */
+	bool actor_manager; /* the manager itself sent it */
+	enum certainty actor_certainty;
+	struct actor *chain; /* [0] is the actor, then its parent … towards PID 1 */
+	unsigned int n_chain;
+	int32_t signal;			 /* the signal that the actor sent; 0: none */
+	int32_t signal_syscall;		 /* by which system call; WIRE_NONE, -1 as in ev_signal */
+	const char *signal_syscall_name; /* "pidfd_send_signal"; NULL: none that sends signals */
+	/* the job that did it */
+	uint32_t job_id; /* 0: none */
+	char *job_type;	 /* "stop", "restart" … */
+	/* then */
+	bool restarts;	 /* systemd restarts it by itself (Restart=) */
+	bool incomplete; /* its end was not seen: sub_state is the last one that was */
+	/* how sure */
+	struct proof proof[VERDICT_PROOF_MAX];
+	unsigned int n_proof;
+	unsigned int n_proof_left_out;	/* there were more than fit */
+	uint64_t lost;			/* events lost in the verdict's window */
+	char *notes[VERDICT_NOTES_MAX]; /* what a reader must know besides */
+	unsigned int n_notes;
+};
+
+/*
+ * path, notes and proof texts are ready for a terminal: names in them are escaped. The verdict is
+ * the engine's and valid until the sink returns. Negative errno ends the run.
+ */
+typedef int (*verdict_sink)(void *ctx, const struct verdict *v);
+
+struct engine;
+
+int engine_new(verdict_sink sink, void *ctx, struct engine **ret);
+void engine_freep(struct engine **g);
+
+/* An ev_sink. Returns 0, what the verdict sink returned, or -ENOMEM. */
+int engine_feed(void *engine, const struct ev *e);
+
+/* The stream ended: says what can be said of stops that are still under way, then no more. */
+int engine_flush(struct engine *g);
+
+struct engine_stats {
+	uint64_t events, verdicts;
+	uint64_t processes, units, cgroups; /* remembered now */
+};
+void engine_stats(const struct engine *g, struct engine_stats *ret);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Events: what a wire record says, with names in place of numbers.
+ *
+ * A decoder turns wire records into events. It is pure (no I/O, no clock, no globals) and keeps
+ * only what later records need to be understood: the clock, the managers' enum tables and symbols,
+ * the paths of living cgroups. Every length is checked before it is used.
+ *
+ * Ownership: everything that an event points to lives in the decoder or in the record, and is
+ * valid only until the sink returns. Who wants to keep it copies it.
+ */
+#ifndef SVCTRACE_EVENT_H
+#define SVCTRACE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/types.h>
+
+#include "svctrace/wire.h"
+
+/* A slice of bytes, not NUL-terminated; may hold anything. {NULL, 0} says "not known". */
+struct str {
+	const char *s;
+	size_t n;
+};
+
+struct ev_task {
+	uint32_t tgid, tid;	 /* initial pid namespace */
+	uint32_t ns_tgid, pidns; /* own pid namespace and its inode */
+	uint64_t start_ns;	 /* CLOCK_BOOTTIME; (tgid, start_ns) is the identity */
+	uint64_t cgroup;	 /* id */
+	uint32_t uid, ppid;
+	struct str comm;
+	struct str cgroup_path; /* looked up by the decoder; {NULL, 0}: not known */
+};
+
+struct ev_service {
+	uint64_t unit;
+	struct str id;		  /* "nginx.service"; always a valid unit name */
+	struct str path;	  /* PID file */
+	int32_t main_pid;	  /* manager's pid namespace; 0 none; WIRE_NONE not known */
+	int32_t control_pid;	  /* likewise */
+	const char *state;	  /* before the call: systemd's word; NULL not known */
+	const char *result;	  /* systemd's word; NULL not known */
+	const char *job_type;	  /* NULL: no job, or not known */
+	uint32_t job_id;	  /* 0: no job */
+	const char *new_state;	  /* SET_STATE, ENTER_SIGNAL */
+	const char *new_result;	  /* ENTER_STOP, ENTER_SIGNAL, ENTER_DEAD: the result handed in */
+	const char *request;	  /* BUS_QUEUE_JOB: job type asked for */
+	const char *request_mode; /* … and its mode: "replace", "isolate" */
+	int32_t arg[3];		  /* the raw arguments, see enum wire_kind */
+};
+
+struct ev_signal {
+	int32_t sig, code, syscall; /* code, syscall: WIRE_NONE if not known; syscall -1: in none */
+	uint32_t target_flags;	    /* WIRE_TARGET_* */
+	struct ev_task sender, target;
+	uint32_t loginuid, session; /* (uint32_t)-1: none */
+	struct str tty;
+	struct str cmdline; /* NUL-separated */
+	uint32_t n_ancestors;
+	struct {
+		uint32_t tgid;
+		uint64_t start_ns;
+		struct str comm;
+	} ancestors[WIRE_ANCESTORS_MAX];
+};
+
+struct ev_proc {
+	struct ev_task task;
+	uint32_t loginuid, session;
+	struct str exe, cmdline, cgroup, tty;
+};
+
+struct ev {
+	enum wire_kind kind;
+	uint32_t flags;
+	uint64_t seq;	  /* number of the record in its stream, from 1: what a verdict cites */
+	uint64_t mono_ns; /* CLOCK_MONOTONIC */
+	uint64_t wall_ns; /* CLOCK_REALTIME; 0 until the first WIRE_CLOCK */
+	uint32_t tgid, tid;
+	/*
+	 * The manager in whose context it happened (service and manager kinds), else zero. Only
+	 * tgid is known of a manager that no WIRE_MANAGER has introduced.
+	 */
+	struct {
+		uint32_t tgid, ns_tgid, pidns, uid;
+		int user;
+		struct str object, build_id, version;
+		struct str cgroup_path; /* its own cgroup: "/init.scope" */
+	} manager;
+	union {
+		struct ev_service service;
+		struct ev_signal signal;
+		struct ev_proc proc;
+		struct {
+			struct ev_task task; /* FORK: the child; EXEC, EXIT, OOM_VICTIM: itself */
+			int32_t code;	     /* EXIT: wait(2) status */
+			struct str exe, cmdline; /* EXEC */
+		} process;
+		struct {
+			uint64_t id, parent;
+			int32_t value;
+			struct str path;
+		} path; /* MANAGER_CGROUP_*, CGROUP_MKDIR, _RMDIR, _POPULATED, CGROUP */
+		struct {
+			struct ev_task task;
+			uint64_t cgroup;
+			struct str path;
+			uint32_t threadgroup;
+		} attach;
+		struct {
+			struct ev_task init;
+			uint32_t pidns;
+		} pidns;
+		struct {
+			struct ev_task task;
+			uint32_t connection, exiting;
+			int32_t ret;
+		} fuse;
+		struct {
+			uint64_t since_ns, count;
+			struct str probe;
+		} lost;
+		struct {
+			int32_t error;
+			struct str name, how, reason;
+		} probe;
+		struct {
+			uint64_t boot_ns, real_ns;
+		} clock;
+		struct {
+			uint64_t vaddr, file_offset;
+			struct str name, origin;
+		} symbol;
+		struct {
+			struct str name, values;
+		} enumeration;
+		struct str text; /* START */
+	};
+};
+
+/* Returns 0, or a negative errno that ends the run. */
+typedef int (*ev_sink)(void *ctx, const struct ev *e);
+/* What feeds a decoder: one whole record, hdr.size bytes. */
+typedef int (*wire_sink)(void *ctx, const void *record, size_t size);
+
+struct decoder;
+
+/* Events go to sink. -ENOMEM. */
+int decoder_new(ev_sink sink, void *ctx, struct decoder **ret);
+void decoder_freep(struct decoder **d);
+
+/*
+ * Decodes one record and hands the event on. size is what the buffer holds; the record's own size
+ * may be smaller, never larger. Returns 0, what the sink returned, or -EBADMSG for a record that
+ * does not hold what it claims (counted, nothing handed on). Unknown kinds are counted and skipped.
+ */
+int decoder_feed(struct decoder *d, const void *record, size_t size);
+
+struct decoder_stats {
+	uint64_t records, bad, unknown;
+};
+void decoder_stats(const struct decoder *d, struct decoder_stats *ret);
+
+/* The kind's stable name in JSON and text, "service-enter-stop"; NULL for an unknown kind. */
+const char *wire_kind_name(unsigned int kind);
+/* systemd's function that the kind is a probe of, "service_enter_stop"; NULL if it is none. */
+const char *wire_kind_function(unsigned int kind);
+
+/* A copy that ends in NUL; NULL if s is not known or memory ran out. Stops at a NUL inside. */
+char *str_dup(struct str s);
+bool str_equal(struct str s, const char *other);
+
+/* What systemd accepts as the name of a unit: "getty@tty1.service". */
+bool unit_name_is_valid(struct str s);
+
+/*
+ * The event in one short line, ready for a terminal: "SIGKILL from kill 11733 to 1290". Always
+ * NUL-terminated; returns dst.
+ */
+char *ev_describe(char *dst, size_t dst_size, const struct ev *e);
+
+#endif

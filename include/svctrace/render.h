@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rendering: verdicts and events as text for people or NDJSON for programs.
+ *
+ * A renderer writes to one stdio stream, whole lines at a time. Whatever a name holds, text is safe
+ * for terminals and JSON is valid UTF-8. Errors of the stream are returned as negative errno.
+ */
+#ifndef SVCTRACE_RENDER_H
+#define SVCTRACE_RENDER_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "svctrace/engine.h"
+#include "svctrace/event.h"
+
+#define RENDER_SCHEMA_VERSION 1
+
+enum render_format {
+	RENDER_TEXT,
+	RENDER_JSON,
+};
+
+struct render_options {
+	enum render_format format;
+	bool color;
+	bool utc;		  /* else local time */
+	bool ascii;		  /* the terminal takes no UTF-8: text is written in ASCII only */
+	unsigned int width;	  /* columns; 0: lines are never shortened */
+	const char *const *units; /* names or globs, NULL-terminated; NULL: every unit */
+	unsigned int causes;	  /* bit per enum cause; 0: every cause */
+};
+
+struct renderer;
+
+int renderer_new(FILE *out, const struct render_options *o, struct renderer **ret);
+void renderer_freep(struct renderer **r);
+
+/* Verdicts that the options leave out return 0 and print nothing; 1 says that it was printed. */
+int render_verdict(struct renderer *r, const struct verdict *v);
+/*
+ * One raw event as a line, for --events. Also learns from WIRE_START (boot id), WIRE_MANAGER and
+ * WIRE_LOST, so every event goes through render_note() even when raw events are not printed.
+ */
+int render_event(struct renderer *r, const struct ev *e);
+int render_note(struct renderer *r, const struct ev *e);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The little that the resolver must know of a machine's instructions: their length, the addresses
+ * that they form, where they jump, and which struct field they read or write.
+ */
+#ifndef SVCTRACE_ELF_ARCH_H
+#define SVCTRACE_ELF_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum insn_kind {
+	INSN_OTHER,
+	INSN_ADDRESS, /* puts the address `target` into a register */
+	INSN_CALL,
+	INSN_JUMP,
+	INSN_BRANCH,   /* conditional */
+	INSN_END,      /* return or trap: what follows is not reached from here */
+	INSN_LOAD,     /* reads [reg + disp] */
+	INSN_STORE,    /* writes [reg + disp] */
+	INSN_FIELD,    /* computes reg + disp */
+	INSN_CONSTANT, /* puts the small constant `target` into `reg` */
+};
+
+struct insn {
+	enum insn_kind kind;
+	uint64_t target;
+	int32_t disp;
+	uint8_t reg;   /* LOAD, STORE, FIELD: the base; ADDRESS, CONSTANT: the destination */
+	uint8_t width; /* LOAD, STORE: bytes; 0 when of no interest */
+};
+
+/* What the decoder remembers from one instruction to the next; zeroed at each function's start. */
+struct arch_state {
+	uint64_t page[32];
+	uint32_t pages; /* bit n: page[n] holds register n's adrp */
+};
+
+struct arch {
+	const char *name;
+	uint16_t machine;
+	uint32_t r_relative, r_absolute, r_glob_dat;
+	uint8_t array_align;  /* of a static array of 16 bytes or more */
+	uint8_t arguments[2]; /* registers of the first two */
+	/* Length of the instruction at code (n bytes left, n > 0), 0 if it cannot be decoded. */
+	size_t (*decode)(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_state *st,
+			 struct insn *ret);
+};
+
+extern const struct arch arch_x86_64;
+extern const struct arch arch_aarch64;
+
+/* NULL for machines that nobody has taught us. */
+const struct arch *arch_of(uint16_t machine);
+
+#endif

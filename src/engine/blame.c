@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who is behind a signal: a process, the manager, or the kernel itself. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/rules.h"
+#include "engine/verdict.h"
+#include "svctrace/text.h"
+
+enum sender {
+	SENDER_PROCESS,
+	SENDER_PROCESS_LIKELY, /* nothing says that it was the kernel */
+	SENDER_CGROUP_KILL,    /* a process that wrote to cgroup.kill, most likely */
+	SENDER_MANAGER,
+	SENDER_KERNEL,
+};
+
+const char *actor_name(const struct actor *a, char buf[static ACTOR_NAME_MAX])
+{
+	char comm[ACTOR_NAME_MAX - 16];
+
+	snprintf(buf, ACTOR_NAME_MAX, "%s %" PRIu32,
+		 a->comm ? text_escape(comm, sizeof(comm), a->comm, strlen(a->comm)) : "process",
+		 a->tgid);
+	return buf;
+}
+
+static bool code_is_of_process(int32_t code)
+{
+	return code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
+}
+
+/*
+ * The kernel raises signals in the context of whatever task happens to run. Only a system call
+ * made for it says that the task meant it; si_code is second best, and SIGKILL has none.
+ */
+static enum sender classify(const struct opening *o, const struct process *target,
+			    const struct signal_seen *x)
+{
+	const struct actor *sender = &x->chain[0];
+
+	if ((x->flags & WIRE_TARGET_MANAGER_SENT) || sender->tgid == o->manager->tgid)
+		return SENDER_MANAGER;
+	if (x->syscall != WIRE_NONE && syscall_kill_name(o->arch, x->syscall))
+		return SENDER_PROCESS;
+	if (x->code != WIRE_NONE && code_is_of_process(x->code) && sender->tgid != target->a.tgid)
+		return SENDER_PROCESS;
+	if (x->syscall == WIRE_NONE)
+		return x->code == WIRE_NONE || code_is_of_process(x->code) ? SENDER_PROCESS_LIKELY
+									   : SENDER_KERNEL;
+	if (x->sig == SIGKILL && sender->tgid != target->a.tgid && target->oom_proof.seq == 0 &&
+	    syscall_is_write(o->arch, x->syscall))
+		return SENDER_CGROUP_KILL;
+	return SENDER_KERNEL;
+}
+
+int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n)
+{
+	v->chain = calloc(n, sizeof(*v->chain));
+	if (!v->chain)
+		return -ENOMEM;
+	for (v->n_chain = 0; v->n_chain < n; v->n_chain++) {
+		int r = actor_copy(&v->chain[v->n_chain], &chain[v->n_chain]);
+
+		if (r < 0) {
+			v->n_chain++; /* half filled, to be freed with the others */
+			return r;
+		}
+	}
+	v->have_actor = true;
+	return 0;
+}
+
+static int note_signal(struct verdict *v, const struct process *p, const struct signal_seen *x,
+		       uint64_t end_ns)
+{
+	uint64_t at = x->proof.mono_ns;
+	char sig[24], to[ACTOR_NAME_MAX], from[ACTOR_NAME_MAX], when[32];
+	int r = verdict_note(v, "%s also got %s from %s, %s %s its end", actor_name(&p->a, to),
+			     text_signal(x->sig, sig), actor_name(&x->chain[0], from),
+			     text_duration(at < end_ns ? end_ns - at : at - end_ns, when),
+			     at < end_ns ? "before" : "after");
+
+	return r < 0 ? r : verdict_cite(v, &x->proof);
+}
+
+/* The other signals that p got towards its end: a reader may know better. */
+static int note_others(struct verdict *v, const struct process *p, const struct signal_seen * not,
+		       uint64_t end_ns)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < p->n_signals; i++)
+		if (p->signals[i] !=
+		    not &&p->signals[i]->proof.mono_ns + SIGNAL_WINDOW_NS >= end_ns)
+			r = note_signal(v, p, p->signals[i], end_ns);
+	return r;
+}
+
+/* Whether another sender's signal of the same kind could as well have been the one. */
+static bool is_ambiguous(const struct process *p, const struct signal_seen *x)
+{
+	for (unsigned int i = 0; i < p->n_signals; i++)
+		if (p->signals[i] != x && p->signals[i]->sig == x->sig &&
+		    !(p->signals[i]->flags & WIRE_TARGET_EXITING))
+			return x->sig != SIGKILL;
+	return false;
+}
+
+static int blame_sender(struct opening *o, const struct process *p, const struct signal_seen *x)
+{
+	enum sender sender = classify(o, p, x);
+	struct verdict *v = o->v;
+	char sig[24];
+	int r;
+
+	v->signal_syscall = x->syscall;
+	v->signal_syscall_name = syscall_kill_name(o->arch, x->syscall);
+	v->actor_manager = sender == SENDER_MANAGER;
+	v->actor_kernel = sender == SENDER_KERNEL;
+	v->actor_certainty = is_ambiguous(p, x) || sender == SENDER_PROCESS_LIKELY ||
+					     sender == SENDER_CGROUP_KILL
+				     ? INFERRED
+				     : CERTAIN;
+	if (sender == SENDER_CGROUP_KILL) {
+		r = verdict_note(
+			v,
+			"%s came from inside a write, not from a kill: the sender probably "
+			"wrote to cgroup.kill",
+			text_signal(x->sig, sig));
+		if (r < 0)
+			return r;
+	}
+	r = blame_actor(v, x->chain, x->n_chain);
+	return r < 0 ? r : verdict_cite(v, &x->proof);
+}
+
+int blame_signal(struct opening *o, const struct process *p, int sig)
+{
+	struct verdict *v = o->v;
+	uint64_t end_ns = p && p->a.exited ? p->exit_ns : o->e->mono_ns;
+	const struct signal_seen *x = p ? process_fatal_signal(p, sig, end_ns) : NULL;
+	char name[24];
+	int r = 0;
+
+	v->signal = sig;
+	v->signal_syscall = WIRE_NONE;
+	v->actor_certainty = UNKNOWN;
+	if (x)
+		r = blame_sender(o, p, x);
+	else
+		r = verdict_note(v, "who sent %s was not seen", text_signal(sig, name));
+	if (r == 0 && p && p->oom_proof.seq) {
+		r = verdict_note(v, "the kernel's OOM killer chose it");
+		if (r == 0)
+			r = verdict_cite(v, &p->oom_proof);
+	}
+	return r == 0 && p ? note_others(v, p, x, end_ns) : r;
+}
+
+static bool asks_to_exit(int sig)
+{
+	return sig == SIGTERM || sig == SIGINT || sig == SIGQUIT;
+}
+
+int blame_request_to_exit(struct opening *o, const struct process *p)
+{
+	uint64_t end_ns = p->a.exited ? p->exit_ns : o->e->mono_ns;
+	const struct signal_seen *found = NULL;
+	struct verdict *v = o->v;
+	char sig[24], name[ACTOR_NAME_MAX], when[32];
+	int r;
+
+	for (unsigned int i = 0; i < p->n_signals; i++) {
+		const struct signal_seen *x = p->signals[i];
+
+		if (asks_to_exit(x->sig) && x->proof.mono_ns <= end_ns &&
+		    x->proof.mono_ns + SIGNAL_WINDOW_NS >= end_ns &&
+		    classify(o, p, x) <= SENDER_PROCESS_LIKELY)
+			found = x;
+	}
+	if (!found)
+		return 0;
+	r = blame_sender(o, p, found);
+	if (r < 0)
+		return r;
+	v->signal = found->sig;
+	v->actor_certainty = INFERRED;
+	r = verdict_note(v, "it exited %s after %s from %s",
+			 text_duration(end_ns - found->proof.mono_ns, when),
+			 text_signal(found->sig, sig), actor_name(&found->chain[0], name));
+	return r < 0 ? r : 1;
+}

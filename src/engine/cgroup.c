@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/cgroup.h"
+#include "engine/verdict.h"
+
+/* The one that did not change for longest goes first. */
+#define CGROUPS_MAX 4096
+
+static bool has_suffix(struct str s, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return s.n > n && memcmp(s.s + s.n - n, suffix, n) == 0;
+}
+
+struct str cgroup_unit(struct str path)
+{
+	struct str slice = {NULL, 0};
+	size_t end = path.s ? path.n : 0;
+
+	while (end > 0) {
+		const char *slash = memrchr(path.s, '/', end);
+		const char *start = slash ? slash + 1 : path.s;
+		struct str part = {start, (size_t)(path.s + end - start)};
+
+		if (has_suffix(part, ".service") || has_suffix(part, ".scope"))
+			return part;
+		if (!slice.s && has_suffix(part, ".slice"))
+			slice = part;
+		end = slash ? (size_t)(slash - path.s) : 0;
+	}
+	return slice;
+}
+
+struct str cgroup_unit_path(struct str path)
+{
+	struct str unit = cgroup_unit(path);
+
+	return unit.s ? (struct str){path.s, (size_t)(unit.s + unit.n - path.s)} : unit;
+}
+
+static int cgroup_compare(const void *a, const void *b)
+{
+	return strcmp(((const struct cgroup *)a)->path, ((const struct cgroup *)b)->path);
+}
+
+static void leaver_done(struct leaver *l)
+{
+	process_unref(l->process);
+	free(l->moved_to);
+	actor_done(&l->mover);
+	proof_done(&l->proof);
+	*l = (struct leaver){};
+}
+
+static void cgroup_free(struct cgroup *c)
+{
+	for (unsigned int i = 0; i < c->n_leavers; i++)
+		leaver_done(&c->leavers[i]);
+	free(c->path);
+	free(c);
+}
+
+void cgroup_table_init(struct cgroup_table *t)
+{
+	TAILQ_INIT(&t->queue);
+}
+
+void cgroup_drop(struct cgroup_table *t, struct cgroup *c)
+{
+	tdelete(c, &t->by_path, cgroup_compare);
+	TAILQ_REMOVE(&t->queue, c, entry);
+	t->n--;
+	cgroup_free(c);
+}
+
+void cgroup_table_done(struct cgroup_table *t)
+{
+	while (!TAILQ_EMPTY(&t->queue))
+		cgroup_drop(t, TAILQ_FIRST(&t->queue));
+}
+
+static struct cgroup *by_path(const struct cgroup_table *t, char *path)
+{
+	struct cgroup key = {.path = path};
+	struct cgroup **found = tfind(&key, &t->by_path, cgroup_compare);
+
+	return found ? *found : NULL;
+}
+
+void cgroup_drop_path(struct cgroup_table *t, struct str path)
+{
+	_cleanup_free_ char *copy = str_dup(path);
+	struct cgroup *c = copy ? by_path(t, copy) : NULL;
+
+	if (c)
+		cgroup_drop(t, c);
+}
+
+static struct cgroup *cgroup_new(struct cgroup_table *t, char *path)
+{
+	struct cgroup *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->path = path;
+	if (!tsearch(c, &t->by_path, cgroup_compare)) {
+		free(c);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&t->queue, c, entry);
+	if (++t->n > CGROUPS_MAX)
+		cgroup_drop(t, TAILQ_FIRST(&t->queue));
+	return c;
+}
+
+/* The cgroup of p's unit, made if need be. *ret NULL: p is in no unit's. */
+static int cgroup_of(struct cgroup_table *t, const struct process *p, struct cgroup **ret)
+{
+	struct str path = {p->a.cgroup, p->a.cgroup ? strlen(p->a.cgroup) : 0};
+	_cleanup_free_ char *unit_path = NULL;
+	struct cgroup *c;
+
+	*ret = NULL;
+	path = cgroup_unit_path(path);
+	if (!path.s || !has_suffix(path, ".service"))
+		return 0;
+	unit_path = str_dup(path);
+	if (!unit_path)
+		return -ENOMEM;
+	c = by_path(t, unit_path);
+	if (c) {
+		TAILQ_REMOVE(&t->queue, c, entry);
+		TAILQ_INSERT_TAIL(&t->queue, c, entry);
+	} else {
+		c = cgroup_new(t, unit_path);
+		if (!c)
+			return -ENOMEM;
+		take_ptr(unit_path);
+	}
+	*ret = c;
+	return 0;
+}
+
+static void push(struct cgroup *c, const struct leaver *l)
+{
+	if (c->n_leavers == LEAVERS_MAX) {
+		leaver_done(&c->leavers[0]);
+		memmove(&c->leavers[0], &c->leavers[1], (LEAVERS_MAX - 1) * sizeof(*l));
+		c->n_leavers--;
+	}
+	c->leavers[c->n_leavers++] = *l;
+}
+
+int cgroup_note_exit(struct cgroup_table *t, struct process *p)
+{
+	struct leaver l = {};
+	struct cgroup *c;
+	int r = cgroup_of(t, p, &c);
+
+	if (r < 0 || !c)
+		return r;
+	r = proof_copy(&l.proof, &p->exit_proof);
+	if (r < 0)
+		return r;
+	l.process = process_ref(p);
+	push(c, &l);
+	return 0;
+}
+
+static int mover_actor(struct leaver *l, uint32_t tgid, const struct process_table *processes)
+{
+	const struct process *p = process_by_tgid(processes, tgid);
+
+	if (p)
+		return actor_copy(&l->mover, &p->a);
+	l->mover = (struct actor){
+		.tgid = tgid,
+		.uid = UINT32_MAX,
+		.loginuid = UINT32_MAX,
+		.session = UINT32_MAX,
+	};
+	return 0;
+}
+
+int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev *e,
+		     const struct process_table *processes)
+{
+	struct str to = cgroup_unit_path(e->attach.path);
+	struct leaver l = {};
+	struct cgroup *c;
+	int r = cgroup_of(t, p, &c);
+
+	if (r < 0 || !c || !e->attach.path.s || (to.s && str_equal(to, c->path)))
+		return r;
+	l.process = process_ref(p);
+	l.moved_to = str_dup(e->attach.path);
+	r = l.moved_to ? proof_set(&l.proof, e) : -ENOMEM;
+	if (r == 0)
+		r = mover_actor(&l, e->tgid, processes);
+	if (r == 0)
+		push(c, &l);
+	else
+		leaver_done(&l);
+	return r;
+}
+
+struct cgroup *cgroup_find(const struct cgroup_table *t, const char *root, const char *unit)
+{
+	struct cgroup *c, *best = NULL;
+	size_t n = strlen(root);
+
+	TAILQ_FOREACH(c, &t->queue, entry)
+	{
+		const char *slash = strrchr(c->path, '/');
+
+		/* a manager below this one may have a unit of that name too, deeper down */
+		if (strncmp(c->path, root, n) == 0 &&
+		    strcmp(slash ? slash + 1 : c->path, unit) == 0 &&
+		    (!best || strlen(c->path) < strlen(best->path)))
+			best = c;
+	}
+	return best;
+}

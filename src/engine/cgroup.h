@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who left a unit's cgroup, and how: what "the cgroup became empty" is explained by. */
+#ifndef SVCTRACE_ENGINE_CGROUP_H
+#define SVCTRACE_ENGINE_CGROUP_H
+
+#include <sys/queue.h>
+
+#include "engine/process.h"
+
+#define LEAVERS_MAX 4
+
+struct leaver {
+	struct process *process;
+	char *moved_to; /* NULL: it ended */
+	struct actor mover;
+	struct proof proof;
+};
+
+/* A unit's own cgroup; those below it count as the same. */
+struct cgroup {
+	char *path;
+	struct leaver leavers[LEAVERS_MAX]; /* the latest, oldest first */
+	unsigned int n_leavers;
+	TAILQ_ENTRY(cgroup) entry;
+};
+
+TAILQ_HEAD(cgroup_queue, cgroup);
+
+struct cgroup_table {
+	void *by_path;		   /* tsearch(3) */
+	struct cgroup_queue queue; /* the one that changed last is last */
+	unsigned int n;
+};
+
+void cgroup_table_init(struct cgroup_table *t);
+void cgroup_table_done(struct cgroup_table *t);
+
+/* The innermost unit in a cgroup path, "session-2.scope"; slices only if there is nothing else. */
+struct str cgroup_unit(struct str path);
+/* The path up to and with that unit; {NULL, 0} if there is none. */
+struct str cgroup_unit_path(struct str path);
+
+int cgroup_note_exit(struct cgroup_table *t, struct process *p);
+/* p is still known under its old path; nothing happens if it stays within the unit. */
+int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev *e,
+		     const struct process_table *processes);
+
+/* The cgroup of a unit whose manager's units live below root; NULL if nobody left it. */
+struct cgroup *cgroup_find(const struct cgroup_table *t, const char *root, const char *unit);
+void cgroup_drop(struct cgroup_table *t, struct cgroup *c);
+void cgroup_drop_path(struct cgroup_table *t, struct str path);
+
+#endif

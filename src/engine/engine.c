@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Events in, verdicts out.
+ *
+ * A manager is single-threaded, so the order of its own events tells what led to what: a trigger
+ * (a job runs a unit's stop(), a child died, a cgroup is empty …) comes first, and what it decides
+ * follows in the same call stack. A deciding event with no stop under way for its unit opens one;
+ * the rules say why; the state that ends it makes the verdict complete.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/rules.h"
+#include "engine/verdict.h"
+
+#define SECOND_NS	   1000000000ull
+/* A trigger that is older did not lead to it; a call stack that takes longer than a second is odd.
+ */
+#define TRIGGER_WINDOW_NS  (10 * SECOND_NS)
+#define TRIGGER_CERTAIN_NS SECOND_NS
+/* Before 254, systemd says "failed" first and "auto-restart" next, in the same call. */
+#define RESTART_WINDOW_NS  (20 * 1000000ull)
+/* Losses this much before a stop count as losses in it: what led to it came earlier. */
+#define LOST_LEAD_NS	   SECOND_NS
+#define LOST_SPANS_MAX	   32
+
+struct lost_span {
+	uint64_t since_ns, until_ns, count;
+};
+
+struct engine {
+	verdict_sink sink;
+	void *ctx;
+	struct process_table processes;
+	struct cgroup_table cgroups;
+	struct unit_table units;
+	struct stop_queue stops; /* in the order in which they began */
+	unsigned int n_ended;	 /* stops that only wait for a restart to follow */
+	struct lost_span lost[LOST_SPANS_MAX];
+	unsigned int n_lost; /* ever; the newest overwrite the oldest */
+	enum arch arch;
+	bool requests_are_seen;
+	uint64_t now_mono, now_wall;
+	struct engine_stats stats;
+};
+
+int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
+{
+	struct engine *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -ENOMEM;
+	g->sink = sink;
+	g->ctx = ctx;
+	process_table_init(&g->processes);
+	cgroup_table_init(&g->cgroups);
+	unit_table_init(&g->units);
+	TAILQ_INIT(&g->stops);
+	*ret = g;
+	return 0;
+}
+
+void engine_freep(struct engine **g)
+{
+	if (!*g)
+		return;
+	unit_table_done(&(*g)->units);
+	cgroup_table_done(&(*g)->cgroups);
+	process_table_done(&(*g)->processes);
+	free(*g);
+	*g = NULL;
+}
+
+static bool is_trigger(enum wire_kind kind)
+{
+	switch (kind) {
+	case WIRE_SERVICE_STOP:
+	case WIRE_SERVICE_SIGCHLD:
+	case WIRE_SERVICE_CGROUP_EMPTY:
+	case WIRE_SERVICE_TIMER:
+	case WIRE_SERVICE_WATCHDOG:
+	case WIRE_SERVICE_OOM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_deciding(enum wire_kind kind)
+{
+	return kind == WIRE_SERVICE_ENTER_STOP || kind == WIRE_SERVICE_ENTER_SIGNAL ||
+	       kind == WIRE_SERVICE_ENTER_DEAD || kind == WIRE_SERVICE_SET_STATE;
+}
+
+static int set_word(char **dst, const char *word)
+{
+	char *copy = word ? strdup(word) : NULL;
+
+	if (word && !copy)
+		return -ENOMEM;
+	free(*dst);
+	*dst = copy;
+	return 0;
+}
+
+/* The process that a manager calls by that number. */
+static const struct process *managers_process(const struct engine *g, const struct manager *m,
+					      int32_t pid)
+{
+	if (pid <= 0)
+		return NULL;
+	return m->initial ? process_by_tgid(&g->processes, (uint32_t)pid)
+			  : process_by_ns(&g->processes, m->pidns, (uint32_t)pid);
+}
+
+static void stop_free(struct engine *g, struct unit *u)
+{
+	TAILQ_REMOVE(&g->stops, u->stop, entry);
+	g->n_ended -= u->stop->ended;
+	verdict_done(&u->stop->v);
+	free(u->stop);
+	u->stop = NULL;
+	proof_done(&u->request.proof);
+	unit_release(&g->units, u);
+}
+
+static int apply_losses(const struct engine *g, struct verdict *v)
+{
+	unsigned int n = g->n_lost < LOST_SPANS_MAX ? g->n_lost : LOST_SPANS_MAX;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (g->lost[i].since_ns <= v->end_mono_ns &&
+		    g->lost[i].until_ns + LOST_LEAD_NS >= v->begin_mono_ns)
+			v->lost += g->lost[i].count;
+	if (v->lost == 0)
+		return 0;
+	certainty_limit(&v->certainty, INFERRED);
+	if (v->have_actor)
+		certainty_limit(&v->actor_certainty, INFERRED);
+	return verdict_note(v, "%" PRIu64 " events were lost around it: something may be missing",
+			    v->lost);
+}
+
+/* What became known of the processes since the stop began. */
+static int complete_processes(const struct engine *g, struct verdict *v)
+{
+	const struct process *p;
+
+	for (unsigned int i = 0; i < v->n_chain; i++)
+		if (actor_enrich(&v->chain[i], &g->processes) < 0)
+			return -ENOMEM;
+	p = v->main_tgid && !v->main_cmdline ? process_by_tgid(&g->processes, v->main_tgid) : NULL;
+	return p ? set_word(&v->main_cmdline, p->a.cmdline) : 0;
+}
+
+static int note_result(struct verdict *v)
+{
+	if (v->cause != CAUSE_MAIN_KILLED || !v->result || strcmp(v->result, "success") != 0)
+		return 0;
+	return verdict_note(v, "systemd's own result is \"success\" although the main process was "
+			       "killed");
+}
+
+/* Ends the stop: the verdict goes out, and the unit is forgotten. */
+static int stop_finish(struct engine *g, struct unit *u)
+{
+	struct manager *m = manager_find(&g->units, u->manager);
+	struct verdict *v = &u->stop->v;
+	struct cgroup *c;
+	int r = complete_processes(g, v);
+
+	v->active_state = state_active(v->sub_state);
+	if (r == 0)
+		r = note_result(v);
+	if (r == 0)
+		r = apply_losses(g, v);
+	verdict_sort_proof(v);
+	if (r == 0 &&
+	    (!u->stop->from_final || (v->active_state && strcmp(v->active_state, "failed") == 0))) {
+		g->stats.verdicts++;
+		r = g->sink(g->ctx, v);
+	}
+	c = cgroup_find(&g->cgroups, m && m->root ? m->root : "", u->id);
+	if (c)
+		cgroup_drop(&g->cgroups, c);
+	stop_free(g, u);
+	return r;
+}
+
+static int stop_abandon(struct engine *g, struct unit *u, const char *why)
+{
+	struct verdict *v = &u->stop->v;
+	int r = 0;
+
+	if (!u->stop->ended) {
+		v->incomplete = true;
+		v->end_mono_ns = g->now_mono;
+		v->end_wall_ns = g->now_wall;
+		certainty_limit(&v->certainty, INFERRED);
+		r = verdict_note(v, "%s", why);
+	}
+	return r < 0 ? r : stop_finish(g, u);
+}
+
+static int stop_set_processes(struct opening *o, const struct engine *g)
+{
+	struct verdict *v = o->v;
+	int32_t pid = o->trigger ? o->trigger->main_pid : o->e->service.main_pid;
+
+	v->main_pid = pid == WIRE_NONE ? -1 : pid;
+	pid = o->e->service.control_pid;
+	v->control_pid = pid == WIRE_NONE ? -1 : pid;
+	o->main = managers_process(g, o->manager, v->main_pid);
+	if (!o->main)
+		return 0;
+	v->main_tgid = o->main->a.tgid;
+	return set_word(&v->main_cmdline, o->main->a.cmdline);
+}
+
+/* The trigger counts if it was this unit's and nothing else can have come in between. */
+static int stop_set_trigger(struct opening *o)
+{
+	const struct trigger *t = &o->manager->trigger;
+	struct verdict *v = o->v;
+	int r;
+
+	v->certainty = UNKNOWN;
+	if (!t->set || t->unit != o->e->service.unit || strcmp(t->id, o->unit->id) != 0 ||
+	    o->e->mono_ns - t->proof.mono_ns > TRIGGER_WINDOW_NS)
+		return 0;
+	o->trigger = t;
+	v->certainty = CERTAIN;
+	verdict_via(v, t->kind);
+	r = verdict_cite(v, &t->proof);
+	if (r == 0 && t->followed_by_others) {
+		v->certainty = INFERRED;
+		r = verdict_note(v, "other units' events came between %s and its decision",
+				 wire_kind_function(t->kind));
+	} else if (r == 0 && o->e->mono_ns - t->proof.mono_ns > TRIGGER_CERTAIN_NS) {
+		v->certainty = INFERRED;
+		r = verdict_note(v, "its decision came long after %s", wire_kind_function(t->kind));
+	}
+	return r;
+}
+
+static int stop_explain(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
+{
+	struct opening o = {
+		.processes = &g->processes,
+		.cgroups = &g->cgroups,
+		.arch = g->arch,
+		.requests_are_seen = g->requests_are_seen,
+		.manager = m,
+		.unit = u,
+		.e = e,
+		.v = &u->stop->v,
+	};
+	const char *result = e->service.new_result;
+	int r = stop_set_trigger(&o);
+
+	if (r == 0)
+		r = stop_set_processes(&o, g);
+	if (r == 0)
+		r = rules_apply(&o);
+	if (r == 0 && o.trigger)
+		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
+	if (r < 0)
+		return r;
+	return verdict_step(o.v, "%s%s%s%s", wire_kind_function(e->kind), result ? "(" : "",
+			    result ? result : "", result ? ")" : "");
+}
+
+static int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
+{
+	struct stop *s = calloc(1, sizeof(*s));
+	struct verdict *v;
+
+	if (!s)
+		return -ENOMEM;
+	s->unit = u;
+	u->stop = s;
+	TAILQ_INSERT_TAIL(&g->stops, s, entry);
+	v = &s->v;
+	v->begin_mono_ns = e->mono_ns;
+	v->begin_wall_ns = e->wall_ns;
+	v->manager = m->tgid;
+	v->manager_user = m->user;
+	v->manager_uid = m->uid;
+	v->signal_syscall = WIRE_NONE;
+	v->actor_certainty = UNKNOWN;
+	if (set_word(&v->unit, u->id) < 0 || set_word(&v->old_state, e->service.state) < 0 ||
+	    set_word(&v->sub_state, e->service.state) < 0)
+		return -ENOMEM;
+	return stop_explain(g, m, u, e);
+}
+
+/* What every event of the unit adds to a stop under way. */
+static int stop_note_event(struct unit *u, const struct ev *e)
+{
+	struct stop *s = u->stop;
+	const struct ev_service *x = &e->service;
+
+	if (e->kind == WIRE_SERVICE_SIGCHLD && x->arg[0] > 0 && x->arg[0] == s->v.main_pid &&
+	    !s->v.have_exit)
+		rules_set_exit(&s->v, x->arg[1], x->arg[2]);
+	if (e->kind == WIRE_SERVICE_SET_STATE)
+		s->via_closed = true;
+	else if (!s->via_closed && is_deciding(e->kind))
+		verdict_via(&s->v, e->kind);
+	if (e->kind == WIRE_SERVICE_ENTER_DEAD)
+		s->dead_entered = true;
+	return verdict_cite_event(&s->v, e);
+}
+
+static int stop_end(struct engine *g, struct stop *s, const struct ev *e)
+{
+	s->ended = true;
+	g->n_ended++;
+	s->v.end_mono_ns = e->mono_ns;
+	s->v.end_wall_ns = e->wall_ns;
+	return set_word(&s->v.result, e->service.result);
+}
+
+/* A stop is under way, and the unit enters another state. */
+static int stop_set_state(struct engine *g, struct unit *u, const struct ev *e)
+{
+	struct stop *s = u->stop;
+	const char *state = e->service.new_state;
+	enum state_class class = state_class(state);
+	int r;
+
+	if (class == STATE_STARTING || class == STATE_UP)
+		return s->ended ? stop_finish(g, u)
+				: stop_abandon(g, u, "the end of this stop was not seen");
+	r = set_word(&s->v.sub_state, state);
+	if (r < 0 || class == STATE_STOPPING || (class == STATE_UNKNOWN && !s->dead_entered))
+		return r;
+	if (!s->ended)
+		r = stop_end(g, s, e);
+	if (r < 0 || class != STATE_RESTART)
+		return r;
+	s->v.restarts = true;
+	return strstr(state, "before") ? 0 : stop_finish(g, u);
+}
+
+/* Whether a stop that nothing was known of begins with this event. */
+static bool opens_stop(const struct manager *m, const struct ev *e)
+{
+	const struct trigger *t = &m->trigger;
+	enum state_class from = state_class(e->service.state);
+	enum state_class to = state_class(e->service.new_state);
+
+	if (e->kind != WIRE_SERVICE_SET_STATE)
+		return true;
+	if (to != STATE_STOPPING && to != STATE_FINAL && to != STATE_RESTART)
+		return false;
+	/* a restart that waits can be called off; its own job runs stop() too, but means a start */
+	if (from == STATE_RESTART)
+		return to == STATE_FINAL && t->set && t->kind == WIRE_SERVICE_STOP &&
+		       t->unit == e->service.unit && strcmp(t->job_type, "stop") == 0;
+	/* out of a final state only a reloaded manager puts units back to where they were */
+	return from != STATE_FINAL;
+}
+
+/* What a client asked for was for the unit's life before. */
+static void forget_request(struct engine *g, const struct ev *e)
+{
+	struct unit *u = unit_find(&g->units, e->manager.tgid, e->service.id);
+	enum state_class to = state_class(e->service.new_state);
+
+	if (!u || u->stop || state_class(e->service.state) != STATE_FINAL ||
+	    (to != STATE_STARTING && to != STATE_UP))
+		return;
+	proof_done(&u->request.proof);
+	unit_release(&g->units, u);
+}
+
+static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
+{
+	struct unit *u = unit_find(&g->units, m->tgid, e->service.id);
+	int r = 0;
+
+	if (!u || !u->stop) {
+		if (!opens_stop(m, e)) {
+			forget_request(g, e);
+			return 0;
+		}
+		u = unit_get(&g->units, m->tgid, e->service.id);
+		r = u ? stop_open(g, m, u, e) : -ENOMEM;
+		if (r < 0)
+			return r;
+		u->stop->from_final = state_class(e->service.state) == STATE_FINAL;
+	}
+	r = stop_note_event(u, e);
+	if (r < 0 || e->kind != WIRE_SERVICE_SET_STATE)
+		return r;
+	return stop_set_state(g, u, e);
+}
+
+static int on_request(struct engine *g, struct manager *m, const struct ev *e)
+{
+	const char *type = e->service.request;
+	struct unit *u;
+
+	if (type && strcmp(type, "stop") != 0 && !request_is_restart(type))
+		return 0;
+	u = unit_get(&g->units, m->tgid, e->service.id);
+	if (!u)
+		return -ENOMEM;
+	word_copy(u->request.type, type);
+	return proof_set(&u->request.proof, e);
+}
+
+static int on_service(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+	struct unit *u;
+	int r = 0;
+
+	if (!m)
+		return -ENOMEM;
+	if (is_trigger(e->kind))
+		r = trigger_set(&m->trigger, e);
+	else if (e->kind == WIRE_BUS_QUEUE_JOB)
+		trigger_clear(&m->trigger);
+	else if (m->trigger.set && m->trigger.unit != e->service.unit)
+		m->trigger.followed_by_others = true;
+	if (r < 0)
+		return r;
+	if (is_deciding(e->kind))
+		return on_deciding(g, m, e);
+	if (e->kind == WIRE_BUS_QUEUE_JOB)
+		r = on_request(g, m, e);
+	u = unit_find(&g->units, m->tgid, e->service.id);
+	return r == 0 && u && u->stop ? stop_note_event(u, e) : r;
+}
+
+static int on_manager_cgroup(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+	struct str unit = cgroup_unit(e->path.path);
+
+	if (!m)
+		return -ENOMEM;
+	trigger_clear(&m->trigger);
+	if (e->kind == WIRE_MANAGER_CGROUP_EVENT)
+		return proof_set(&m->cgroup_event, e);
+	if (!unit.s || unit.n >= WIRE_ID_MAX)
+		return 0;
+	memcpy(m->cgroup_empty_unit, unit.s, unit.n);
+	m->cgroup_empty_unit[unit.n] = 0;
+	return proof_set(&m->cgroup_empty, e);
+}
+
+/* What happens to the main process of a unit that stops is part of the story. */
+static int cite_for_main(struct engine *g, uint32_t tgid, const struct ev *e)
+{
+	struct stop *s;
+
+	TAILQ_FOREACH(s, &g->stops, entry)
+	if (s->v.main_tgid == tgid && !s->ended)
+		return verdict_cite_event(&s->v, e);
+	return 0;
+}
+
+/* A manager that exits takes its units along. */
+static int manager_exited(struct engine *g, uint32_t tgid)
+{
+	struct manager *m = manager_find(&g->units, tgid);
+	struct unit *u, *next;
+	int r = 0;
+
+	if (!m)
+		return 0;
+	for (u = TAILQ_FIRST(&g->units.units); u && r == 0; u = next) {
+		next = TAILQ_NEXT(u, entry);
+		if (u->manager != tgid)
+			continue;
+		proof_done(&u->request.proof);
+		if (u->stop)
+			r = stop_abandon(g, u, "its manager ended first");
+		else
+			unit_release(&g->units, u);
+	}
+	manager_drop(&g->units, m);
+	return r;
+}
+
+static int on_exit_event(struct engine *g, const struct ev *e)
+{
+	uint32_t tgid = e->process.task.tgid;
+	struct process *p = process_learn_exit(&g->processes, e);
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	if (p->exit_proof.seq != e->seq)
+		return 0; /* said twice */
+	r = cgroup_note_exit(&g->cgroups, p);
+	if (r == 0)
+		r = cite_for_main(g, tgid, e);
+	return r == 0 ? manager_exited(g, tgid) : r;
+}
+
+static int on_process(struct engine *g, const struct ev *e)
+{
+	struct process *p;
+
+	switch (e->kind) {
+	case WIRE_FORK:
+		return process_learn_fork(&g->processes, e) ? 0 : -ENOMEM;
+	case WIRE_EXEC:
+		return process_learn_exec(&g->processes, e) ? 0 : -ENOMEM;
+	case WIRE_PROC:
+		return process_learn_proc(&g->processes, e) ? 0 : -ENOMEM;
+	case WIRE_OOM_VICTIM:
+		p = process_learn_task(&g->processes, &e->process.task);
+		return p ? proof_set(&p->oom_proof, e) : -ENOMEM;
+	default:
+		return on_exit_event(g, e);
+	}
+}
+
+static int on_signal(struct engine *g, const struct ev *e)
+{
+	if (!process_learn_signal(&g->processes, e))
+		return -ENOMEM;
+	return e->signal.sig == SIGCHLD ? 0 : cite_for_main(g, e->signal.target.tgid, e);
+}
+
+static int on_attach(struct engine *g, const struct ev *e)
+{
+	const struct ev_task *task = &e->attach.task;
+	struct process *p = process_find(&g->processes, task->tgid, task->start_ns);
+	int r;
+
+	/* the task's cgroup may be told as the new one already: what was known is the old one */
+	if (!p)
+		p = process_learn_task(&g->processes, task);
+	if (!p)
+		return -ENOMEM;
+	r = cgroup_note_move(&g->cgroups, p, e, &g->processes);
+	if (r < 0)
+		return r;
+	return process_set_cgroup(&g->processes, p, e->attach.cgroup, e->attach.path);
+}
+
+static int on_lost(struct engine *g, const struct ev *e)
+{
+	g->lost[g->n_lost++ % LOST_SPANS_MAX] = (struct lost_span){
+		.since_ns = e->lost.since_ns,
+		.until_ns = e->mono_ns,
+		.count = e->lost.count,
+	};
+	return 0;
+}
+
+/* "KEY=VALUE", each ended by NUL. */
+static void on_start(struct engine *g, struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		struct str fact = {text.s + i, strnlen(text.s + i, text.n - i)};
+
+		if (fact.n > 5 && memcmp(fact.s, "ARCH=", 5) == 0)
+			g->arch = arch_parse((struct str){fact.s + 5, fact.n - 5});
+		i += fact.n;
+	}
+}
+
+static void on_probe(struct engine *g, const struct ev *e)
+{
+	static const char name[] = "bus_unit_queue_job";
+
+	if (e->probe.name.n >= sizeof(name) - 1 &&
+	    memcmp(e->probe.name.s, name, sizeof(name) - 1) == 0)
+		g->requests_are_seen |= e->probe.error == 0;
+}
+
+static void on_idle(struct engine *g)
+{
+	struct manager *m;
+
+	TAILQ_FOREACH(m, &g->units.managers, entry)
+	trigger_clear(&m->trigger);
+}
+
+static int dispatch(struct engine *g, const struct ev *e)
+{
+	switch (e->kind) {
+	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
+	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+		return on_service(g, e);
+	case WIRE_MANAGER_CGROUP_EMPTY:
+	case WIRE_MANAGER_CGROUP_EVENT:
+		return on_manager_cgroup(g, e);
+	case WIRE_MANAGER:
+		return manager_get(&g->units, e) ? 0 : -ENOMEM;
+	case WIRE_FORK ... WIRE_EXIT:
+	case WIRE_OOM_VICTIM:
+	case WIRE_PROC:
+		return on_process(g, e);
+	case WIRE_SIGNAL:
+		return on_signal(g, e);
+	case WIRE_CGROUP_ATTACH:
+		return on_attach(g, e);
+	case WIRE_CGROUP_RMDIR:
+		cgroup_drop_path(&g->cgroups, e->path.path);
+		return 0;
+	case WIRE_LOST:
+		return on_lost(g, e);
+	case WIRE_START:
+		on_start(g, e->text);
+		return 0;
+	case WIRE_PROBE:
+		on_probe(g, e);
+		return 0;
+	case WIRE_IDLE:
+		on_idle(g);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Whether nothing more can come of a stop that ended: its manager went on to something else. */
+static bool has_gone_on(const struct stop *s, const struct ev *e)
+{
+	if (e->kind == WIRE_IDLE || e->kind == WIRE_END)
+		return true;
+	if (e->mono_ns > s->v.end_mono_ns + RESTART_WINDOW_NS)
+		return true;
+	if (e->manager.tgid != s->v.manager || !wire_kind_function(e->kind))
+		return false;
+	return e->kind != WIRE_SERVICE_SET_STATE || !str_equal(e->service.id, s->v.unit);
+}
+
+static int release_ended(struct engine *g, const struct ev *e)
+{
+	struct stop *s, *next;
+	int r = 0;
+
+	for (s = g->n_ended ? TAILQ_FIRST(&g->stops) : NULL; s && r == 0; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (s->ended && has_gone_on(s, e))
+			r = stop_finish(g, s->unit);
+	}
+	return r;
+}
+
+/* Makes room where there is too much of something. */
+static int keep_bounds(struct engine *g)
+{
+	struct unit *u = unit_surplus(&g->units);
+	struct manager *m = manager_surplus(&g->units);
+	int r = 0;
+
+	process_table_expire(&g->processes, g->now_mono);
+	if (u && u->stop) {
+		r = stop_abandon(g, u, "too many stops at once: its end was not waited for");
+	} else if (u) {
+		proof_done(&u->request.proof);
+		unit_release(&g->units, u);
+	}
+	return r == 0 && m ? manager_exited(g, m->tgid) : r;
+}
+
+int engine_feed(void *engine, const struct ev *e)
+{
+	struct engine *g = engine;
+	int r;
+
+	g->stats.events++;
+	g->now_mono = e->mono_ns;
+	g->now_wall = e->wall_ns;
+	r = release_ended(g, e);
+	if (r == 0)
+		r = dispatch(g, e);
+	return r == 0 ? keep_bounds(g) : r;
+}
+
+int engine_flush(struct engine *g)
+{
+	int r = 0;
+
+	while (r == 0 && !TAILQ_EMPTY(&g->stops))
+		r = stop_abandon(g, TAILQ_FIRST(&g->stops)->unit,
+				 "still stopping when the trace ended");
+	return r;
+}
+
+void engine_stats(const struct engine *g, struct engine_stats *ret)
+{
+	*ret = g->stats;
+	for (size_t i = 0; i < PROCESS_LIST_MAX; i++)
+		ret->processes += g->processes.n[i];
+	ret->units = g->units.n_units;
+	ret->cgroups = g->cgroups.n;
+}

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <search.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/cgroup.h"
+#include "engine/process.h"
+#include "engine/verdict.h"
+#include "svctrace/cleanup.h"
+#include "svctrace/text.h"
+
+/* How many of each list are kept; the oldest goes first. */
+static const unsigned int list_max[PROCESS_LIST_MAX] = {
+	[PROCESS_RESIDENT] = 65536, /* only reached when exits were lost */
+	[PROCESS_VISITOR] = 2048,
+	[PROCESS_DEAD] = 256,
+};
+
+#define AFTERLIFE_NS (10 * 1000000000ull)
+
+/* What /proc says of a start time is exact to one clock tick (USER_HZ is 100 everywhere). */
+#define TICK_NS	     10000000ull
+
+static int process_compare(const void *a, const void *b)
+{
+	uint32_t x = ((const struct process *)a)->a.tgid, y = ((const struct process *)b)->a.tgid;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool same_start(uint64_t a, uint64_t b)
+{
+	return a == 0 || b == 0 || a / TICK_NS == b / TICK_NS;
+}
+
+void actor_done(struct actor *a)
+{
+	free(a->comm);
+	free(a->exe);
+	free(a->tty);
+	free(a->cmdline);
+	free(a->cgroup);
+	free(a->unit);
+	*a = (struct actor){};
+}
+
+static int copy_text(char **dst, const char *src)
+{
+	if (*dst || !src)
+		return 0;
+	*dst = strdup(src);
+	return *dst ? 0 : -ENOMEM;
+}
+
+/* Numbers that dst does not know, and strings that it has not. */
+static int actor_fill(struct actor *dst, const struct actor *src)
+{
+	bool nameless = !dst->comm;
+
+	dst->ns_tgid = dst->ns_tgid ? dst->ns_tgid : src->ns_tgid;
+	dst->ppid = dst->ppid ? dst->ppid : src->ppid;
+	dst->uid = dst->uid != UINT32_MAX ? dst->uid : src->uid;
+	dst->loginuid = dst->loginuid != UINT32_MAX ? dst->loginuid : src->loginuid;
+	dst->session = dst->session != UINT32_MAX ? dst->session : src->session;
+	dst->exited = dst->exited || src->exited;
+	if (copy_text(&dst->comm, src->comm) < 0 || copy_text(&dst->tty, src->tty) < 0 ||
+	    copy_text(&dst->cgroup, src->cgroup) < 0 || copy_text(&dst->unit, src->unit) < 0)
+		return -ENOMEM;
+	/* another name: it has executed something else since, and the rest would not fit */
+	if (!nameless && src->comm && strcmp(dst->comm, src->comm) != 0)
+		return 0;
+	if (copy_text(&dst->exe, src->exe) < 0 || copy_text(&dst->cmdline, src->cmdline) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int actor_copy(struct actor *dst, const struct actor *src)
+{
+	*dst = (struct actor){
+		.tgid = src->tgid,
+		.start_ns = src->start_ns,
+		.uid = UINT32_MAX,
+		.loginuid = UINT32_MAX,
+		.session = UINT32_MAX,
+	};
+	return actor_fill(dst, src);
+}
+
+int actor_enrich(struct actor *a, const struct process_table *t)
+{
+	const struct process *p = process_find(t, a->tgid, a->start_ns);
+
+	return p ? actor_fill(a, &p->a) : 0;
+}
+
+static void signal_free(struct signal_seen *s)
+{
+	if (!s)
+		return;
+	for (unsigned int i = 0; i < s->n_chain; i++)
+		actor_done(&s->chain[i]);
+	free(s->chain);
+	proof_done(&s->proof);
+	free(s);
+}
+
+struct process *process_ref(struct process *p)
+{
+	p->n_ref++;
+	return p;
+}
+
+void process_unref(struct process *p)
+{
+	if (!p || --p->n_ref > 0)
+		return;
+	for (unsigned int i = 0; i < p->n_signals; i++)
+		signal_free(p->signals[i]);
+	proof_done(&p->exit_proof);
+	proof_done(&p->oom_proof);
+	proof_done(&p->fork_proof);
+	actor_done(&p->a);
+	free(p);
+}
+
+void process_table_init(struct process_table *t)
+{
+	for (size_t i = 0; i < PROCESS_LIST_MAX; i++)
+		TAILQ_INIT(&t->lists[i]);
+}
+
+static void forget_number(struct process_table *t, struct process *p)
+{
+	struct process **found = tfind(p, &t->by_tgid, process_compare);
+
+	if (found && *found == p)
+		tdelete(p, &t->by_tgid, process_compare);
+}
+
+static void drop(struct process_table *t, struct process *p)
+{
+	forget_number(t, p);
+	TAILQ_REMOVE(&t->lists[p->list], p, entry);
+	t->n[p->list]--;
+	process_unref(p);
+}
+
+void process_table_done(struct process_table *t)
+{
+	struct process *p;
+
+	for (size_t i = 0; i < PROCESS_LIST_MAX; i++)
+		while ((p = TAILQ_FIRST(&t->lists[i])))
+			drop(t, p);
+}
+
+void process_table_expire(struct process_table *t, uint64_t now_ns)
+{
+	struct process *p;
+
+	while ((p = TAILQ_FIRST(&t->lists[PROCESS_DEAD])) && now_ns > p->exit_ns + AFTERLIFE_NS)
+		drop(t, p);
+}
+
+static void enlist(struct process_table *t, struct process *p, enum process_list list)
+{
+	p->list = list;
+	TAILQ_INSERT_TAIL(&t->lists[list], p, entry);
+	if (++t->n[list] > list_max[list])
+		drop(t, TAILQ_FIRST(&t->lists[list]));
+}
+
+static void move(struct process_table *t, struct process *p, enum process_list list)
+{
+	if (p->list == list && list != PROCESS_VISITOR)
+		return;
+	TAILQ_REMOVE(&t->lists[p->list], p, entry);
+	t->n[p->list]--;
+	enlist(t, p, list);
+}
+
+/* Where a living process belongs: exits are reported from services' cgroups only. */
+static enum process_list home(const struct process *p)
+{
+	size_t n = p->a.unit ? strlen(p->a.unit) : 0;
+
+	return !p->a.cgroup || strstr(p->a.cgroup, ".service/") ||
+			       (n > 8 && strcmp(p->a.unit + n - 8, ".service") == 0)
+		       ? PROCESS_RESIDENT
+		       : PROCESS_VISITOR;
+}
+
+struct process *process_by_tgid(const struct process_table *t, uint32_t tgid)
+{
+	struct process key = {.a.tgid = tgid};
+	struct process **found = tfind(&key, &t->by_tgid, process_compare);
+
+	return found ? *found : NULL;
+}
+
+struct process *process_find(const struct process_table *t, uint32_t tgid, uint64_t start_ns)
+{
+	struct process *p = process_by_tgid(t, tgid);
+
+	if (!p || same_start(p->a.start_ns, start_ns))
+		return p;
+	TAILQ_FOREACH(p, &t->lists[PROCESS_DEAD], entry)
+	if (p->a.tgid == tgid && same_start(p->a.start_ns, start_ns))
+		return p;
+	return NULL;
+}
+
+struct process *process_by_ns(const struct process_table *t, uint32_t pidns, uint32_t ns_tgid)
+{
+	static const enum process_list order[] = {PROCESS_RESIDENT, PROCESS_DEAD};
+	struct process *p, *found = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		TAILQ_FOREACH(p, &t->lists[order[i]], entry)
+	if (p->pidns == pidns && p->a.ns_tgid == ns_tgid &&
+	    (!found || p->a.start_ns > found->a.start_ns))
+		found = p;
+	return found;
+}
+
+static int set_text(char **dst, struct str s)
+{
+	char *copy;
+
+	if (!s.s)
+		return 0;
+	copy = str_dup(s);
+	if (!copy)
+		return -ENOMEM;
+	free(*dst);
+	*dst = copy;
+	return 0;
+}
+
+static int set_cmdline(char **dst, struct str s)
+{
+	char *copy;
+
+	if (!s.s)
+		return 0;
+	copy = text_join_args(s.s, s.n);
+	if (!copy)
+		return -ENOMEM;
+	free(*dst);
+	*dst = copy;
+	return 0;
+}
+
+static int actor_set_cgroup(struct actor *a, struct str path)
+{
+	struct str unit = cgroup_unit(path);
+
+	if (!path.s || (a->cgroup && str_equal(path, a->cgroup)))
+		return 0;
+	free(a->unit);
+	a->unit = NULL;
+	if (set_text(&a->cgroup, path) < 0 || set_text(&a->unit, unit) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* What the kernel says of a task; it knows better than what was known before. */
+static int actor_set_task(struct actor *a, const struct ev_task *task)
+{
+	a->tgid = task->tgid;
+	a->ns_tgid = task->ns_tgid;
+	a->ppid = task->ppid;
+	a->uid = task->uid;
+	/* a start time of /proc is rounded down to a tick: the other one is the exact one */
+	if (task->start_ns > a->start_ns)
+		a->start_ns = task->start_ns;
+	if (set_text(&a->comm, task->comm) < 0)
+		return -ENOMEM;
+	return actor_set_cgroup(a, task->cgroup_path);
+}
+
+static struct process *add(struct process_table *t, const struct ev_task *task)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	struct process **found;
+
+	if (!p)
+		return NULL;
+	p->a.tgid = task->tgid;
+	p->a.loginuid = p->a.session = UINT32_MAX;
+	p->n_ref = 1;
+	found = tsearch(p, &t->by_tgid, process_compare);
+	if (!found) {
+		process_unref(p);
+		return NULL;
+	}
+	enlist(t, p, PROCESS_RESIDENT);
+	return p;
+}
+
+/* The number is somebody else's now; the one that had it is gone, whether that was seen or not. */
+static void retire(struct process_table *t, struct process *p, uint64_t now_ns)
+{
+	forget_number(t, p);
+	if (!p->a.exited) {
+		p->a.exited = true;
+		p->exit_ns = now_ns;
+	}
+	move(t, p, PROCESS_DEAD);
+}
+
+struct process *process_learn_task(struct process_table *t, const struct ev_task *task)
+{
+	struct process *p = process_find(t, task->tgid, task->start_ns);
+
+	if (!p) {
+		struct process *old = process_by_tgid(t, task->tgid);
+
+		if (old)
+			retire(t, old, old->exit_ns);
+		p = add(t, task);
+	}
+	if (!p || actor_set_task(&p->a, task) < 0)
+		return NULL;
+	p->pidns = task->pidns;
+	p->cgroup = task->cgroup ? task->cgroup : p->cgroup;
+	if (!p->a.exited)
+		move(t, p, home(p));
+	return p;
+}
+
+/* Whether /proc told of this new process before its fork did; else its number is used again. */
+static bool is_same_birth(const struct process *known, const struct ev_task *task)
+{
+	if (known->a.start_ns == task->start_ns)
+		return true;
+	return !known->a.exited && known->a.start_ns % TICK_NS == 0 &&
+	       same_start(known->a.start_ns, task->start_ns);
+}
+
+struct process *process_learn_fork(struct process_table *t, const struct ev *e)
+{
+	const struct ev_task *task = &e->process.task;
+	struct process *old = process_by_tgid(t, task->tgid), *p, *parent;
+
+	if (old && !is_same_birth(old, task))
+		retire(t, old, e->mono_ns);
+	p = process_learn_task(t, task);
+	parent = process_by_tgid(t, e->tgid);
+	if (!p || !parent || parent == p)
+		return p;
+	p->a.loginuid = parent->a.loginuid;
+	p->a.session = parent->a.session;
+	if (copy_text(&p->a.exe, parent->a.exe) < 0 ||
+	    copy_text(&p->a.cmdline, parent->a.cmdline) < 0 ||
+	    copy_text(&p->a.tty, parent->a.tty) < 0)
+		return NULL;
+	return p;
+}
+
+struct process *process_learn_exec(struct process_table *t, const struct ev *e)
+{
+	struct process *p = process_learn_task(t, &e->process.task);
+
+	if (!p || set_text(&p->a.exe, e->process.exe) < 0 ||
+	    set_cmdline(&p->a.cmdline, e->process.cmdline) < 0)
+		return NULL;
+	return p;
+}
+
+struct process *process_learn_exit(struct process_table *t, const struct ev *e)
+{
+	struct process *p = process_learn_task(t, &e->process.task);
+
+	if (!p || p->exit_proof.seq)
+		return p;
+	p->a.exited = true;
+	p->status = e->process.code;
+	p->exit_ns = e->mono_ns;
+	if (proof_set(&p->exit_proof, e) < 0)
+		return NULL;
+	move(t, p, PROCESS_DEAD);
+	return p;
+}
+
+struct process *process_learn_proc(struct process_table *t, const struct ev *e)
+{
+	struct process *known = process_by_tgid(t, e->proc.task.tgid), *p;
+	struct ev_task task = e->proc.task;
+
+	/* read from /proc, so it lives: an older holder of the number is gone, seen or not */
+	if (known && known->a.exited && same_start(known->a.start_ns, task.start_ns))
+		return known;
+	if (known && known->a.start_ns / TICK_NS > task.start_ns / TICK_NS)
+		return known;
+	if (e->proc.cgroup.s)
+		task.cgroup_path = e->proc.cgroup;
+	p = process_learn_task(t, &task);
+	if (!p)
+		return NULL;
+	p->a.loginuid = e->proc.loginuid;
+	p->a.session = e->proc.session;
+	if (set_text(&p->a.exe, e->proc.exe) < 0 || set_text(&p->a.tty, e->proc.tty) < 0 ||
+	    set_cmdline(&p->a.cmdline, e->proc.cmdline) < 0)
+		return NULL;
+	return p;
+}
+
+int process_set_cgroup(struct process_table *t, struct process *p, uint64_t id, struct str path)
+{
+	p->cgroup = id;
+	if (actor_set_cgroup(&p->a, path) < 0)
+		return -ENOMEM;
+	if (!p->a.exited)
+		move(t, p, home(p));
+	return 0;
+}
+
+/* Signals that end nobody who does not ask for it. */
+static bool signal_is_harmless(int sig)
+{
+	switch (sig) {
+	case SIGCHLD:
+	case SIGCONT:
+	case SIGURG:
+	case SIGWINCH:
+	case SIGSTOP:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		return true;
+	default:
+		return sig <= 0;
+	}
+}
+
+static int sender_actor(struct actor *a, const struct ev_signal *s)
+{
+	*a = (struct actor){.loginuid = s->loginuid, .session = s->session};
+	if (actor_set_task(a, &s->sender) < 0 || set_text(&a->tty, s->tty) < 0)
+		return -ENOMEM;
+	return set_cmdline(&a->cmdline, s->cmdline);
+}
+
+/* The sender and its ancestors, as the kernel saw them, and what else is known of each. */
+static int signal_chain(struct signal_seen *x, const struct ev_signal *s,
+			const struct process_table *t)
+{
+	x->chain = calloc(1 + s->n_ancestors, sizeof(*x->chain));
+	if (!x->chain)
+		return -ENOMEM;
+	x->n_chain = 1 + s->n_ancestors;
+	if (sender_actor(&x->chain[0], s) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_ancestors; i++) {
+		struct actor *a = &x->chain[1 + i];
+
+		*a = (struct actor){
+			.tgid = s->ancestors[i].tgid,
+			.start_ns = s->ancestors[i].start_ns,
+			.uid = UINT32_MAX,
+			.loginuid = UINT32_MAX,
+			.session = UINT32_MAX,
+		};
+		x->chain[i].ppid = a->tgid;
+		if (set_text(&a->comm, s->ancestors[i].comm) < 0)
+			return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < x->n_chain; i++)
+		if (actor_enrich(&x->chain[i], t) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int signal_new(const struct ev *e, const struct process_table *t, struct signal_seen **ret)
+{
+	const struct ev_signal *s = &e->signal;
+	struct signal_seen *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return -ENOMEM;
+	x->sig = s->sig;
+	x->code = s->code;
+	x->syscall = s->syscall;
+	x->flags = s->target_flags;
+	x->count = 1;
+	if (proof_set(&x->proof, e) < 0 || signal_chain(x, s, t) < 0) {
+		signal_free(x);
+		return -ENOMEM;
+	}
+	*ret = x;
+	return 0;
+}
+
+/* The same signal from the same sender while the first one may still be at work. */
+static struct signal_seen *signal_repeated(const struct process *p, const struct ev *e)
+{
+	const struct ev_signal *s = &e->signal;
+
+	for (unsigned int i = 0; i < p->n_signals; i++) {
+		struct signal_seen *x = p->signals[i];
+
+		if (x->sig == s->sig && x->flags == s->target_flags &&
+		    x->chain[0].tgid == s->sender.tgid &&
+		    x->chain[0].start_ns == s->sender.start_ns &&
+		    e->mono_ns - x->proof.mono_ns <= SIGNAL_WINDOW_NS)
+			return x;
+	}
+	return NULL;
+}
+
+/* Room for one more: the oldest goes, but SIGKILL stays as long as anything else can go. */
+static void signal_make_room(struct process *p)
+{
+	unsigned int i = 0;
+
+	if (p->n_signals < SIGNALS_MAX)
+		return;
+	while (i < SIGNALS_MAX - 1 && p->signals[i]->sig == SIGKILL)
+		i++;
+	signal_free(p->signals[i]);
+	p->n_signals--;
+	memmove(&p->signals[i], &p->signals[i + 1], (p->n_signals - i) * sizeof(p->signals[0]));
+}
+
+struct process *process_learn_signal(struct process_table *t, const struct ev *e)
+{
+	struct process *p = process_learn_task(t, &e->signal.target);
+	struct signal_seen *again, *x;
+
+	if (!p || signal_is_harmless(e->signal.sig))
+		return p;
+	again = signal_repeated(p, e);
+	if (again) {
+		again->count++;
+		return p;
+	}
+	if (signal_new(e, t, &x) < 0)
+		return NULL;
+	signal_make_room(p);
+	p->signals[p->n_signals++] = x;
+	return p;
+}
+
+const struct signal_seen *process_fatal_signal(const struct process *p, int sig, uint64_t end_ns)
+{
+	const struct signal_seen *latest = NULL;
+
+	for (unsigned int i = 0; i < p->n_signals; i++) {
+		const struct signal_seen *x = p->signals[i];
+
+		if (x->sig != sig || (x->flags & WIRE_TARGET_EXITING))
+			continue;
+		/* nobody survives a SIGKILL; others may have been handled before */
+		if (sig == SIGKILL || x->proof.mono_ns + SIGNAL_WINDOW_NS >= end_ns)
+			return x;
+		latest = x;
+	}
+	return latest;
+}

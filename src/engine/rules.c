@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "engine/rules.h"
+#include "engine/verdict.h"
+#include "svctrace/text.h"
+
+/* How much earlier a cgroup's own event can be than the call that it leads to. */
+#define CGROUP_EVENT_WINDOW_NS 1000000000ull
+
+void rules_set_exit(struct verdict *v, int32_t code, int32_t status)
+{
+	v->have_exit = true;
+	v->exit_code = code == CLD_EXITED ? status : 0;
+	v->exit_signal = code == CLD_EXITED ? 0 : status;
+	v->core_dumped = code == CLD_DUMPED;
+}
+
+static void set_exit_from_wait(struct verdict *v, int status)
+{
+	if (WIFSIGNALED(status))
+		rules_set_exit(v, WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, WTERMSIG(status));
+	else
+		rules_set_exit(v, CLD_EXITED, WEXITSTATUS(status));
+}
+
+static bool triggered_by(const struct opening *o, enum wire_kind kind)
+{
+	return o->trigger && o->trigger->kind == kind;
+}
+
+bool request_is_restart(const char *type)
+{
+	size_t n = strlen(type);
+
+	return n >= 7 && strcmp(type + n - 7, "restart") == 0;
+}
+
+/* Whether what the client asked for ("try-restart") became the job that runs ("restart"). */
+static bool request_is_for(const char *request, const char *job)
+{
+	return strcmp(request, job) == 0 ||
+	       (request_is_restart(request) && request_is_restart(job));
+}
+
+static int requested(struct opening *o, bool restart)
+{
+	struct verdict *v = o->v;
+	int r;
+
+	v->cause = restart ? CAUSE_RESTART_REQUEST : CAUSE_STOP_REQUEST;
+	r = verdict_step(v, "a client's request");
+	if (r == 0)
+		r = verdict_step(v, "%s job %" PRIu32, restart ? "restart" : "stop",
+				 o->trigger->job_id);
+	return r < 0 ? r : 1;
+}
+
+/* A job runs, and nobody can say whether a client had asked for it. */
+static int perhaps_requested(struct opening *o)
+{
+	int r = verdict_note(o->v, "whether a client asked for this job was not seen: "
+				   "the probe for requests is missing");
+
+	certainty_limit(&o->v->certainty, INFERRED);
+	return r < 0 ? r : requested(o, request_is_restart(o->trigger->job_type));
+}
+
+static int not_requested(struct opening *o)
+{
+	int r = verdict_note(o->v, "a stop job ran that no client asked for this unit (dependency, "
+				   "conflict, isolate, timer or shutdown)");
+
+	if (r == 0)
+		r = verdict_step(o->v, "%s job %" PRIu32,
+				 *o->trigger->job_type ? o->trigger->job_type : "stop",
+				 o->trigger->job_id);
+	o->v->certainty = UNKNOWN;
+	return r < 0 ? r : 1;
+}
+
+static int rule_job(struct opening *o)
+{
+	const struct request *q = &o->unit->request;
+	const char *job;
+	int r;
+
+	if (!triggered_by(o, WIRE_SERVICE_STOP))
+		return 0;
+	job = o->trigger->job_type;
+	o->v->job_id = o->trigger->job_id;
+	if (*job && !(o->v->job_type = strdup(job)))
+		return -ENOMEM;
+	if (q->proof.seq == 0)
+		return o->requests_are_seen ? not_requested(o) : perhaps_requested(o);
+	r = verdict_cite(o->v, &q->proof);
+	if (r < 0)
+		return r;
+	if (*job && *q->type)
+		return request_is_for(q->type, job) ? requested(o, request_is_restart(job))
+						    : not_requested(o);
+	/* one of the two words is not known: the request is still the best that there is */
+	certainty_limit(&o->v->certainty, INFERRED);
+	return requested(o, request_is_restart(*job ? job : q->type));
+}
+
+static int main_killed(struct opening *o, int sig)
+{
+	char name[24];
+	int r;
+
+	o->v->cause = CAUSE_MAIN_KILLED;
+	r = verdict_step(o->v, "%s", text_signal(sig, name));
+	if (r == 0)
+		r = verdict_step(o->v, "main process %" PRId32 " died", o->v->main_pid);
+	if (r == 0)
+		r = blame_signal(o, o->main, sig);
+	return r < 0 ? r : 1;
+}
+
+static int main_exited(struct opening *o, int status)
+{
+	int r;
+
+	o->v->cause = CAUSE_MAIN_EXITED;
+	r = verdict_step(o->v, "main process %" PRId32 " exited with %d", o->v->main_pid, status);
+	if (r == 0 && o->main)
+		r = blame_request_to_exit(o, o->main);
+	return r < 0 ? r : 1;
+}
+
+static int main_ended(struct opening *o)
+{
+	if (o->main && verdict_cite(o->v, &o->main->exit_proof) < 0)
+		return -ENOMEM;
+	if (o->v->exit_signal)
+		return main_killed(o, o->v->exit_signal);
+	return main_exited(o, o->v->exit_code);
+}
+
+static int rule_main_process(struct opening *o)
+{
+	const struct trigger *t = o->trigger;
+
+	if (!triggered_by(o, WIRE_SERVICE_SIGCHLD) || t->main_pid <= 0 || t->arg[0] != t->main_pid)
+		return 0;
+	rules_set_exit(o->v, t->arg[1], t->arg[2]);
+	return main_ended(o);
+}
+
+/* The functions that led to service_notify_cgroup_empty_event() ran earlier, on other stacks. */
+static int via_cgroup(struct opening *o)
+{
+	const struct proof *empty = &o->manager->cgroup_empty, *event = &o->manager->cgroup_event;
+	uint64_t now = o->trigger->proof.mono_ns;
+	const struct proof *p = NULL;
+
+	if (empty->seq && strcmp(o->manager->cgroup_empty_unit, o->unit->id) == 0)
+		p = empty;
+	else if (event->seq)
+		p = event;
+	if (!p || p->mono_ns + CGROUP_EVENT_WINDOW_NS < now)
+		return 0;
+	/* it comes before the trigger, which is there already */
+	memmove(&o->v->via[1], &o->v->via[0], (VERDICT_VIA_MAX - 1) * sizeof(o->v->via[0]));
+	o->v->via[0] = wire_kind_function(p->kind);
+	o->v->n_via += o->v->n_via < VERDICT_VIA_MAX;
+	return verdict_cite(o->v, p);
+}
+
+/*
+ * The main process is none of the manager's children (a PID file named it): its end came to the
+ * manager only as an empty cgroup, and how it ended not at all. The kernel's exit event knows.
+ */
+static int rule_hidden_end(struct opening *o)
+{
+	int r;
+
+	if (!triggered_by(o, WIRE_SERVICE_CGROUP_EMPTY) || o->v->main_pid <= 0 || !o->main ||
+	    o->main->exit_proof.seq == 0)
+		return 0;
+	set_exit_from_wait(o->v, o->main->status);
+	r = via_cgroup(o);
+	if (r == 0)
+		r = main_ended(o);
+	if (r < 0 || verdict_step(o->v, "its cgroup became empty") < 0)
+		return r < 0 ? r : -ENOMEM;
+	r = verdict_note(o->v, "systemd was not told how the main process ended: "
+			       "it is not the manager's child");
+	return r < 0 ? r : 1;
+}
+
+static int note_leaver(struct opening *o, const struct leaver *l)
+{
+	char name[ACTOR_NAME_MAX], other[ACTOR_NAME_MAX], path[256], sig[24];
+	const struct process *p = l->process;
+	const struct signal_seen *x;
+	int r = verdict_cite(o->v, &l->proof);
+
+	if (r < 0)
+		return r;
+	actor_name(&p->a, name);
+	if (l->moved_to)
+		return verdict_note(
+			o->v, "left its cgroup: %s, moved to %s by %s", name,
+			text_escape(path, sizeof(path), l->moved_to, strlen(l->moved_to)),
+			actor_name(&l->mover, other));
+	if (!WIFSIGNALED(p->status))
+		return verdict_note(o->v, "left its cgroup: %s, exited with %d", name,
+				    WEXITSTATUS(p->status));
+	x = process_fatal_signal(p, WTERMSIG(p->status), p->exit_ns);
+	return verdict_note(o->v, "left its cgroup: %s, killed by %s%s%s", name,
+			    text_signal(WTERMSIG(p->status), sig), x ? " from " : "",
+			    x ? actor_name(&x->chain[0], other) : "");
+}
+
+/* The one that left last made it empty. */
+static int blame_last_leaver(struct opening *o, const struct leaver *l)
+{
+	struct verdict *v = o->v;
+
+	if (!l->moved_to)
+		return WIFSIGNALED(l->process->status)
+			       ? blame_signal(o, l->process, WTERMSIG(l->process->status))
+			       : 0;
+	v->actor_certainty = CERTAIN;
+	v->actor_manager = l->mover.tgid == o->manager->tgid;
+	return blame_actor(v, &l->mover, 1);
+}
+
+static int rule_cgroup_empty(struct opening *o)
+{
+	const struct manager *m = o->manager;
+	const struct cgroup *c;
+	int r;
+
+	if (!triggered_by(o, WIRE_SERVICE_CGROUP_EMPTY))
+		return 0;
+	o->v->cause = CAUSE_CGROUP_EMPTY;
+	r = via_cgroup(o);
+	if (r == 0)
+		r = verdict_step(o->v, "its cgroup became empty");
+	if (r == 0 && o->v->main_pid > 0)
+		r = verdict_note(o->v, "how its main process %" PRId32 " ended was not seen",
+				 o->v->main_pid);
+	c = cgroup_find(o->cgroups, m->root ? m->root : "", o->unit->id);
+	for (unsigned int i = 0; r == 0 && c && i < c->n_leavers; i++)
+		r = note_leaver(o, &c->leavers[i]);
+	if (r == 0 && c && c->n_leavers > 0)
+		r = blame_last_leaver(o, &c->leavers[c->n_leavers - 1]);
+	return r < 0 ? r : 1;
+}
+
+static int note_other_child(struct opening *o)
+{
+	const struct trigger *t = o->trigger;
+	const char *who = t->arg[0] == t->control_pid ? "control process" : "process";
+	const char *state = *t->state ? t->state : "?";
+	char sig[24];
+
+	if (t->arg[1] == CLD_EXITED)
+		return verdict_note(o->v, "its %s %" PRId32 " exited with %" PRId32 " in state %s",
+				    who, t->arg[0], t->arg[2], state);
+	return verdict_note(o->v, "its %s %" PRId32 " was killed by %s in state %s", who, t->arg[0],
+			    text_signal(t->arg[2], sig), state);
+}
+
+/* No rule for it yet: the evidence must do. */
+static int rule_unclassified(struct opening *o)
+{
+	const struct trigger *t = o->trigger;
+	int r;
+
+	o->v->cause = CAUSE_UNCLASSIFIED;
+	o->v->certainty = UNKNOWN;
+	if (!t)
+		r = verdict_note(o->v, "nothing was seen that led to %s in state %s",
+				 wire_kind_function(o->e->kind),
+				 o->v->old_state ? o->v->old_state : "?");
+	else if (t->kind == WIRE_SERVICE_SIGCHLD)
+		r = note_other_child(o);
+	else
+		r = verdict_note(o->v, "%s ran in state %s", wire_kind_function(t->kind),
+				 *t->state ? t->state : "?");
+	return r < 0 ? r : 1;
+}
+
+typedef int (*rule_fn)(struct opening *o);
+
+/* The first that returns 1 has found it. */
+static const rule_fn rules[] = {
+	rule_job, rule_main_process, rule_hidden_end, rule_cgroup_empty, rule_unclassified,
+};
+
+int rules_apply(struct opening *o)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(rules); i++)
+		r = rules[i](o);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Why a stop happened: one small function for each cause, tried in order. */
+#ifndef SVCTRACE_ENGINE_RULES_H
+#define SVCTRACE_ENGINE_RULES_H
+
+#include "engine/cgroup.h"
+#include "engine/process.h"
+#include "engine/syscalls.h"
+#include "engine/unit.h"
+
+/* What a rule may look at, and the verdict that it fills. */
+struct opening {
+	const struct process_table *processes;
+	const struct cgroup_table *cgroups;
+	enum arch arch;
+	bool requests_are_seen; /* the probe for clients' requests is live */
+
+	const struct manager *manager;
+	const struct unit *unit;
+	const struct trigger *trigger; /* NULL: none that belongs to it */
+	const struct process *main;    /* NULL: none, or not known */
+	const struct ev *e;	       /* the deciding event */
+	struct verdict *v;
+};
+
+/* Finds the cause: who and why, but not what came of it. */
+int rules_apply(struct opening *o);
+
+/* "restart", "try-restart". */
+bool request_is_restart(const char *type);
+
+/* Says in v how the main process ended; code and status as waitid(2) has them. */
+void rules_set_exit(struct verdict *v, int32_t code, int32_t status);
+
+/* Who sent the signal that ended p. */
+int blame_signal(struct opening *o, const struct process *p, int sig);
+/* Who had asked p to end by a signal that it caught; 0 if nobody did, 1 if somebody did. */
+int blame_request_to_exit(struct opening *o, const struct process *p);
+int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n);
+
+/* "kill 11733", safe to show. */
+#define ACTOR_NAME_MAX 96
+const char *actor_name(const struct actor *a, char buf[static ACTOR_NAME_MAX]);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Managers, and those of their units that something is going on with. */
+#ifndef SVCTRACE_ENGINE_UNIT_H
+#define SVCTRACE_ENGINE_UNIT_H
+
+#include <sys/queue.h>
+
+#include "svctrace/engine.h"
+
+#define WORD_MAX 64 /* systemd's words for states, results, job types */
+
+/* The event that a manager's main loop is dispatching, as far as one is known. */
+struct trigger {
+	bool set;
+	bool followed_by_others; /* other units' events came after it */
+	enum wire_kind kind;
+	uint64_t unit; /* address */
+	char id[WIRE_ID_MAX];
+	int32_t arg[3], main_pid, control_pid;
+	uint32_t job_id;
+	char job_type[WORD_MAX]; /* "": not known */
+	char state[WORD_MAX];
+	struct proof proof;
+};
+
+struct manager {
+	uint32_t tgid, pidns, uid;
+	bool user;
+	bool initial; /* its pid namespace is the initial one */
+	char *root;   /* where its units' cgroups lie: its own cgroup without /init.scope */
+	struct trigger trigger;
+	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */
+	struct proof cgroup_empty;	     /* the last manager_notify_cgroup_empty … */
+	char cgroup_empty_unit[WIRE_ID_MAX]; /* … and its unit */
+	TAILQ_ENTRY(manager) entry;
+};
+
+TAILQ_HEAD(manager_queue, manager);
+
+/* What a client asked for. */
+struct request {
+	char type[WORD_MAX]; /* "" : not known */
+	struct proof proof;  /* seq 0: none */
+};
+
+/* A stop under way, or one that ended and may yet turn out to be followed by a restart. */
+struct stop {
+	struct verdict v;
+	struct unit *unit;
+	bool from_final;   /* it was not running: only a failure is worth telling */
+	bool via_closed;   /* the call chain that decided has been seen to its end */
+	bool dead_entered; /* service_enter_dead ran: the next state is final */
+	bool ended;
+	TAILQ_ENTRY(stop) entry;
+};
+
+TAILQ_HEAD(stop_queue, stop);
+
+struct unit {
+	uint32_t manager;
+	char id[WIRE_ID_MAX];
+	struct request request;
+	struct stop *stop;
+	TAILQ_ENTRY(unit) entry;
+};
+
+TAILQ_HEAD(unit_queue, unit);
+
+struct unit_table {
+	struct manager_queue managers; /* the one that was active last is last */
+	unsigned int n_managers;
+	void *by_name;		 /* tsearch(3): struct unit by (manager, id) */
+	struct unit_queue units; /* the oldest first */
+	unsigned int n_units;
+};
+
+void unit_table_init(struct unit_table *t);
+void unit_table_done(struct unit_table *t);
+
+/* The manager that an event comes from, with what the event says of it. NULL: out of memory. */
+struct manager *manager_get(struct unit_table *t, const struct ev *e);
+struct manager *manager_find(const struct unit_table *t, uint32_t tgid);
+void manager_drop(struct unit_table *t, struct manager *m);
+/* The manager for longest silent, if there are too many. */
+struct manager *manager_surplus(const struct unit_table *t);
+
+struct unit *unit_find(const struct unit_table *t, uint32_t manager, struct str id);
+struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id);
+/* Frees the unit if there is nothing to remember of it. */
+void unit_release(struct unit_table *t, struct unit *u);
+/* The oldest unit, if there are too many. */
+struct unit *unit_surplus(const struct unit_table *t);
+
+int trigger_set(struct trigger *t, const struct ev *e);
+void trigger_clear(struct trigger *t);
+/* dst is left empty if src is NULL or does not fit. */
+void word_copy(char dst[static WORD_MAX], const char *src);
+
+enum state_class {
+	STATE_UNKNOWN,
+	STATE_STARTING,
+	STATE_UP,
+	STATE_STOPPING,
+	STATE_FINAL,   /* not running, and not about to: dead, failed */
+	STATE_RESTART, /* not running, but systemd will start it again */
+};
+
+enum state_class state_class(const char *state);
+/* The unit's ActiveState in that state; NULL if the state is not known. */
+const char *state_active(const char *state);
+
+#endif

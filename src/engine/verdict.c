@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/process.h"
+#include "engine/verdict.h"
+
+static const struct {
+	const char *name, *title;
+} causes[CAUSE_MAX] = {
+	[CAUSE_UNCLASSIFIED] = {"unclassified", "not classified"},
+	[CAUSE_STOP_REQUEST] = {"stop-request", "a client asked systemd to stop it"},
+	[CAUSE_RESTART_REQUEST] = {"restart-request", "a client asked systemd to restart it"},
+	[CAUSE_MAIN_EXITED] = {"main-exited", "main process exited"},
+	[CAUSE_MAIN_KILLED] = {"main-killed", "main process killed"},
+	[CAUSE_CGROUP_EMPTY] = {"cgroup-empty", "its cgroup became empty"},
+};
+
+const char *cause_name(enum cause c)
+{
+	return c < CAUSE_MAX ? causes[c].name : NULL;
+}
+
+int cause_parse(const char *name)
+{
+	for (int c = 0; c < CAUSE_MAX; c++)
+		if (strcmp(causes[c].name, name) == 0)
+			return c;
+	return -EINVAL;
+}
+
+const char *cause_title(enum cause c)
+{
+	return c < CAUSE_MAX ? causes[c].title : NULL;
+}
+
+const char *certainty_name(enum certainty c)
+{
+	static const char *const names[] = {
+		[CERTAIN] = "certain",
+		[INFERRED] = "inferred",
+		[UNKNOWN] = "unknown",
+	};
+
+	return c < ARRAY_LEN(names) ? names[c] : NULL;
+}
+
+void certainty_limit(enum certainty *certainty, enum certainty c)
+{
+	if (*certainty < c)
+		*certainty = c;
+}
+
+int proof_set(struct proof *p, const struct ev *e)
+{
+	char text[PROOF_TEXT_MAX];
+	char *what = strdup(ev_describe(text, sizeof(text), e));
+
+	if (!what)
+		return -ENOMEM;
+	free(p->what);
+	*p = (struct proof){.seq = e->seq, .mono_ns = e->mono_ns, .kind = e->kind, .what = what};
+	return 0;
+}
+
+int proof_copy(struct proof *dst, const struct proof *src)
+{
+	*dst = *src;
+	dst->what = strdup(src->what);
+	return dst->what ? 0 : -ENOMEM;
+}
+
+void proof_done(struct proof *p)
+{
+	free(p->what);
+	*p = (struct proof){};
+}
+
+void verdict_done(struct verdict *v)
+{
+	char *const texts[] = {v->unit,	  v->main_cmdline, v->old_state, v->sub_state,
+			       v->result, v->path,	   v->job_type};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		free(texts[i]);
+	for (unsigned int i = 0; i < v->n_chain; i++)
+		actor_done(&v->chain[i]);
+	free(v->chain);
+	for (unsigned int i = 0; i < v->n_proof; i++)
+		proof_done(&v->proof[i]);
+	for (unsigned int i = 0; i < v->n_notes; i++)
+		free(v->notes[i]);
+	*v = (struct verdict){};
+}
+
+int verdict_cite(struct verdict *v, const struct proof *p)
+{
+	int r;
+
+	if (p->seq == 0)
+		return 0;
+	for (unsigned int i = 0; i < v->n_proof; i++)
+		if (v->proof[i].seq == p->seq)
+			return 0;
+	if (v->n_proof == VERDICT_PROOF_MAX) {
+		v->n_proof_left_out++;
+		return 0;
+	}
+	r = proof_copy(&v->proof[v->n_proof], p);
+	if (r == 0)
+		v->n_proof++;
+	return r;
+}
+
+int verdict_cite_event(struct verdict *v, const struct ev *e)
+{
+	struct proof p = {};
+	int r = proof_set(&p, e);
+
+	if (r == 0)
+		r = verdict_cite(v, &p);
+	proof_done(&p);
+	return r;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	uint64_t x = ((const struct proof *)a)->seq, y = ((const struct proof *)b)->seq;
+
+	return x < y ? -1 : x > y;
+}
+
+void verdict_sort_proof(struct verdict *v)
+{
+	qsort(v->proof, v->n_proof, sizeof(v->proof[0]), by_seq);
+}
+
+int verdict_note(struct verdict *v, const char *format, ...)
+{
+	va_list ap;
+	int r;
+
+	if (v->n_notes == VERDICT_NOTES_MAX)
+		return 0;
+	va_start(ap, format);
+	r = vasprintf(&v->notes[v->n_notes], format, ap);
+	va_end(ap);
+	if (r < 0)
+		return -ENOMEM;
+	v->n_notes++;
+	return 0;
+}
+
+void verdict_via(struct verdict *v, enum wire_kind kind)
+{
+	if (v->n_via < VERDICT_VIA_MAX)
+		v->via[v->n_via++] = wire_kind_function(kind);
+}
+
+int verdict_step(struct verdict *v, const char *format, ...)
+{
+	_cleanup_free_ char *step = NULL;
+	char *path;
+	va_list ap;
+	int r;
+
+	va_start(ap, format);
+	r = vasprintf(&step, format, ap);
+	va_end(ap);
+	if (r < 0) {
+		step = NULL;
+		return -ENOMEM;
+	}
+	if (asprintf(&path, "%s%s%s", v->path ? v->path : "", v->path ? " → " : "", step) < 0)
+		return -ENOMEM;
+	free(v->path);
+	v->path = path;
+	return 0;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Events in one line each: for --events, and for the proof under a verdict. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "svctrace/event.h"
+#include "svctrace/text.h"
+
+#define TASK_LEN 96
+#define NAME_LEN 300
+
+static const char *or_unknown(const char *name)
+{
+	return name ? name : "?";
+}
+
+/* Foreign bytes made safe. */
+static const char *show(struct str s, char buf[static NAME_LEN])
+{
+	return s.s ? text_escape(buf, NAME_LEN, s.s, s.n) : "?";
+}
+
+/* "kill 11733" */
+static const char *show_task(const struct ev_task *t, char buf[static TASK_LEN])
+{
+	char comm[NAME_LEN];
+
+	snprintf(buf, TASK_LEN, "%s %" PRIu32, show(t->comm, comm), t->tgid);
+	return buf;
+}
+
+/* si_code as waitid(2) gives it, with the status that goes with it. */
+static void show_end(int32_t code, int32_t status, char buf[static 64])
+{
+	char sig[24];
+
+	if (code == CLD_EXITED)
+		snprintf(buf, 64, "exited with %" PRId32, status);
+	else
+		snprintf(buf, 64, "was killed by %s%s", text_signal(status, sig),
+			 code == CLD_DUMPED ? " and dumped core" : "");
+}
+
+static void describe_sigchld(char *dst, size_t size, const struct ev_service *s, const char *id)
+{
+	const char *who = s->arg[0] == s->main_pid	? "main process"
+			  : s->arg[0] == s->control_pid ? "control process"
+							: "process";
+	char end[64];
+
+	show_end(s->arg[1], s->arg[2], end);
+	snprintf(dst, size, "service_sigchld_event of %s: %s %" PRId32 " %s", id, who, s->arg[0],
+		 end);
+}
+
+static void describe_service(char *dst, size_t size, const struct ev *e)
+{
+	const struct ev_service *s = &e->service;
+	const char *function = wire_kind_function(e->kind);
+	char name[NAME_LEN];
+	const char *id = show(s->id, name);
+
+	/* a unit's name is plain by its charset: its backslashes need no escaping */
+	if (s->id.s)
+		snprintf(name, sizeof(name), "%.*s", (int)s->id.n, s->id.s);
+	switch (e->kind) {
+	case WIRE_SERVICE_ENTER_STOP:
+	case WIRE_SERVICE_ENTER_DEAD:
+		snprintf(dst, size, "%s(%s) of %s, state %s", function, or_unknown(s->new_result),
+			 id, or_unknown(s->state));
+		break;
+	case WIRE_SERVICE_ENTER_SIGNAL:
+		snprintf(dst, size, "%s(%s, %s) of %s, state %s", function,
+			 or_unknown(s->new_state), or_unknown(s->new_result), id,
+			 or_unknown(s->state));
+		break;
+	case WIRE_SERVICE_SET_STATE:
+		snprintf(dst, size, "state of %s: %s to %s, result %s", id, or_unknown(s->state),
+			 or_unknown(s->new_state), or_unknown(s->result));
+		break;
+	case WIRE_SERVICE_STOP:
+		snprintf(dst, size, "%s job %" PRIu32 " of %s runs", or_unknown(s->job_type),
+			 s->job_id, id);
+		break;
+	case WIRE_SERVICE_SIGCHLD:
+		describe_sigchld(dst, size, s, id);
+		break;
+	case WIRE_BUS_QUEUE_JOB:
+		snprintf(dst, size, "a client asks to %s %s (%s)", or_unknown(s->request), id,
+			 or_unknown(s->request_mode));
+		break;
+	case WIRE_SERVICE_PIDFILE_RESULT:
+		snprintf(dst, size, "%s of %s returns %" PRId32, function, id, s->arg[0]);
+		break;
+	default:
+		snprintf(dst, size, "%s of %s, state %s", function, id, or_unknown(s->state));
+		break;
+	}
+}
+
+static void describe_signal(char *dst, size_t size, const struct ev_signal *s)
+{
+	char from[TASK_LEN], to[TASK_LEN], sig[24];
+
+	snprintf(dst, size, "%s to %s from %s%s%s", text_signal(s->sig, sig),
+		 show_task(&s->target, to), show_task(&s->sender, from),
+		 s->target_flags & WIRE_TARGET_MANAGER_SENT ? " (the manager)" : "",
+		 s->target_flags & WIRE_TARGET_EXITING ? ", already exiting" : "");
+}
+
+static void describe_process(char *dst, size_t size, const struct ev *e)
+{
+	const struct ev_task *t = &e->process.task;
+	char task[TASK_LEN], exe[NAME_LEN], sig[24];
+	int code = e->process.code;
+
+	show_task(t, task);
+	if (e->kind == WIRE_FORK)
+		snprintf(dst, size, "%s forked by %" PRIu32, task, t->ppid);
+	else if (e->kind == WIRE_EXEC)
+		snprintf(dst, size, "%s executes %s", task, show(e->process.exe, exe));
+	else if (e->kind == WIRE_OOM_VICTIM)
+		snprintf(dst, size, "%s chosen by the kernel's OOM killer", task);
+	else if (WIFSIGNALED(code))
+		snprintf(dst, size, "%s killed by %s%s", task, text_signal(WTERMSIG(code), sig),
+			 WCOREDUMP(code) ? ", core dumped" : "");
+	else
+		snprintf(dst, size, "%s exited with %d", task, WEXITSTATUS(code));
+}
+
+static void describe_path(char *dst, size_t size, const struct ev *e)
+{
+	char path[NAME_LEN];
+
+	show(e->path.path, path);
+	if (!e->path.path.s)
+		snprintf(path, sizeof(path), "id %" PRIu64, e->path.id);
+	switch (e->kind) {
+	case WIRE_MANAGER_CGROUP_EVENT:
+		snprintf(dst, size, "%s", wire_kind_function(e->kind));
+		break;
+	case WIRE_MANAGER_CGROUP_EMPTY:
+		snprintf(dst, size, "%s: %s", wire_kind_function(e->kind), path);
+		break;
+	case WIRE_CGROUP_POPULATED:
+		snprintf(dst, size, "cgroup %s %s", path, e->path.value ? "populated" : "empty");
+		break;
+	default:
+		snprintf(dst, size, "cgroup %s %s", path,
+			 e->kind == WIRE_CGROUP_RMDIR	? "removed"
+			 : e->kind == WIRE_CGROUP_MKDIR ? "made"
+							: "exists");
+		break;
+	}
+}
+
+static void describe_attach(char *dst, size_t size, const struct ev *e)
+{
+	char task[TASK_LEN], path[NAME_LEN];
+
+	snprintf(dst, size, "%s moved to cgroup %s by %" PRIu32, show_task(&e->attach.task, task),
+		 show(e->attach.path, path), e->tgid);
+}
+
+static void describe_kernel(char *dst, size_t size, const struct ev *e)
+{
+	char task[TASK_LEN];
+
+	if (e->kind == WIRE_PIDNS_ZAP_ENTER || e->kind == WIRE_PIDNS_ZAP_EXIT)
+		snprintf(dst, size, "%s of pid namespace %" PRIu32 " by its init %s",
+			 e->kind == WIRE_PIDNS_ZAP_ENTER ? "teardown" : "end of the teardown",
+			 e->pidns.pidns, show_task(&e->pidns.init, task));
+	else
+		snprintf(dst, size, "%s of FUSE connection %" PRIu32 " by %s%s",
+			 e->kind == WIRE_FUSE_FLUSH_ENTER ? "flush" : "end of the flush",
+			 e->fuse.connection, show_task(&e->fuse.task, task),
+			 e->fuse.exiting ? ", exiting" : "");
+}
+
+static void describe_probe(char *dst, size_t size, const struct ev *e)
+{
+	char name[NAME_LEN], how[NAME_LEN], reason[NAME_LEN];
+
+	show(e->probe.name, name);
+	if (e->probe.error == 0)
+		snprintf(dst, size, "probe %s is live: %s", name, show(e->probe.how, how));
+	else
+		snprintf(dst, size, "probe %s is missing: %s", name, show(e->probe.reason, reason));
+}
+
+static void describe_capture(char *dst, size_t size, const struct ev *e)
+{
+	char a[NAME_LEN], b[NAME_LEN];
+
+	switch (e->kind) {
+	case WIRE_MANAGER:
+		snprintf(dst, size, "manager %" PRIu32 ": systemd %s", e->tgid,
+			 show(e->manager.version, a));
+		break;
+	case WIRE_ENUM:
+		snprintf(dst, size, "names of %s", show(e->enumeration.name, a));
+		break;
+	case WIRE_SYMBOL:
+		snprintf(dst, size, "%s at 0x%" PRIx64 " (%s)", show(e->symbol.name, a),
+			 e->symbol.vaddr, show(e->symbol.origin, b));
+		break;
+	case WIRE_PROBE:
+		describe_probe(dst, size, e);
+		break;
+	case WIRE_PROC:
+		snprintf(dst, size, "%s %" PRIu32 " in cgroup %s", show(e->proc.task.comm, a),
+			 e->proc.task.tgid, show(e->proc.cgroup, b));
+		break;
+	case WIRE_LOST:
+		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,
+			 e->lost.probe.s ? " by " : "",
+			 e->lost.probe.s ? show(e->lost.probe, a) : "");
+		break;
+	default:
+		snprintf(dst, size, "%s", or_unknown(wire_kind_name(e->kind)));
+		break;
+	}
+}
+
+char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
+{
+	if (dst_size == 0)
+		return dst;
+	switch (e->kind) {
+	case WIRE_MANAGER_CGROUP_EMPTY:
+	case WIRE_MANAGER_CGROUP_EVENT:
+	case WIRE_CGROUP_MKDIR:
+	case WIRE_CGROUP_RMDIR:
+	case WIRE_CGROUP_POPULATED:
+	case WIRE_CGROUP:
+		describe_path(dst, dst_size, e);
+		break;
+	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
+	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+		describe_service(dst, dst_size, e);
+		break;
+	case WIRE_FORK ... WIRE_EXIT:
+	case WIRE_OOM_VICTIM:
+		describe_process(dst, dst_size, e);
+		break;
+	case WIRE_SIGNAL:
+		describe_signal(dst, dst_size, &e->signal);
+		break;
+	case WIRE_CGROUP_ATTACH:
+		describe_attach(dst, dst_size, e);
+		break;
+	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+		describe_kernel(dst, dst_size, e);
+		break;
+	default:
+		describe_capture(dst, dst_size, e);
+		break;
+	}
+	/* a line that was cut must not end in half a character */
+	if (strlen(dst) == dst_size - 1)
+		for (char *end = dst + dst_size - 1; end > dst && (end[-1] & 0x80); end--)
+			end[-1] = 0;
+	return dst;
+}

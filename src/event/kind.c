@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "event/kind.h"
+#include "svctrace/cleanup.h"
+
+/* The fixed part, copied: records lie unaligned in files. kind_get()'s size has been checked. */
+#define FIXED(r, type)                                                                             \
+	({                                                                                         \
+		struct type _fixed;                                                                \
+		memcpy(&_fixed, (r)->bytes, sizeof(_fixed));                                       \
+		_fixed;                                                                            \
+	})
+
+/* A slice of the tail as it is: NULs and all. An empty one says "not known". */
+static int get_bytes(const struct record *r, struct wire_str w, struct str *ret)
+{
+	*ret = (struct str){NULL, 0};
+	if (w.len == 0)
+		return 0;
+	if (w.off < r->fixed || (size_t)w.off + w.len > r->size)
+		return -EBADMSG;
+	*ret = (struct str){(const char *)r->bytes + w.off, w.len};
+	return 0;
+}
+
+/* One string: ends at its first NUL, if it has one. */
+static int get_str(const struct record *r, struct wire_str w, struct str *ret)
+{
+	int k = get_bytes(r, w, ret);
+
+	if (ret->s)
+		ret->n = strnlen(ret->s, ret->n);
+	if (ret->n == 0)
+		*ret = (struct str){NULL, 0};
+	return k;
+}
+
+/* A fixed array that holds a string; p points into the record. */
+static struct str fixed_str(const void *p, size_t size)
+{
+	size_t n = strnlen(p, size);
+
+	return n > 0 ? (struct str){p, n} : (struct str){NULL, 0};
+}
+
+/* at: where the task lies in the record, which is what its comm is a slice of. */
+static struct ev_task get_task(const struct memory *m, const struct record *r, size_t at)
+{
+	const unsigned char *comm = r->bytes + at + offsetof(struct wire_task, comm);
+	struct wire_task w;
+
+	memcpy(&w, r->bytes + at, sizeof(w));
+	return (struct ev_task){
+		.tgid = w.tgid,
+		.tid = w.tid,
+		.ns_tgid = w.ns_tgid,
+		.pidns = w.pidns,
+		.start_ns = w.start_ns,
+		.cgroup = w.cgroup,
+		.uid = w.uid,
+		.ppid = w.ppid,
+		.comm = fixed_str(comm, WIRE_COMM_LEN),
+		.cgroup_path = memory_cgroup_path(m, w.cgroup),
+	};
+}
+
+/* The kinds differ in what their arguments mean. */
+static void name_arguments(const struct manager_memory *mm, struct ev *e)
+{
+	struct ev_service *s = &e->service;
+
+	switch (e->kind) {
+	case WIRE_SERVICE_ENTER_STOP:
+	case WIRE_SERVICE_ENTER_DEAD:
+		s->new_result = memory_enum_name(mm, ENUM_SERVICE_RESULT, s->arg[0]);
+		break;
+	case WIRE_SERVICE_ENTER_SIGNAL:
+		s->new_state = memory_enum_name(mm, ENUM_SERVICE_STATE, s->arg[0]);
+		s->new_result = memory_enum_name(mm, ENUM_SERVICE_RESULT, s->arg[1]);
+		break;
+	case WIRE_SERVICE_SET_STATE:
+		s->new_state = memory_enum_name(mm, ENUM_SERVICE_STATE, s->arg[0]);
+		break;
+	case WIRE_BUS_QUEUE_JOB:
+		s->request = memory_enum_name(mm, ENUM_JOB_TYPE, s->arg[0]);
+		s->request_mode = memory_enum_name(mm, ENUM_JOB_MODE, s->arg[1]);
+		break;
+	default:
+		break;
+	}
+}
+
+static int decode_service(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_service w = FIXED(r, wire_service);
+	const struct manager_memory *mm = memory_manager(m, w.h.tgid);
+	struct ev_service *s = &e->service;
+
+	*s = (struct ev_service){
+		.unit = w.unit,
+		.main_pid = w.main_pid,
+		.control_pid = w.control_pid,
+		.state = memory_enum_name(mm, ENUM_SERVICE_STATE, w.state),
+		.result = memory_enum_name(mm, ENUM_SERVICE_RESULT, w.result),
+		.job_type = memory_enum_name(mm, ENUM_JOB_TYPE, w.job_type),
+		.job_id = w.job_type == WIRE_NONE ? 0 : w.job_id,
+		.arg = {w.arg[0], w.arg[1], w.arg[2]},
+	};
+	name_arguments(mm, e);
+	if (get_str(r, w.id, &s->id) < 0 || get_str(r, w.path, &s->path) < 0)
+		return -EBADMSG;
+	return unit_name_is_valid(s->id) ? 0 : -EBADMSG;
+}
+
+static int decode_path(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_path w = FIXED(r, wire_path);
+
+	e->path.id = w.id;
+	e->path.parent = w.parent;
+	e->path.value = w.value;
+	if (get_str(r, w.path, &e->path.path) < 0)
+		return -EBADMSG;
+	if (e->kind == WIRE_CGROUP_MKDIR || e->kind == WIRE_CGROUP)
+		return memory_cgroup_set(m, w.id, e->path.path);
+	if (!e->path.path.s)
+		e->path.path = memory_cgroup_path(m, w.id);
+	return 0;
+}
+
+static int decode_fork(struct memory *m, const struct record *r, struct ev *e)
+{
+	e->process.task = get_task(m, r, offsetof(struct wire_fork, child));
+	return 0;
+}
+
+static int decode_exec(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_exec w = FIXED(r, wire_exec);
+
+	e->process.task = get_task(m, r, offsetof(struct wire_exec, task));
+	if (get_str(r, w.exe, &e->process.exe) < 0)
+		return -EBADMSG;
+	return get_bytes(r, w.cmdline, &e->process.cmdline);
+}
+
+static int decode_exit(struct memory *m, const struct record *r, struct ev *e)
+{
+	e->process.task = get_task(m, r, offsetof(struct wire_exit, task));
+	e->process.code = FIXED(r, wire_exit).code;
+	return 0;
+}
+
+static int decode_signal(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_signal w = FIXED(r, wire_signal);
+	struct ev_signal *s = &e->signal;
+
+	if (w.n_ancestors > WIRE_ANCESTORS_MAX)
+		return -EBADMSG;
+	*s = (struct ev_signal){
+		.sig = w.sig,
+		.code = w.code,
+		.syscall = w.syscall,
+		.target_flags = w.target_flags,
+		.sender = get_task(m, r, offsetof(struct wire_signal, sender)),
+		.target = get_task(m, r, offsetof(struct wire_signal, target)),
+		.loginuid = w.loginuid,
+		.session = w.session,
+		.tty = fixed_str(r->bytes + offsetof(struct wire_signal, tty), WIRE_TTY_LEN),
+		.n_ancestors = w.n_ancestors,
+	};
+	for (uint32_t i = 0; i < w.n_ancestors; i++) {
+		size_t at =
+			offsetof(struct wire_signal, ancestors) + i * sizeof(struct wire_ancestor);
+
+		at += offsetof(struct wire_ancestor, comm);
+		s->ancestors[i].tgid = w.ancestors[i].tgid;
+		s->ancestors[i].start_ns = w.ancestors[i].start_ns;
+		s->ancestors[i].comm = fixed_str(r->bytes + at, WIRE_COMM_LEN);
+	}
+	return get_bytes(r, w.cmdline, &s->cmdline);
+}
+
+static int decode_attach(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_attach w = FIXED(r, wire_attach);
+
+	if (get_str(r, w.path, &e->attach.path) < 0)
+		return -EBADMSG;
+	/* learn first: what the event points to must not be replaced afterwards */
+	if (e->attach.path.s && memory_cgroup_set(m, w.cgroup, e->attach.path) < 0)
+		return -ENOMEM;
+	if (!e->attach.path.s)
+		e->attach.path = memory_cgroup_path(m, w.cgroup);
+	e->attach.task = get_task(m, r, offsetof(struct wire_attach, task));
+	e->attach.cgroup = w.cgroup;
+	e->attach.threadgroup = w.threadgroup;
+	return 0;
+}
+
+static int decode_pidns(struct memory *m, const struct record *r, struct ev *e)
+{
+	e->pidns.init = get_task(m, r, offsetof(struct wire_pidns, init));
+	e->pidns.pidns = FIXED(r, wire_pidns).pidns;
+	return 0;
+}
+
+static int decode_fuse(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_fuse w = FIXED(r, wire_fuse);
+
+	e->fuse.task = get_task(m, r, offsetof(struct wire_fuse, task));
+	e->fuse.connection = w.connection;
+	e->fuse.exiting = w.exiting;
+	e->fuse.ret = w.ret;
+	return 0;
+}
+
+static int decode_nothing(struct memory *m, const struct record *r, struct ev *e)
+{
+	(void)m;
+	(void)r;
+	(void)e;
+	return 0;
+}
+
+static int decode_text(struct memory *m, const struct record *r, struct ev *e)
+{
+	(void)m;
+	return get_bytes(r, FIXED(r, wire_text).text, &e->text);
+}
+
+static int decode_clock(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_clock w = FIXED(r, wire_clock);
+
+	e->clock.boot_ns = w.boot_ns;
+	e->clock.real_ns = w.real_ns;
+	m->clock.known = true;
+	m->clock.mono_ns = w.h.mono_ns;
+	m->clock.real_ns = w.real_ns;
+	return 0;
+}
+
+static int replace(char **p, struct str s)
+{
+	char *copy = str_dup(s);
+
+	if (s.s && !copy)
+		return -ENOMEM;
+	free(*p);
+	*p = copy;
+	return 0;
+}
+
+static int decode_manager(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_manager w = FIXED(r, wire_manager);
+	struct ev_task task = get_task(m, r, offsetof(struct wire_manager, task));
+	struct str object, build_id, version;
+	struct manager_memory *mm;
+
+	(void)e;
+	if (get_str(r, w.object, &object) < 0 || get_str(r, w.build_id, &build_id) < 0 ||
+	    get_str(r, w.version, &version) < 0)
+		return -EBADMSG;
+	mm = memory_manager_make(m, w.h.tgid);
+	if (!mm)
+		return -ENOMEM;
+	mm->ns_tgid = task.ns_tgid;
+	mm->pidns = task.pidns;
+	mm->uid = task.uid;
+	mm->user = w.user != 0;
+	if (replace(&mm->object, object) < 0 || replace(&mm->build_id, build_id) < 0 ||
+	    replace(&mm->version, version) < 0 || replace(&mm->cgroup_path, task.cgroup_path) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int decode_enum(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_enum w = FIXED(r, wire_enum);
+	struct manager_memory *mm;
+
+	if (get_str(r, w.name, &e->enumeration.name) < 0 ||
+	    get_bytes(r, w.values, &e->enumeration.values) < 0)
+		return -EBADMSG;
+	mm = memory_manager_make(m, w.h.tgid);
+	return mm ? memory_enum_set(mm, e->enumeration.name, e->enumeration.values) : -ENOMEM;
+}
+
+static int decode_symbol(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_symbol w = FIXED(r, wire_symbol);
+
+	(void)m;
+	e->symbol.vaddr = w.vaddr;
+	e->symbol.file_offset = w.file_offset;
+	if (get_str(r, w.name, &e->symbol.name) < 0)
+		return -EBADMSG;
+	return get_str(r, w.origin, &e->symbol.origin);
+}
+
+static int decode_probe(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_probe w = FIXED(r, wire_probe);
+
+	(void)m;
+	e->probe.error = w.error;
+	if (get_str(r, w.name, &e->probe.name) < 0 || get_str(r, w.how, &e->probe.how) < 0)
+		return -EBADMSG;
+	return get_str(r, w.reason, &e->probe.reason);
+}
+
+static int decode_proc(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_proc w = FIXED(r, wire_proc);
+	struct ev_proc *p = &e->proc;
+
+	p->task = get_task(m, r, offsetof(struct wire_proc, task));
+	p->loginuid = w.loginuid;
+	p->session = w.session;
+	if (get_str(r, w.exe, &p->exe) < 0 || get_bytes(r, w.cmdline, &p->cmdline) < 0 ||
+	    get_str(r, w.cgroup, &p->cgroup) < 0 || get_str(r, w.tty, &p->tty) < 0)
+		return -EBADMSG;
+	return 0;
+}
+
+static int decode_lost(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_lost w = FIXED(r, wire_lost);
+
+	(void)m;
+	e->lost.since_ns = w.since_ns;
+	e->lost.count = w.count;
+	return get_str(r, w.probe, &e->lost.probe);
+}
+
+#define SERVICE(n, f)                                                                              \
+	{                                                                                          \
+		n, f, sizeof(struct wire_service), true, decode_service                            \
+	}
+#define PATH(n)                                                                                    \
+	{                                                                                          \
+		n, NULL, sizeof(struct wire_path), false, decode_path                              \
+	}
+#define MPATH(n, f)                                                                                \
+	{                                                                                          \
+		n, f, sizeof(struct wire_path), true, decode_path                                  \
+	}
+#define OTHER(n, t)                                                                                \
+	{                                                                                          \
+		n, NULL, sizeof(struct wire_##t), false, decode_##t                                \
+	}
+#define BARE(n)                                                                                    \
+	{                                                                                          \
+		n, NULL, sizeof(struct wire_hdr), false, decode_nothing                            \
+	}
+
+/* clang-format off */
+static const struct kind kinds[] = {
+	[WIRE_SERVICE_ENTER_STOP] = SERVICE("service-enter-stop", "service_enter_stop"),
+	[WIRE_SERVICE_ENTER_SIGNAL] = SERVICE("service-enter-signal", "service_enter_signal"),
+	[WIRE_SERVICE_ENTER_DEAD] = SERVICE("service-enter-dead", "service_enter_dead"),
+	[WIRE_SERVICE_SET_STATE] = SERVICE("service-set-state", "service_set_state"),
+	[WIRE_SERVICE_STOP] = SERVICE("service-stop", "service_stop"),
+	[WIRE_SERVICE_SIGCHLD] = SERVICE("service-sigchld", "service_sigchld_event"),
+	[WIRE_SERVICE_CGROUP_EMPTY] = SERVICE("service-cgroup-empty", "service_notify_cgroup_empty_event"),
+	[WIRE_MANAGER_CGROUP_EMPTY] = MPATH("manager-cgroup-empty", "manager_notify_cgroup_empty"),
+	[WIRE_SERVICE_PIDFILE_LOAD] = SERVICE("service-pidfile-load", "service_load_pid_file"),
+	[WIRE_SERVICE_PIDFILE_RESULT] = SERVICE("service-pidfile-result", "service_load_pid_file"),
+	[WIRE_SERVICE_TIMER] = SERVICE("service-timer", "service_dispatch_timer"),
+	[WIRE_SERVICE_WATCHDOG] = SERVICE("service-watchdog", "service_dispatch_watchdog"),
+	[WIRE_SERVICE_OOM] = SERVICE("service-oom", "service_notify_cgroup_oom_event"),
+	[WIRE_BUS_QUEUE_JOB] = SERVICE("bus-queue-job", "bus_unit_queue_job_one"),
+	[WIRE_MANAGER_CGROUP_EVENT] = MPATH("manager-cgroup-event", "on_cgroup_inotify_event"),
+	[WIRE_FORK] = OTHER("fork", fork),
+	[WIRE_EXEC] = OTHER("exec", exec),
+	[WIRE_EXIT] = OTHER("exit", exit),
+	[WIRE_SIGNAL] = OTHER("signal", signal),
+	[WIRE_OOM_VICTIM] = OTHER("oom-victim", exit),
+	[WIRE_CGROUP_MKDIR] = PATH("cgroup-mkdir"),
+	[WIRE_CGROUP_RMDIR] = PATH("cgroup-rmdir"),
+	[WIRE_CGROUP_ATTACH] = OTHER("cgroup-attach", attach),
+	[WIRE_CGROUP_POPULATED] = PATH("cgroup-populated"),
+	[WIRE_PIDNS_ZAP_ENTER] = OTHER("pidns-zap-enter", pidns),
+	[WIRE_PIDNS_ZAP_EXIT] = OTHER("pidns-zap-exit", pidns),
+	[WIRE_FUSE_FLUSH_ENTER] = OTHER("fuse-flush-enter", fuse),
+	[WIRE_FUSE_FLUSH_EXIT] = OTHER("fuse-flush-exit", fuse),
+	[WIRE_START] = OTHER("start", text),
+	[WIRE_CLOCK] = OTHER("clock", clock),
+	[WIRE_MANAGER] = {"manager", NULL, sizeof(struct wire_manager), true, decode_manager},
+	[WIRE_ENUM] = {"enum", NULL, sizeof(struct wire_enum), true, decode_enum},
+	[WIRE_SYMBOL] = {"symbol", NULL, sizeof(struct wire_symbol), true, decode_symbol},
+	[WIRE_PROBE] = OTHER("probe", probe),
+	[WIRE_PROC] = OTHER("proc", proc),
+	[WIRE_LOST] = OTHER("lost", lost),
+	[WIRE_IDLE] = BARE("idle"),
+	[WIRE_END] = BARE("end"),
+	[WIRE_CGROUP] = PATH("cgroup"),
+};
+/* clang-format on */
+
+const struct kind *kind_get(unsigned int kind)
+{
+	return kind < ARRAY_LEN(kinds) && kinds[kind].name ? &kinds[kind] : NULL;
+}
+
+const char *wire_kind_name(unsigned int kind)
+{
+	const struct kind *k = kind_get(kind);
+
+	return k ? k->name : NULL;
+}
+
+const char *wire_kind_function(unsigned int kind)
+{
+	const struct kind *k = kind_get(kind);
+
+	return k ? k->function : NULL;
+}

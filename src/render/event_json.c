@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The data of raw events, kind by kind. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/json.h"
+#include "svctrace/text.h"
+
+static json_t *slice_json(struct str s)
+{
+	return json_bytes(s.s, s.n);
+}
+
+/* Signed wire fields: WIRE_NONE says that it could not be read. */
+static json_t *signed_json(int32_t n)
+{
+	return n == WIRE_NONE ? json_null() : json_integer(n);
+}
+
+/* Addresses are no numbers to count with: JSON readers may round them. */
+static json_t *address_json(uint64_t n)
+{
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "0x%" PRIx64, n);
+	return n ? json_string(buf) : json_null();
+}
+
+static json_t *cmdline_json(struct str s)
+{
+	char *joined;
+	json_t *j;
+
+	if (!s.s)
+		return json_null();
+	joined = text_join_args(s.s, s.n);
+	j = joined ? json_text(joined) : NULL;
+	free(joined);
+	return j;
+}
+
+static json_t *task_json(const struct ev_task *t)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "process.pid", json_number(t->tgid));
+	json_put(&o, "thread.id", json_number(t->tid));
+	json_put(&o, "process.vpid", json_number_or_null(t->ns_tgid, 0));
+	json_put(&o, "pid_namespace", json_number_or_null(t->pidns, 0));
+	json_put(&o, "process.parent_pid", json_number_or_null(t->ppid, 0));
+	json_put(&o, "process.start_ns", json_number_or_null(t->start_ns, 0));
+	json_put(&o, "process.command", slice_json(t->comm));
+	json_put(&o, "process.linux.cgroup", slice_json(t->cgroup_path));
+	json_put(&o, "cgroup_id", json_number_or_null(t->cgroup, 0));
+	json_put(&o, "uid", json_number(t->uid));
+	return json_done(&o);
+}
+
+static json_t *arguments_json(const struct ev_service *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < 3; i++)
+		if (json_array_append_new(list, signed_json(s->arg[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static void put_service(struct json_object *o, const struct ev *e)
+{
+	const struct ev_service *s = &e->service;
+
+	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "systemd.unit.name", slice_json(s->id));
+	json_put(o, "address", address_json(s->unit));
+	json_put(o, "main_pid", signed_json(s->main_pid));
+	json_put(o, "control_pid", signed_json(s->control_pid));
+	json_put(o, "state", json_text(s->state));
+	json_put(o, "result", json_text(s->result));
+	json_put(o, "job_id", json_number_or_null(s->job_id, 0));
+	json_put(o, "job_type", json_text(s->job_type));
+	json_put(o, "new_state", json_text(s->new_state));
+	json_put(o, "new_result", json_text(s->new_result));
+	json_put(o, "request", json_text(s->request));
+	json_put(o, "request_mode", json_text(s->request_mode));
+	json_put(o, "path", slice_json(s->path));
+	json_put(o, "arguments", arguments_json(s));
+}
+
+static void put_path(struct json_object *o, const struct ev *e)
+{
+	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "cgroup_id", json_number_or_null(e->path.id, 0));
+	json_put(o, "parent_id", json_number_or_null(e->path.parent, 0));
+	json_put(o, "path", slice_json(e->path.path));
+	json_put(o, "populated",
+		 e->kind == WIRE_CGROUP_POPULATED ? json_boolean(e->path.value) : json_null());
+}
+
+static json_t *ancestors_json(const struct ev_signal *s)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < s->n_ancestors; i++) {
+		struct json_object o = {.json = json_object()};
+
+		json_put(&o, "process.pid", json_number(s->ancestors[i].tgid));
+		json_put(&o, "process.start_ns", json_number_or_null(s->ancestors[i].start_ns, 0));
+		json_put(&o, "process.command", slice_json(s->ancestors[i].comm));
+		if (json_array_append_new(list, json_done(&o)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static void put_signal(struct json_object *o, const struct ev_signal *s)
+{
+	json_put(o, "signal", json_signal(s->sig));
+	json_put(o, "code", signed_json(s->code));
+	json_put(o, "syscall", signed_json(s->syscall));
+	json_put(o, "target_exiting", json_boolean(s->target_flags & WIRE_TARGET_EXITING));
+	json_put(o, "to_process", json_boolean(s->target_flags & WIRE_TARGET_GROUP));
+	json_put(o, "by_manager", json_boolean(s->target_flags & WIRE_TARGET_MANAGER_SENT));
+	json_put(o, "sender", task_json(&s->sender));
+	json_put(o, "target", task_json(&s->target));
+	json_put(o, "login_uid", json_number_or_null(s->loginuid, UINT32_MAX));
+	json_put(o, "audit_session", json_number_or_null(s->session, UINT32_MAX));
+	json_put(o, "tty", slice_json(s->tty));
+	json_put(o, "command_line", cmdline_json(s->cmdline));
+	json_put(o, "ancestors", ancestors_json(s));
+}
+
+static void put_process(struct json_object *o, const struct ev *e)
+{
+	bool exited = e->kind == WIRE_EXIT, exec = e->kind == WIRE_EXEC;
+
+	json_put(o, "task", task_json(&e->process.task));
+	json_put(o, "status", exited ? json_integer(e->process.code) : json_null());
+	json_put(o, "process.executable.path", exec ? slice_json(e->process.exe) : json_null());
+	json_put(o, "process.command_line", exec ? cmdline_json(e->process.cmdline) : json_null());
+}
+
+static void put_proc(struct json_object *o, const struct ev_proc *p)
+{
+	json_put(o, "task", task_json(&p->task));
+	json_put(o, "login_uid", json_number_or_null(p->loginuid, UINT32_MAX));
+	json_put(o, "audit_session", json_number_or_null(p->session, UINT32_MAX));
+	json_put(o, "process.executable.path", slice_json(p->exe));
+	json_put(o, "process.command_line", cmdline_json(p->cmdline));
+	json_put(o, "process.linux.cgroup", slice_json(p->cgroup));
+	json_put(o, "tty", slice_json(p->tty));
+}
+
+static void put_kernel(struct json_object *o, const struct ev *e)
+{
+	if (e->kind == WIRE_CGROUP_ATTACH) {
+		json_put(o, "task", task_json(&e->attach.task));
+		json_put(o, "cgroup_id", json_number_or_null(e->attach.cgroup, 0));
+		json_put(o, "path", slice_json(e->attach.path));
+		json_put(o, "whole_process", json_boolean(e->attach.threadgroup));
+	} else if (e->kind == WIRE_PIDNS_ZAP_ENTER || e->kind == WIRE_PIDNS_ZAP_EXIT) {
+		json_put(o, "init", task_json(&e->pidns.init));
+		json_put(o, "pid_namespace", json_number(e->pidns.pidns));
+	} else {
+		json_put(o, "task", task_json(&e->fuse.task));
+		json_put(o, "connection", json_number(e->fuse.connection));
+		json_put(o, "exiting", json_boolean(e->fuse.exiting));
+		json_put(o, "return",
+			 e->kind == WIRE_FUSE_FLUSH_EXIT ? signed_json(e->fuse.ret) : json_null());
+	}
+}
+
+/* "KEY=VALUE", each ended by NUL; the first of a key counts. */
+static json_t *facts_json(struct str text)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < text.n; i++) {
+		size_t n = strnlen(text.s + i, text.n - i);
+
+		if (json_array_append_new(list, json_bytes(text.s + i, n)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+		i += n;
+	}
+	return list;
+}
+
+static void put_manager(struct json_object *o, const struct ev *e)
+{
+	json_put(o, "process.pid", json_number(e->manager.tgid));
+	json_put(o, "process.vpid", json_number_or_null(e->manager.ns_tgid, 0));
+	json_put(o, "user", json_boolean(e->manager.user));
+	json_put(o, "uid", json_number(e->manager.uid));
+	json_put(o, "object", slice_json(e->manager.object));
+	json_put(o, "build_id", slice_json(e->manager.build_id));
+	json_put(o, "version", slice_json(e->manager.version));
+}
+
+static void put_capture(struct json_object *o, const struct ev *e)
+{
+	switch (e->kind) {
+	case WIRE_START:
+		json_put(o, "facts", facts_json(e->text));
+		break;
+	case WIRE_CLOCK:
+		json_put(o, "boot_ns", json_number(e->clock.boot_ns));
+		json_put(o, "real_ns", json_number(e->clock.real_ns));
+		break;
+	case WIRE_MANAGER:
+		put_manager(o, e);
+		break;
+	case WIRE_ENUM:
+		json_put(o, "name", slice_json(e->enumeration.name));
+		json_put(o, "values", facts_json(e->enumeration.values));
+		break;
+	case WIRE_SYMBOL:
+		json_put(o, "name", slice_json(e->symbol.name));
+		json_put(o, "origin", slice_json(e->symbol.origin));
+		json_put(o, "address", address_json(e->symbol.vaddr));
+		json_put(o, "file_offset", address_json(e->symbol.file_offset));
+		break;
+	case WIRE_PROBE:
+		json_put(o, "name", slice_json(e->probe.name));
+		json_put(o, "error", json_integer(e->probe.error));
+		json_put(o, "how", slice_json(e->probe.how));
+		json_put(o, "reason", slice_json(e->probe.reason));
+		break;
+	case WIRE_LOST:
+		json_put(o, "since_ns", json_number(e->lost.since_ns));
+		json_put(o, "count", json_number(e->lost.count));
+		json_put(o, "probe", slice_json(e->lost.probe));
+		break;
+	default:
+		break;
+	}
+}
+
+json_t *event_text_json(const struct ev *e)
+{
+	char text[1024];
+
+	return json_text(ev_describe(text, sizeof(text), e));
+}
+
+json_t *event_data_json(const struct ev *e)
+{
+	struct json_object o = {.json = json_object()};
+
+	switch (e->kind) {
+	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
+	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+		put_service(&o, e);
+		break;
+	case WIRE_MANAGER_CGROUP_EMPTY:
+	case WIRE_MANAGER_CGROUP_EVENT:
+	case WIRE_CGROUP_MKDIR:
+	case WIRE_CGROUP_RMDIR:
+	case WIRE_CGROUP_POPULATED:
+	case WIRE_CGROUP:
+		put_path(&o, e);
+		break;
+	case WIRE_FORK ... WIRE_EXIT:
+	case WIRE_OOM_VICTIM:
+		put_process(&o, e);
+		break;
+	case WIRE_SIGNAL:
+		put_signal(&o, &e->signal);
+		break;
+	case WIRE_PROC:
+		put_proc(&o, &e->proc);
+		break;
+	case WIRE_CGROUP_ATTACH:
+	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+		put_kernel(&o, e);
+		break;
+	default:
+		put_capture(&o, e);
+		break;
+	}
+	return json_done(&o);
+}

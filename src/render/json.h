@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Building JSON: each maker yields NULL when out of memory, and an object remembers that. */
+#ifndef SVCTRACE_RENDER_JSON_H
+#define SVCTRACE_RENDER_JSON_H
+
+#include <jansson.h>
+
+#include "svctrace/event.h"
+
+struct json_object {
+	json_t *json;
+	bool failed;
+};
+
+/* Takes value over, in every case. */
+void json_put(struct json_object *o, const char *key, json_t *value);
+/* The object, which is the caller's then; NULL if anything failed. */
+json_t *json_done(struct json_object *o);
+
+/* Whatever bytes they are; null if s is NULL. */
+json_t *json_bytes(const char *s, size_t n);
+json_t *json_text(const char *s);
+json_t *json_number(uint64_t n);
+json_t *json_number_or_null(uint64_t n, uint64_t none);
+/* "SIGKILL"; null for 0. */
+json_t *json_signal(int32_t sig);
+
+/* What is particular to the event's kind, and the event in words. */
+json_t *event_data_json(const struct ev *e);
+json_t *event_text_json(const struct ev *e);
+
+#endif

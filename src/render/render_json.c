@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * NDJSON for programs: one object a line, every key always there, null where nothing is known.
+ * docs/schema/svctrace.schema.json says what each key means.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/json.h"
+#include "render/renderer.h"
+#include "svctrace/cleanup.h"
+#include "svctrace/text.h"
+
+json_t *json_bytes(const char *s, size_t n)
+{
+	_cleanup_free_ char *text = NULL;
+	long len;
+
+	if (!s)
+		return json_null();
+	len = text_to_utf8(s, n, &text);
+	return len < 0 ? NULL : json_stringn(text, (size_t)len);
+}
+
+json_t *json_text(const char *s)
+{
+	return json_bytes(s, s ? strlen(s) : 0);
+}
+
+json_t *json_number(uint64_t n)
+{
+	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+json_t *json_number_or_null(uint64_t n, uint64_t none)
+{
+	return n == none ? json_null() : json_number(n);
+}
+
+json_t *json_signal(int32_t sig)
+{
+	char buf[24];
+
+	return sig ? json_string(text_signal(sig, buf)) : json_null();
+}
+
+void json_put(struct json_object *o, const char *key, json_t *value)
+{
+	/* takes value over even if it fails, and refuses NULL: out of memory either way */
+	if (json_object_set_new(o->json, key, value) < 0)
+		o->failed = true;
+}
+
+json_t *json_done(struct json_object *o)
+{
+	if (o->failed) {
+		json_decref(o->json);
+		return NULL;
+	}
+	return o->json;
+}
+
+static json_t *time_json(uint64_t wall_ns)
+{
+	char buf[TIME_LEN];
+
+	return json_text(time_rfc3339(wall_ns, buf));
+}
+
+static int write_line(struct renderer *r, const json_t *j)
+{
+	_cleanup_free_ char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
+
+	if (!line)
+		return -ENOMEM;
+	fputs(line, r->out);
+	fputc('\n', r->out);
+	return ferror(r->out) ? -EIO : 0;
+}
+
+static void put_process(struct json_object *o, const struct actor *a)
+{
+	json_put(o, "process.pid", json_number(a->tgid));
+	json_put(o, "process.vpid", json_number_or_null(a->ns_tgid, 0));
+	json_put(o, "process.parent_pid", json_number_or_null(a->ppid, 0));
+	json_put(o, "process.start_ns", json_number_or_null(a->start_ns, 0));
+	json_put(o, "process.command", json_text(a->comm));
+	json_put(o, "process.command_line", json_text(a->cmdline));
+	json_put(o, "process.executable.path", json_text(a->exe));
+	json_put(o, "process.linux.cgroup", json_text(a->cgroup));
+	json_put(o, "uid", json_number_or_null(a->uid, UINT32_MAX));
+	json_put(o, "login_uid", json_number_or_null(a->loginuid, UINT32_MAX));
+	json_put(o, "audit_session", json_number_or_null(a->session, UINT32_MAX));
+	json_put(o, "tty", json_text(a->tty));
+	json_put(o, "unit", json_text(a->unit));
+	json_put(o, "exited", json_boolean(a->exited));
+}
+
+static json_t *process_json(const struct actor *a)
+{
+	struct json_object o = {.json = json_object()};
+
+	put_process(&o, a);
+	return json_done(&o);
+}
+
+static json_t *ancestors_json(const struct verdict *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 1; i < v->n_chain; i++)
+		if (json_array_append_new(list, process_json(&v->chain[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *actor_json(const struct verdict *v)
+{
+	static const struct actor nobody = {.uid = -1u, .loginuid = -1u, .session = -1u};
+	struct json_object o = {};
+
+	if (!v->have_actor)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "kind",
+		 json_string(v->actor_kernel	? "kernel"
+			     : v->actor_manager ? "manager"
+						: "process"));
+	json_put(&o, "certainty", json_string(certainty_name(v->actor_certainty)));
+	json_put(&o, "signal", json_signal(v->signal));
+	json_put(&o, "syscall", json_text(v->signal_syscall_name));
+	put_process(&o, v->n_chain ? &v->chain[0] : &nobody);
+	json_put(&o, "ancestors", ancestors_json(v));
+	return json_done(&o);
+}
+
+static json_t *main_json(const struct verdict *v)
+{
+	struct json_object o = {};
+
+	if (v->main_pid <= 0)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "process.pid", json_number_or_null(v->main_tgid, 0));
+	json_put(&o, "process.vpid", json_integer(v->main_pid));
+	json_put(&o, "process.command_line", json_text(v->main_cmdline));
+	return json_done(&o);
+}
+
+static json_t *exit_json(const struct verdict *v)
+{
+	struct json_object o = {};
+
+	if (!v->have_exit)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "code", v->exit_signal ? json_null() : json_integer(v->exit_code));
+	json_put(&o, "signal", json_signal(v->exit_signal));
+	json_put(&o, "core_dumped", json_boolean(v->core_dumped));
+	return json_done(&o);
+}
+
+static json_t *job_json(const struct verdict *v)
+{
+	struct json_object o = {};
+
+	if (v->job_id == 0)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "id", json_number(v->job_id));
+	json_put(&o, "type", json_text(v->job_type));
+	return json_done(&o);
+}
+
+static json_t *texts_json(const char *const *texts, unsigned int n)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < n; i++)
+		if (json_array_append_new(list, json_text(texts[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *proof_json(const struct proof *p)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "seq", json_number(p->seq));
+	json_put(&o, "monotonic_ns", json_number(p->mono_ns));
+	json_put(&o, "event", json_text(wire_kind_name(p->kind)));
+	json_put(&o, "text", json_text(p->what));
+	return json_done(&o);
+}
+
+static json_t *proofs_json(const struct verdict *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < v->n_proof; i++)
+		if (json_array_append_new(list, proof_json(&v->proof[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *manager_json(const struct renderer *r, const struct verdict *v)
+{
+	const struct manager_info *m = manager_info(r, v->manager);
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "process.pid", json_number(v->manager));
+	json_put(&o, "user", json_boolean(v->manager_user));
+	json_put(&o, "uid", json_number(v->manager_uid));
+	json_put(&o, "object", json_text(m ? m->object : NULL));
+	json_put(&o, "build_id", json_text(m ? m->build_id : NULL));
+	json_put(&o, "version", json_text(m ? m->version : NULL));
+	return json_done(&o);
+}
+
+static void put_envelope(struct json_object *o, const struct renderer *r, const char *name,
+			 uint64_t wall_ns, uint64_t mono_ns)
+{
+	json_put(o, "schema_version", json_integer(RENDER_SCHEMA_VERSION));
+	json_put(o, "event.name", json_string(name));
+	json_put(o, "time", time_json(wall_ns));
+	json_put(o, "monotonic_ns", json_number(mono_ns));
+	json_put(o, "boot_id", json_text(*r->boot_id ? r->boot_id : NULL));
+}
+
+static void put_state(struct json_object *o, const struct verdict *v)
+{
+	json_put(o, "systemd.unit.name", json_text(v->unit));
+	json_put(o, "systemd.unit.active_state", json_text(v->active_state));
+	json_put(o, "systemd.unit.sub_state", json_text(v->sub_state));
+	json_put(o, "old_sub_state", json_text(v->old_state));
+	json_put(o, "result", json_text(v->result));
+	json_put(o, "cause", json_string(cause_name(v->cause)));
+	json_put(o, "certainty", json_string(certainty_name(v->certainty)));
+	json_put(o, "begin_time", time_json(v->begin_wall_ns));
+	json_put(o, "duration_ns",
+		 json_number(v->end_mono_ns > v->begin_mono_ns ? v->end_mono_ns - v->begin_mono_ns
+							       : 0));
+	json_put(o, "complete", json_boolean(!v->incomplete));
+}
+
+int render_verdict_json(struct renderer *r, const struct verdict *v)
+{
+	struct json_object then = {.json = json_object()}, o = {.json = json_object()};
+	json_auto_t *done = NULL;
+
+	put_envelope(&o, r, "svctrace.verdict", v->end_wall_ns, v->end_mono_ns);
+	put_state(&o, v);
+	json_put(&o, "main", main_json(v));
+	json_put(&o, "exit", exit_json(v));
+	json_put(&o, "actor", actor_json(v));
+	json_put(&o, "job", job_json(v));
+	json_put(&o, "via", texts_json(v->via, v->n_via));
+	json_put(&o, "path", json_text(v->path));
+	json_put(&then, "restart", json_boolean(v->restarts));
+	json_put(&o, "then", json_done(&then));
+	json_put(&o, "proof", proofs_json(v));
+	json_put(&o, "proof_left_out", json_integer(v->n_proof_left_out));
+	json_put(&o, "lost", json_number(v->lost));
+	json_put(&o, "notes", texts_json((const char *const *)v->notes, v->n_notes));
+	json_put(&o, "manager", manager_json(r, v));
+	done = json_done(&o);
+	return write_line(r, done);
+}
+
+int render_event_json(struct renderer *r, const struct ev *e)
+{
+	struct json_object o = {.json = json_object()};
+	json_auto_t *done = NULL;
+	char name[64];
+
+	if (e->kind == WIRE_LOST)
+		snprintf(name, sizeof(name), "svctrace.lost");
+	else
+		snprintf(name, sizeof(name), "svctrace.event.%s", wire_kind_name(e->kind));
+	put_envelope(&o, r, name, e->wall_ns, e->mono_ns);
+	json_put(&o, "seq", json_number(e->seq));
+	json_put(&o, "truncated", json_boolean(e->flags & WIRE_F_TRUNCATED));
+	json_put(&o, "process.pid", json_number_or_null(e->tgid, 0));
+	json_put(&o, "text", event_text_json(e));
+	json_put(&o, "data", event_data_json(e));
+	done = json_done(&o);
+	return write_line(r, done);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Verdicts and events for people: a headline, and below it who, why, then, proof. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/renderer.h"
+#include "svctrace/cleanup.h"
+#include "svctrace/text.h"
+
+#define INDENT	    "         "
+#define INDENT_LEN  (sizeof(INDENT) - 1)
+#define NAME_LEN    256
+#define PROOF_SHOWN 8 /* numbers of events that a line lists */
+
+#define BOLD	    "\x1b[1m"
+#define RED	    "\x1b[1;31m"
+#define AMBER	    "\x1b[1;33m"
+#define PLAIN	    "\x1b[0m"
+
+static const char *safe(const char *s, char buf[static NAME_LEN])
+{
+	return text_escape(buf, NAME_LEN, s, strlen(s));
+}
+
+/* How many columns UTF-8 takes, wide characters aside. */
+static size_t columns(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
+/* What stands for a character where only ASCII may be written; *len: how many bytes it replaces. */
+static const char *ascii_of(const char *s, size_t *len)
+{
+	static const struct {
+		const char *from, *to;
+	} known[] = {{"→", "->"}, {"─", "-"}, {"…", "..."}};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		*len = strlen(known[i].from);
+		if (strncmp(s, known[i].from, *len) == 0)
+			return known[i].to;
+	}
+	for (*len = 1; (s[*len] & 0xc0) == 0x80; ++*len)
+		;
+	return "?";
+}
+
+static int write_out(struct renderer *r, const char *text)
+{
+	size_t n = strlen(text);
+
+	for (const char *s = text; r->options.ascii && *s;) {
+		size_t plain = 0, len = 0;
+		const char *other;
+
+		while (s[plain] && !(s[plain] & 0x80))
+			plain++;
+		fwrite(s, 1, plain, r->out);
+		s += plain;
+		if (*s) {
+			other = ascii_of(s, &len);
+			fputs(other, r->out);
+			s += len;
+		}
+	}
+	if (!r->options.ascii)
+		fwrite(text, 1, n, r->out);
+	return ferror(r->out) ? -EIO : 0;
+}
+
+/* One labelled line, continued below itself where it is wider than the terminal. */
+static void put_line(FILE *f, const struct renderer *r, const char *label, const char *text)
+{
+	size_t width = r->options.width > 2 * INDENT_LEN ? r->options.width : 0;
+	size_t at = INDENT_LEN;
+
+	fprintf(f, "  %-7s", label);
+	while (*text) {
+		size_t word = strcspn(text, " "), cols = 0;
+
+		for (size_t i = 0; i < word; i++)
+			cols += (text[i] & 0xc0) != 0x80;
+		if (width && at + 1 + cols > width && at > INDENT_LEN) {
+			fputs("\n" INDENT, f);
+			at = INDENT_LEN;
+		} else if (at > INDENT_LEN) {
+			fputc(' ', f);
+			at++;
+		}
+		fwrite(text, 1, word, f);
+		at += cols;
+		text += word + (text[word] == ' ');
+	}
+	fputc('\n', f);
+}
+
+static const char *headline_word(const struct verdict *v, const char **color)
+{
+	*color = AMBER;
+	if (v->incomplete)
+		return "STOPPING";
+	if (v->restarts || v->cause == CAUSE_RESTART_REQUEST)
+		return "RESTARTING";
+	if (v->active_state && strcmp(v->active_state, "failed") == 0) {
+		*color = RED;
+		return "FAILED";
+	}
+	return "STOPPED";
+}
+
+static void put_headline(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	const char *color, *word = headline_word(v, &color), *off = PLAIN, *bold = BOLD;
+	char when[TIME_LEN], sig[24];
+
+	if (!r->options.color)
+		color = off = bold = "";
+	fprintf(f, "%s  %s%s%s", time_of_day(r, v->begin_wall_ns, v->begin_mono_ns, when), bold,
+		v->unit, off);
+	if (v->manager_user)
+		fprintf(f, " (user %" PRIu32 ")", v->manager_uid);
+	fprintf(f, "  %s%s%s  %s", color, word, off, cause_title(v->cause));
+	if (v->cause == CAUSE_MAIN_EXITED && v->have_exit)
+		fprintf(f, ": code %" PRId32, v->exit_code);
+	if (v->cause == CAUSE_MAIN_KILLED && v->have_exit)
+		fprintf(f, ": %s%s", text_signal(v->exit_signal, sig),
+			v->core_dumped ? ", core dumped" : "");
+	if (v->certainty == INFERRED)
+		fputs(" (inferred)", f);
+	fputc('\n', f);
+}
+
+/* "kill pid 11733, uid 0 (root), login 1000, session 2, session-2.scope, pts/0" */
+static void put_identity(FILE *f, const struct actor *a)
+{
+	char name[NAME_LEN];
+
+	fprintf(f, "%s pid %" PRIu32, a->comm ? safe(a->comm, name) : "process", a->tgid);
+	if (a->uid != UINT32_MAX)
+		fprintf(f, ", uid %" PRIu32 "%s", a->uid, a->uid == 0 ? " (root)" : "");
+	if (a->loginuid != UINT32_MAX)
+		fprintf(f, ", login %" PRIu32, a->loginuid);
+	if (a->session != UINT32_MAX)
+		fprintf(f, ", session %" PRIu32, a->session);
+	if (a->unit)
+		fprintf(f, ", %s", safe(a->unit, name));
+	if (a->tty)
+		fprintf(f, ", %s", safe(a->tty, name));
+}
+
+static int put_who(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *line;
+
+	if (!v->have_actor) {
+		if (v->cause == CAUSE_MAIN_KILLED)
+			put_line(f, r, "who", "not seen");
+		return 0;
+	}
+	line = open_memstream(&text, &size);
+	if (!line)
+		return -ENOMEM;
+	if (v->actor_kernel)
+		fputs(v->n_chain ? "the kernel, in the context of " : "the kernel", line);
+	else if (v->actor_manager)
+		fputs("systemd itself, ", line);
+	if (v->n_chain)
+		put_identity(line, &v->chain[0]);
+	if (v->actor_certainty == INFERRED)
+		fputs(" (inferred)", line);
+	if (fclose(line) != 0)
+		return -ENOMEM;
+	put_line(f, r, "who", text);
+	return 0;
+}
+
+/* How many of the actor's ancestors have room: those nearest to it matter most. */
+static unsigned int chain_shown(const struct verdict *v, size_t room)
+{
+	unsigned int n = v->n_chain;
+	size_t used = 0;
+
+	/* PID 1 is everybody's ancestor */
+	if (n > 1 && v->chain[n - 1].tgid == 1)
+		n--;
+	for (unsigned int i = 0; i < n; i++) {
+		char name[NAME_LEN];
+
+		used += columns(v->chain[i].comm ? safe(v->chain[i].comm, name) : "?") + 14;
+		if (room && i > 0 && used > room)
+			return i;
+	}
+	return n;
+}
+
+static size_t put_chain(FILE *f, const struct verdict *v, size_t room)
+{
+	unsigned int n = chain_shown(v, room);
+	char name[NAME_LEN], one[NAME_LEN + 16];
+	size_t used = 0;
+
+	if (n < v->n_chain && v->chain[n].tgid != 1) {
+		fputs("… ─ ", f);
+		used += 4;
+	}
+	for (unsigned int i = n; i-- > 0;) {
+		const struct actor *a = &v->chain[i];
+
+		snprintf(one, sizeof(one), "%s %" PRIu32 "%s", a->comm ? safe(a->comm, name) : "?",
+			 a->tgid, i > 0 ? " ─ " : "");
+		fputs(one, f);
+		used += columns(one);
+	}
+	return used;
+}
+
+/* The first columns of text, an ellipsis at the end if there were more. */
+static void put_shortened(FILE *f, const char *text, size_t room)
+{
+	size_t n = 0, at = 0;
+
+	if (room == 0 || columns(text) <= room) {
+		fputs(text, f);
+		return;
+	}
+	while (text[at] && n < room) {
+		at++;
+		n += (text[at] & 0xc0) != 0x80;
+	}
+	while (at > 0 && (n >= room || (text[at] & 0xc0) == 0x80)) {
+		at--;
+		n -= (text[at] & 0xc0) != 0x80;
+	}
+	fwrite(text, 1, at, f);
+	fputs("…", f);
+}
+
+static int put_ancestry(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	const char *cmdline = v->n_chain ? v->chain[0].cmdline : NULL;
+	size_t room = r->options.width > 2 * INDENT_LEN ? r->options.width - INDENT_LEN : 0;
+	_cleanup_free_ char *shown = NULL;
+	size_t used = 0, size;
+
+	if (!v->have_actor || v->n_chain == 0 || (v->n_chain == 1 && !cmdline))
+		return 0;
+	fputs(INDENT, f);
+	if (v->n_chain > 1)
+		used = put_chain(f, v, room);
+	if (cmdline) {
+		/* every byte can become four */
+		size = strlen(cmdline) * 4 + 1;
+		shown = malloc(size);
+		if (!shown)
+			return -ENOMEM;
+		text_escape(shown, size, cmdline, strlen(cmdline));
+		if (room && used + 16 > room && used > 0) {
+			fputs("\n" INDENT, f);
+			used = 0;
+		}
+		fputs(used ? "   \"" : "\"", f);
+		used += used ? 5 : 2;
+		put_shortened(f, shown, room ? room - used : 0);
+		fputc('"', f);
+	}
+	fputc('\n', f);
+	return 0;
+}
+
+static void put_then(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s%s%s%s (%s)%s", v->result ? "result \"" : "",
+		 v->result ? v->result : "", v->result ? "\", " : "",
+		 v->active_state ? v->active_state : "state not known",
+		 v->sub_state ? v->sub_state : "?",
+		 v->restarts			     ? "; systemd restarts it"
+		 : v->cause == CAUSE_RESTART_REQUEST ? "; its job starts it again"
+		 : v->incomplete		     ? "; its end was not seen"
+						     : "");
+	put_line(f, r, "then", text);
+}
+
+static void put_names(FILE *f, const struct manager_info *m)
+{
+	const char *slash = m->object ? strrchr(m->object, '/') : NULL;
+	char name[NAME_LEN];
+	const char *sep = ", names by ";
+
+	for (unsigned int i = 0; i < n_symbol_origins; i++) {
+		if (!(m->origins & (1u << i)))
+			continue;
+		fprintf(f, "%s%s", sep, symbol_origins[i]);
+		sep = " and ";
+	}
+	if (m->origins && m->object)
+		fprintf(f, " from %s", safe(slash ? slash + 1 : m->object, name));
+}
+
+static int put_proof(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	const struct manager_info *m = manager_info(r, v->manager);
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *line = open_memstream(&text, &size);
+	unsigned int n = v->n_proof + v->n_proof_left_out;
+
+	if (!line)
+		return -ENOMEM;
+	fprintf(line, "%u event%s", n, n == 1 ? "" : "s");
+	for (unsigned int i = 0; i < v->n_proof && i < PROOF_SHOWN; i++)
+		fprintf(line, "%s#%" PRIu64, i ? " " : " (", v->proof[i].seq);
+	fputs(n > PROOF_SHOWN ? " …)" : n ? ")" : "", line);
+	if (m)
+		put_names(line, m);
+	if (v->lost)
+		fprintf(line, ", %" PRIu64 " events lost", v->lost);
+	else
+		fputs(", no events lost", line);
+	if (fclose(line) != 0)
+		return -ENOMEM;
+	put_line(f, r, "proof", text);
+	return 0;
+}
+
+static int put_verdict(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	int k;
+
+	put_headline(f, r, v);
+	k = put_who(f, r, v);
+	if (k == 0)
+		k = put_ancestry(f, r, v);
+	if (k < 0)
+		return k;
+	put_line(f, r, "why", v->path ? v->path : "not known");
+	put_then(f, r, v);
+	for (unsigned int i = 0; i < v->n_notes; i++)
+		put_line(f, r, "note", v->notes[i]);
+	return put_proof(f, r, v);
+}
+
+int render_verdict_text(struct renderer *r, const struct verdict *v)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int k;
+
+	if (!f)
+		return -ENOMEM;
+	k = put_verdict(f, r, v);
+	if (fclose(f) != 0 && k == 0)
+		k = -ENOMEM;
+	return k < 0 ? k : write_out(r, text);
+}
+
+int render_event_text(struct renderer *r, const struct ev *e)
+{
+	char when[TIME_LEN], what[1024], line[sizeof(what) + 96];
+
+	snprintf(line, sizeof(line), "%s  #%-6" PRIu64 " %-22s %s\n",
+		 time_of_day(r, e->wall_ns, e->mono_ns, when), e->seq, wire_kind_name(e->kind),
+		 ev_describe(what, sizeof(what), e));
+	return write_out(r, line);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Records as a file or a ring buffer holds them, one behind the other: all the way to the lines. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "svctrace/engine.h"
+#include "svctrace/event.h"
+#include "svctrace/render.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct run {
+	struct renderer *text, *json;
+	struct engine *engine;
+};
+
+static int on_verdict(void *ctx, const struct verdict *v)
+{
+	struct run *r = ctx;
+
+	if (render_verdict(r->text, v) != 1 || render_verdict(r->json, v) != 1)
+		abort();
+	return 0;
+}
+
+static int on_event(void *ctx, const struct ev *e)
+{
+	struct run *r = ctx;
+
+	if (render_note(r->text, e) < 0 || render_note(r->json, e) < 0)
+		abort();
+	if (render_event(r->text, e) < 0 || render_event(r->json, e) < 0)
+		abort();
+	if (engine_feed(r->engine, e) < 0)
+		abort();
+	return 0;
+}
+
+static void feed_all(struct decoder *d, const uint8_t *data, size_t size)
+{
+	while (size >= 2) {
+		uint16_t n;
+		void *copy;
+
+		memcpy(&n, data, 2);
+		n = n < 2 ? 2 : n > size ? (uint16_t)size : n;
+		/* a copy of its own, so that no byte beyond it is read unnoticed */
+		copy = malloc(n);
+		if (!copy)
+			abort();
+		memcpy(copy, data, n);
+		decoder_feed(d, copy, n);
+		free(copy);
+		data += n;
+		size -= n;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct render_options o = {.utc = true, .width = 100, .ascii = true};
+	FILE *out = fopen("/dev/null", "w");
+	struct decoder *d = NULL;
+	struct run r = {};
+
+	if (!out || renderer_new(out, &o, &r.text) < 0)
+		abort();
+	o = (struct render_options){.format = RENDER_JSON};
+	if (renderer_new(out, &o, &r.json) < 0 || engine_new(on_verdict, &r, &r.engine) < 0 ||
+	    decoder_new(on_event, &r, &d) < 0)
+		abort();
+	feed_all(d, data, size);
+	if (engine_flush(r.engine) < 0)
+		abort();
+	decoder_freep(&d);
+	engine_freep(&r.engine);
+	renderer_freep(&r.text);
+	renderer_freep(&r.json);
+	fclose(out);
+	return 0;
+}

@@ -1,0 +1,476 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The ways in which a service comes to stop, each with throwaway units. Runs
+# under the systemd of a test bed (tests/vm/bed, tests/vm/guest), never on a
+# machine that matters. For each scenario it says what systemd itself makes of
+# it and what is known from the outside: the main PID before, who killed or asked.
+
+UNITS=/run/systemd/system
+WORK=/run/scenarios
+SETTLE_SECS=20
+
+usage() {
+	cat <<'USAGE'
+usage: tests/vm/scenarios.sh [-j DIR] [SCENARIO…]    (default: all)
+       tests/vm/scenarios.sh -l                      list the scenarios
+
+  -j DIR  write the journal of each scenario to DIR/SCENARIO.json
+
+Prints for each scenario
+  #scenario NAME
+  #show UNIT Id=… InvocationID=… MainPIDBefore=… … Result=… killer=… …   (one per unit)
+  #end NAME     or     #skip NAME REASON
+PIDs are those seen inside; Host… are the same processes seen from outside the
+container (the same numbers in a guest). victim is a killed process other than the
+main one; requester the client that asked for the stop. All three run below a
+process named ops-console. Absent values are -.
+USAGE
+}
+
+# ---- tools of the scenarios ----
+
+unit() { cat >"$UNITS/sc-$name$1"; } # SUFFIX, content on stdin; $name is set while units are written
+script() { cat >"$WORK/$name.sh"; }
+fifo() { mkfifo "$WORK/$name.fifo"; }
+unit_name() { echo "$1" | tr _ -; }
+
+# A service which sleeps, with LINES in its [Service] section.
+sleeper() { # [LINES]
+	printf '[Service]\nType=exec\nExecStart=/bin/sleep 1000\n%b' "${1:-}" | unit .service
+}
+
+# A second service which sleeps, with LINES in its [Unit] section.
+dependent() { # LINES
+	printf '[Unit]\n%b[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$1" | unit -dep.service
+}
+
+
+# The PID outside the container of a process inside.
+host_pid() { # PID
+	[ -d /run/bed/proc/self ] || { echo "$1"; return; }
+	own=$(readlink /proc/self/ns/pid)
+	grep -lE "^NSpid:.*[[:space:]]$1\$" /run/bed/proc/[0-9]*/status 2>/dev/null | {
+		while read -r status; do
+			dir=${status%/status}
+			[ "$(readlink "$dir/ns/pid")" != "$own" ] || { echo "${dir##*/}"; exit; }
+		done
+		echo -
+	}
+}
+
+# What has to be known before the stop, for `show`. Sets $main. One call where
+# two would do: under emulation each takes a fifth of a second.
+note() { # UNIT…
+	for u; do
+		systemctl show -p MainPID,InvocationID "$u" >"$WORK/props"
+		main=$(sed -n 's/^MainPID=//p' "$WORK/props")
+		echo "$(grep ^Inv "$WORK/props") MainPIDBefore=$main HostMainPIDBefore=$(host_pid "$main")" >"$WORK/note.$u"
+	done
+}
+
+begin() { # UNIT…
+	systemctl start "$@" 2>/dev/null || echo "#start failed $?"
+	note "$@"
+}
+
+note_pid() { # ROLE PID
+	echo "$2 $(host_pid "$2")" >"$WORK/$1"
+}
+
+# Runs COMMAND below ops-console and keeps its PIDs as those of ROLE.
+ops() { # ROLE COMMAND…
+	role=$1
+	shift
+	"$WORK/ops-console" "$WORK/$role" "$@"
+}
+
+# Never PID 0 or less: that would be our own process group.
+kill_by_ops() { # -SIGNAL PID
+	[ "${2:-0}" -gt 1 ] || { echo "#error no process to kill"; return; }
+	ops killer /bin/kill "$1" "$2"
+}
+
+trigger() { timeout "$SETTLE_SECS" sh -c "echo go >'$WORK/$name.fifo'"; }
+
+now() {
+	read -r up _ </proc/uptime
+	echo "${up%.*}"
+}
+
+wait_for() { # TEST-ARGUMENTS…
+	end=$(($(now) + SETTLE_SECS))
+	until test "$@" || [ "$(now)" -ge $end ]; do sleep 0.02; done
+}
+
+# Until the unit's ActiveState/SubState are these, by default at rest; keeps what
+# was seen for `show`.
+settle() { # UNIT [STATES]
+	end=$(($(now) + SETTLE_SECS))
+	while :; do
+		systemctl show -p Id,ExecMainPID,ExecMainCode,ExecMainStatus,Result,ActiveState,SubState,NRestarts "$1" >"$WORK/props.$1"
+		states=$(sed -n 's/^ActiveState=//p; s/^SubState=//p' "$WORK/props.$1" | tr '\n' /)
+		case ${2:-rest/}:$states in
+		rest/:inactive/dead/ | rest/:failed/failed/ | "$states:$states") return ;;
+		esac
+		[ "$(now)" -lt $end ] || break
+		sleep 0.05
+	done
+	echo "#slow $1 is $states after $SETTLE_SECS s"
+}
+
+show_role() { # ROLE LABEL
+	pid=- host=-
+	[ ! -s "$WORK/$1" ] || read -r pid host <"$WORK/$1"
+	printf ' %s=%s Host%s=%s' "$1" "$pid" "$2" "$host"
+}
+
+show() { # UNIT…, settled
+	for u; do
+		printf '#show %s %s' "$u" "$(cat "$WORK/note.$u" 2>/dev/null || echo 'InvocationID=- MainPIDBefore=- HostMainPIDBefore=-')"
+		printf ' %s' "$(tr '\n' ' ' <"$WORK/props.$u" | sed 's/ $//')"
+		show_role killer Killer
+		show_role victim Victim
+		show_role requester Requester
+		echo
+		case $(cat "$WORK/props.$u") in
+		*ActiveState=inactive* | *ActiveState=failed*) ;;
+		*) leftover="$leftover $u" ;;
+		esac
+	done
+}
+
+finish() { # UNIT…
+	for u; do settle "$u"; done
+	show "$@"
+}
+
+# ---- the scenarios: units_NAME writes the units, run_NAME makes them stop ----
+# Without a units_NAME the unit is a plain sleeper. $t is the unit, $d its
+# dependent.
+
+run_stop_systemctl() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
+
+run_restart_systemctl() { begin "$t"; ops requester systemctl restart "$t"; settle "$t" active/running/; show "$t"; }
+
+run_stop_busctl() {
+	begin "$t"
+	ops requester busctl -q call org.freedesktop.systemd1 /org/freedesktop/systemd1 \
+		org.freedesktop.systemd1.Manager StopUnit ss "$t" replace
+	finish "$t"
+}
+
+run_kill9_main() { begin "$t"; kill_by_ops -9 "$main"; finish "$t"; }
+run_term_main() { begin "$t"; kill_by_ops -TERM "$main"; finish "$t"; }
+run_segv() { begin "$t"; kill_by_ops -SEGV "$main"; finish "$t"; }
+run_abrt() { begin "$t"; kill_by_ops -ABRT "$main"; finish "$t"; }
+
+units_kill9_restart() { sleeper 'Restart=on-failure\nRestartSec=1s\n'; }
+run_kill9_restart() {
+	begin "$t"
+	kill_by_ops -9 "$main"
+	settle "$t" activating/auto-restart/
+	settle "$t" active/running/
+	show "$t"
+}
+
+exiting() { # STATUS
+	fifo
+	printf '[Service]\nType=exec\nExecStart=/bin/sh -c "read x <%s/%s.fifo; exit %s"\n' "$WORK" "$name" "$1" | unit .service
+}
+units_exit0() { exiting 0; }
+run_exit0() { begin "$t"; trigger; finish "$t"; }
+units_exit3() { exiting 3; }
+run_exit3() { begin "$t"; trigger; finish "$t"; }
+
+forking() { # [LINES]
+	printf '[Service]\nType=forking\nExecStart=/bin/sh %s/%s.sh\n%b' "$WORK" "$name" "${1:-}" | unit .service
+}
+pid_file() { printf 'PIDFile=%s\\n' "$WORK/$name.pid"; }
+
+# No PID file and no guess: only the empty cgroup tells that it is over.
+units_cgempty_nopidfile() {
+	forking 'GuessMainPID=no\n'
+	echo "sleep 1000 & echo \$! >$WORK/$name.pid" | script
+}
+run_cgempty_nopidfile() {
+	begin "$t"
+	pid=$(cat "$WORK/$name.pid")
+	note_pid victim "$pid"
+	kill_by_ops -TERM "$pid"
+	finish "$t"
+}
+
+# The main process dies with its PID file gone, a helper lives on and dies later.
+units_cgempty_pidlost() {
+	forking "$(pid_file)KillMode=process\\n"
+	script <<S
+( sh -c 'sleep 1000 & echo \$! >$WORK/$name.helper; wait' & echo \$! >$WORK/$name.pid )
+S
+}
+run_cgempty_pidlost() {
+	begin "$t"
+	wait_for -s "$WORK/$name.helper"
+	rm -f "$WORK/$name.pid"
+	kill_by_ops -9 "$main"
+	finish "$t"
+	pid=$(cat "$WORK/$name.helper")
+	note_pid victim "$pid"
+	/bin/kill -9 "$pid"
+	wait_for ! -d "/proc/$pid"
+}
+
+# The PID file is never written and nothing is left to write it.
+units_cgempty_pidnever() {
+	forking "$(pid_file)TimeoutStartSec=2s\\n"
+	echo 'sleep 0.3 &' | script
+}
+run_cgempty_pidnever() { begin "$t"; finish "$t"; }
+
+# The main process is no child of PID 1: nobody tells systemd how it died.
+# Its parent sees it and ends: Result=success for a kill -9.
+units_cgempty_notchild() {
+	forking "$(pid_file)"
+	script <<S
+( sleep 1000 & echo \$! >$WORK/$name.pid; wait ) &
+while [ ! -s $WORK/$name.pid ]; do sleep 0.02; done
+S
+}
+run_cgempty_notchild() {
+	begin "$t"
+	rm -f "$WORK/$name.pid"
+	kill_by_ops -9 "$main"
+	finish "$t"
+}
+
+# The same, but the parent outlives the main process by half a second.
+units_cgempty_legit() {
+	forking "$(pid_file)"
+	script <<S
+( sleep 1000 & echo \$! >$WORK/$name.pid; wait; exec sleep 0.5 ) &
+while [ ! -s $WORK/$name.pid ]; do sleep 0.02; done
+S
+}
+run_cgempty_legit() { run_cgempty_notchild; }
+
+# systemd refuses a PID outside the service's cgroup when somebody else than root
+# could have put it there.
+units_pid_unsafe() {
+	forking "PIDFile=$WORK/nobody/t.pid\\nTimeoutStartSec=2s\\n"
+	mkdir -p "$WORK/nobody"
+	chown 65534 "$WORK/nobody"
+	echo "sleep 1000 & cat $WORK/$name.outsider >$WORK/nobody/t.pid" | script
+}
+run_pid_unsafe() {
+	sleep 1000 &
+	outsider=$!
+	echo $outsider >"$WORK/$name.outsider"
+	begin "$t"
+	finish "$t"
+	kill $outsider
+}
+
+units_pid_noexist() {
+	forking "$(pid_file)TimeoutStartSec=2s\\n"
+	echo "sleep 1000 & echo 99999 >$WORK/$name.pid" | script
+}
+run_pid_noexist() { begin "$t"; finish "$t"; }
+
+units_watchdog() { sleeper 'WatchdogSec=500ms\n'; }
+run_watchdog() { begin "$t"; finish "$t"; }
+
+units_watchdog_trigger() {
+	fifo
+	printf '[Service]\nType=exec\nNotifyAccess=all\nWatchdogSec=1h\nExecStart=/bin/sh %s/%s.sh\n' "$WORK" "$name" | unit .service
+	printf 'read x <%s/%s.fifo\nsystemd-notify WATCHDOG=trigger\nexec sleep 1000\n' "$WORK" "$name" | script
+}
+run_watchdog_trigger() { begin "$t"; trigger; finish "$t"; }
+
+units_start_timeout() { printf '[Service]\nType=notify\nTimeoutStartSec=2s\nExecStart=/bin/sleep 1000\n' | unit .service; }
+run_start_timeout() {
+	systemctl start --no-block "$t"
+	settle "$t" activating/start/
+	note "$t"
+	finish "$t"
+}
+
+# An ignored signal stays ignored over exec.
+units_stop_timeout() {
+	printf '[Service]\nType=exec\nTimeoutStopSec=500ms\nExecStart=/bin/sh %s/%s.sh\n' "$WORK" "$name" | unit .service
+	printf "trap '' TERM\n: >%s/%s.ready\nexec sleep 1000\n" "$WORK" "$name" | script
+}
+run_stop_timeout() {
+	begin "$t"
+	wait_for -e "$WORK/$name.ready"
+	ops requester systemctl stop "$t"
+	finish "$t"
+}
+
+units_runtime_max() { sleeper 'RuntimeMaxSec=500ms\n'; }
+run_runtime_max() { begin "$t"; finish "$t"; }
+
+units_oom() {
+	fifo
+	printf '[Service]\nType=exec\nMemoryMax=8M\nMemorySwapMax=0\nExecStart=/bin/sh -c "read x <%s/%s.fifo; exec tail /dev/zero"\n' \
+		"$WORK" "$name" | unit .service
+}
+run_oom() {
+	if ! grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null && [ ! -d /sys/fs/cgroup/memory ]; then
+		skip="no memory controller here"
+		return
+	fi
+	begin "$t"
+	trigger
+	finish "$t"
+}
+
+pair() { # LINES of the dependent's [Unit]
+	sleeper
+	dependent "$1"
+}
+begin_pair() { begin "$d" "$t"; } # $main is the last one's
+
+units_partof() { pair "PartOf=$t\\nAfter=$t\\n"; }
+run_partof() { begin_pair; ops requester systemctl stop "$t"; finish "$t" "$d"; }
+
+units_bindsto() { pair "BindsTo=$t\\nAfter=$t\\n"; }
+run_bindsto() { begin_pair; kill_by_ops -9 "$main"; finish "$t" "$d"; }
+
+units_requires() { pair "Requires=$t\\nAfter=$t\\n"; }
+run_requires() { begin_pair; ops requester systemctl stop "$t"; finish "$t" "$d"; }
+
+units_conflicts() { pair "Conflicts=$t\\n"; }
+run_conflicts() {
+	begin "$t"
+	ops requester systemctl start "$d"
+	settle "$t"
+	settle "$d" active/running/
+	show "$t" "$d"
+}
+
+units_isolate() {
+	sleeper
+	printf '[Unit]\nAllowIsolate=yes\nRequires=basic.target\nAfter=basic.target\n' | unit .target
+}
+run_isolate() {
+	begin "$t"
+	ops requester systemctl isolate "${t%.service}.target"
+	finish "$t"
+	systemctl start bed.target
+}
+
+units_startlimit() {
+	printf '[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=60\n[Service]\nRestart=always\nRestartSec=50ms\nExecStart=/bin/sh -c "exit 4"\n' |
+		unit .service
+}
+run_startlimit() { begin "$t"; finish "$t"; }
+
+units_execstop_fail() { sleeper 'ExecStop=/bin/sh -c "exit 7"\n'; }
+run_execstop_fail() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
+
+units_startpre_fail() { sleeper 'ExecStartPre=/bin/sh -c "exit 9"\n'; }
+run_startpre_fail() { begin "$t"; finish "$t"; }
+
+run_systemctl_kill() { begin "$t"; ops requester systemctl kill "$t"; finish "$t"; }
+run_systemctl_kill9() { begin "$t"; ops requester systemctl kill -s KILL "$t"; finish "$t"; }
+
+run_reload_mid() { begin "$t"; systemctl daemon-reload; kill_by_ops -9 "$main"; finish "$t"; }
+
+run_reexec_mid() {
+	begin "$t"
+	systemctl daemon-reexec
+	until systemctl show -p Version >/dev/null 2>&1; do sleep 0.05; done
+	ops requester systemctl stop "$t"
+	finish "$t"
+}
+
+units_unneeded() {
+	printf '[Unit]\nStopWhenUnneeded=yes\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' | unit .service
+	dependent "Requires=$t\\nAfter=$t\\n"
+}
+run_unneeded() {
+	begin "$d"
+	note "$t"
+	ops requester systemctl stop "$d"
+	finish "$t" "$d"
+}
+
+# ---- running them ----
+
+all_scenarios() { sed -nE 's/^run_([a-z0-9_]+)\(\).*/\1/p' "$0" | tr '\n' ' '; }
+
+names() { # SCENARIO: sets $name, $t and $d
+	name=$(unit_name "$1")
+	t=sc-$name.service
+	d=sc-$name-dep.service
+}
+
+write_ops_console() {
+	cat >"$WORK/ops-console" <<'S'
+#!/bin/sh
+# ops-console FILE COMMAND…: runs COMMAND as a child, with its PIDs in FILE
+sh -c 'out=$1; shift
+	host=$$
+	[ ! -e /run/bed/proc/self/stat ] || read -r host rest </run/bed/proc/self/stat
+	echo "$$ $host" >"$out"
+	exec "$@"' ops "$@"
+exit $?
+S
+	chmod 755 "$WORK/ops-console"
+}
+
+# All units at once: a reload takes long under emulation. systemd forgets a unit
+# which is at rest and not referred to, and with it how it ended: hence the target.
+write_units() { # SCENARIO…
+	printf '[Unit]\nIgnoreOnIsolate=yes\n' >"$UNITS/sc-hold.target"
+	for s; do
+		names "$s"
+		rm -f "$WORK/$name.fifo"
+		if command -v "units_$s" >/dev/null; then "units_$s"; else sleeper; fi
+		printf 'After=%s %s\n' "$t" "$d" >>"$UNITS/sc-hold.target"
+	done
+	systemctl daemon-reload
+	systemctl start sc-hold.target
+}
+
+save_journal() { # SCENARIO CURSOR
+	journalctl --sync 2>/dev/null
+	journalctl -q --after-cursor "$2" -o json >"$journal_dir/$1.json"
+}
+
+cursor() { journalctl -n0 --show-cursor -q | sed -n 's/^-- cursor: //p'; }
+
+one_scenario() { # SCENARIO
+	names "$1"
+	skip='' leftover='' main=0
+	rm -f "$WORK/killer" "$WORK/victim" "$WORK/requester" "$WORK"/note.* "$WORK"/props.*
+	[ -z "$journal_dir" ] || from=$(cursor)
+	echo "#scenario $1"
+	"run_$1" 2>&1
+	if [ -n "$skip" ]; then echo "#skip $1 $skip"; else echo "#end $1"; fi
+	[ -z "$journal_dir" ] || save_journal "$1" "$from"
+	# shellcheck disable=SC2086
+	[ -z "$leftover" ] || systemctl stop $leftover
+}
+
+main() {
+	journal_dir=''
+	case ${1:-} in
+	-h | --help) usage; exit 0 ;;
+	-l) all_scenarios | tr ' ' '\n' | grep .; exit 0 ;;
+	-j) journal_dir=$2; shift 2; mkdir -p "$journal_dir" ;;
+	esac
+	# shellcheck disable=SC2046
+	[ $# -gt 0 ] || set -- $(all_scenarios)
+	for s; do
+		command -v "run_$s" >/dev/null || { echo "scenarios.sh: no scenario $s; -l lists them" >&2; exit 2; }
+	done
+	[ -f /etc/systemd/system/bed.target ] || { echo "scenarios.sh: this is no test bed; run it by tests/vm/bed or tests/vm/guest" >&2; exit 2; }
+	mkdir -p "$WORK" "$UNITS"
+	cd / || exit
+	write_ops_console
+	write_units "$@"
+	for s; do one_scenario "$s"; done
+}
+
+main "$@"
