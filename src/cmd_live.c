@@ -1,41 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* svctrace: watch PID 1 and say of every stop of a service who did it, and why. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <getopt.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "svctrace/capture.h"
 #include "svctrace/cleanup.h"
-#include "svctrace/engine.h"
-#include "svctrace/render.h"
+#include "output.h"
 
 static const char help[] =
 	"Usage: svctrace [OPTION…] [UNIT…]\n"
 	"Says who stopped a systemd service, and why, while it happens.\n"
 	"\n"
 	"UNIT is a service's name or a glob (nginx, 'web-*.service'); default: every service.\n"
-	"\n"
-	"What to show:\n"
-	"      --cause=CAUSE[,…]  only these causes (unclassified, stop-request, restart-request,\n"
-	"                         main-exited, main-killed, cgroup-empty)\n"
-	"      --events           raw events too, as they come\n"
-	"  -n, --count=N          end after N verdicts\n"
-	"      --duration=TIME    end after that time (30s, 5min)\n"
-	"How to show it:\n"
-	"      --json             one JSON object a line (NDJSON)\n"
-	"      --utc              times in UTC\n"
-	"      --color=WHEN       auto (default), always, never\n"
+	"\n" OUTPUT_HELP "      --duration=TIME    end after that time (30s, 5min)\n"
 	"  -q, --quiet            do not say what is traced\n"
-	"  -v, --verbose          say more: every probe, times, libbpf's log\n"
+	"  -v, --verbose          say more: times, every probe, why a program failed\n"
 	"Where to look:\n"
 	"      --manager=PID      trace that systemd alone (default: PID 1, and every\n"
 	"                         systemd --user and systemd in a container)\n"
@@ -56,22 +41,12 @@ static const char help[] =
 
 struct live {
 	struct capture_options capture;
-	struct render_options render;
-	bool events, quiet, verbose;
-	uint64_t count, seen;
-	char **units; /* NULL-terminated, owned */
-	struct engine *engine;
-	struct renderer *renderer;
-	struct decoder *decoder;
+	struct output output;
+	bool quiet, verbose;
 };
 
 enum {
-	OPT_CAUSE = 256,
-	OPT_EVENTS,
-	OPT_DURATION,
-	OPT_JSON,
-	OPT_UTC,
-	OPT_COLOR,
+	OPT_DURATION = 256,
 	OPT_MANAGER,
 	OPT_RING,
 	OPT_BTF,
@@ -79,13 +54,8 @@ enum {
 };
 
 static const struct option options[] = {
-	{"cause", required_argument, NULL, OPT_CAUSE},
-	{"events", no_argument, NULL, OPT_EVENTS},
-	{"count", required_argument, NULL, 'n'},
+	OUTPUT_LONG_OPTIONS,
 	{"duration", required_argument, NULL, OPT_DURATION},
-	{"json", no_argument, NULL, OPT_JSON},
-	{"utc", no_argument, NULL, OPT_UTC},
-	{"color", required_argument, NULL, OPT_COLOR},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"manager", required_argument, NULL, OPT_MANAGER},
@@ -96,55 +66,12 @@ static const struct option options[] = {
 	{},
 };
 
-static int usage(const char *what, const char *value)
-{
-	say("%s \"%s\"; try svctrace --help", what, value);
-	return -EINVAL;
-}
-
-static int parse_causes(struct live *l, const char *list)
-{
-	_cleanup_free_ char *copy = strdup(list);
-	char *word, *save = NULL;
-
-	if (!copy)
-		return -ENOMEM;
-	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		int c = cause_parse(word);
-
-		if (c < 0) {
-			say("unknown cause \"%s\"; known are: ", word);
-			for (int i = 0; i < CAUSE_MAX; i++)
-				fprintf(stderr, "  %s\n", cause_name(i));
-			return -EINVAL;
-		}
-		l->render.causes |= 1u << c;
-	}
-	return l->render.causes ? 0 : usage("no cause in", list);
-}
-
-static int parse_color(struct live *l, const char *when)
-{
-	const char *term = getenv("TERM");
-
-	if (strcmp(when, "always") == 0)
-		l->render.color = true;
-	else if (strcmp(when, "never") == 0)
-		l->render.color = false;
-	else if (strcmp(when, "auto") == 0)
-		l->render.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term &&
-				  strcmp(term, "dumb") != 0;
-	else
-		return usage("--color takes auto, always or never, not", when);
-	return 0;
-}
-
 static int parse_manager(struct live *l, const char *arg)
 {
 	uint64_t pid;
 
 	if (parse_number(arg, 1 << 22, &pid) < 0)
-		return usage("--manager takes a process number, not", arg);
+		return output_usage("--manager takes a process number, not", arg);
 	l->capture.manager = pid;
 	return 0;
 }
@@ -152,27 +79,10 @@ static int parse_manager(struct live *l, const char *arg)
 static int parse_option(struct live *l, int c, const char *arg)
 {
 	switch (c) {
-	case OPT_CAUSE:
-		return parse_causes(l, arg);
-	case OPT_EVENTS:
-		l->events = true;
-		return 0;
-	case 'n':
-		return parse_number(arg, UINT64_MAX, &l->count) < 0
-			       ? usage("--count takes a number above 0, not", arg)
-			       : 0;
 	case OPT_DURATION:
 		return parse_duration(arg, &l->capture.timeout_ns) < 0
-			       ? usage("--duration takes a time like 30s or 5min, not", arg)
+			       ? output_usage("--duration takes a time like 30s or 5min, not", arg)
 			       : 0;
-	case OPT_JSON:
-		l->render.format = RENDER_JSON;
-		return 0;
-	case OPT_UTC:
-		l->render.utc = true;
-		return 0;
-	case OPT_COLOR:
-		return parse_color(l, arg);
 	case 'q':
 		l->quiet = true;
 		return 0;
@@ -183,50 +93,28 @@ static int parse_option(struct live *l, int c, const char *arg)
 		return parse_manager(l, arg);
 	case OPT_BTF:
 		l->capture.btf = arg;
-		return access(arg, R_OK) < 0 ? usage("cannot read the file of --btf", arg) : 0;
+		return access(arg, R_OK) < 0 ? output_usage("cannot read the file of --btf", arg)
+					     : 0;
 	case OPT_RING:
 		return parse_size(arg, &l->capture.ring_size) < 0
-			       ? usage("--ring takes a size like 512K or 8M, not", arg)
+			       ? output_usage("--ring takes a size like 512K or 8M, not", arg)
 			       : 0;
 	default:
-		return -EINVAL;
+		return output_option(&l->output, c, arg);
 	}
 }
 
 static int bad_option(int c, const char *word)
 {
-	return usage(c == ':' ? "a value is missing after" : "unknown option", word);
-}
-
-/* "nginx" means nginx.service. */
-static int take_units(struct live *l, int n, char **names)
-{
-	static const char *const suffixes[] = {".service", ".scope", ".socket", ".mount", ".swap"};
-
-	l->units = calloc(n + 1, sizeof(l->units[0]));
-	if (!l->units)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++) {
-		bool full = false;
-
-		for (size_t k = 0; k < ARRAY_LEN(suffixes); k++) {
-			const char *dot = strrchr(names[i], '.');
-
-			full |= dot && fnmatch(dot, suffixes[k], 0) == 0;
-		}
-		if (asprintf(&l->units[i], "%s%s", names[i], full ? "" : ".service") < 0)
-			return -ENOMEM;
-	}
-	if (n > 0)
-		l->render.units = (const char *const *)l->units;
-	return 0;
+	return output_usage(c == ':' ? "a value is missing after" : "unknown option", word);
 }
 
 /* 0 to go on, 1 when all was said already. */
 static int parse_args(struct live *l, int argc, char **argv)
 {
-	int c, r = parse_color(l, "auto");
+	int c, r = 0;
 
+	output_defaults(&l->output);
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":n:qvh", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
@@ -241,45 +129,7 @@ static int parse_args(struct live *l, int argc, char **argv)
 		}
 		r = parse_option(l, c, optarg);
 	}
-	return r ? r : take_units(l, argc - optind, argv + optind);
-}
-
-static void set_width(struct live *l)
-{
-	struct winsize ws;
-
-	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0)
-		l->render.width = ws.ws_col;
-	setlocale(LC_CTYPE, "");
-	l->render.ascii = isatty(STDOUT_FILENO) && strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
-}
-
-static int on_verdict(void *ctx, const struct verdict *v)
-{
-	struct live *l = ctx;
-	int r = render_verdict(l->renderer, v);
-
-	if (r <= 0)
-		return r;
-	return ++l->seen == l->count ? -ECANCELED : 0;
-}
-
-static int on_event(void *ctx, const struct ev *e)
-{
-	struct live *l = ctx;
-	int r = render_note(l->renderer, e);
-
-	if (r >= 0 && l->events)
-		r = render_event(l->renderer, e);
-	return r < 0 ? r : engine_feed(l->engine, e);
-}
-
-static int on_record(void *ctx, const void *record, size_t size)
-{
-	struct live *l = ctx;
-	int r = decoder_feed(l->decoder, record, size);
-
-	return r == -EBADMSG ? 0 : r; /* counted; the others are still good */
+	return r ? r : output_units(&l->output, argc - optind, argv + optind);
 }
 
 static struct capture *running; /* for the signal handler alone */
@@ -299,12 +149,6 @@ static void catch_signals(struct capture *c)
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-static void log_line(bool debug, const char *line)
-{
-	(void)debug;
-	say("%s", line);
 }
 
 static void say_probes(const struct capture *c)
@@ -356,43 +200,22 @@ static void say_live(const struct live *l, const struct capture *c)
 	say("%u of %u probes live; Ctrl-C ends", good, n);
 }
 
-static int new_pipeline(struct live *l)
-{
-	int r = renderer_new(stdout, &l->render, &l->renderer);
-
-	if (r == 0)
-		r = engine_new(on_verdict, l, &l->engine);
-	if (r == 0)
-		r = decoder_new(on_event, l, &l->decoder);
-	return r;
-}
-
 static int run(struct live *l, struct capture *c)
 {
-	int r = new_pipeline(l);
+	int r = output_open(&l->output);
 
 	if (r < 0)
 		return r;
 	catch_signals(c);
 	say_live(l, c);
-	r = capture_run(c, on_record, l);
+	r = capture_run(c, output_record, &l->output);
 	if (r == 0)
-		r = engine_flush(l->engine);
+		r = output_flush(&l->output);
 	if (l->verbose)
 		say_probes(c);
 	if (r == -ECANCELED || r == -EPIPE) /* --count was reached; the reader had enough */
 		return 0;
 	return r;
-}
-
-static void live_done(struct live *l)
-{
-	decoder_freep(&l->decoder);
-	engine_freep(&l->engine);
-	renderer_freep(&l->renderer);
-	for (size_t i = 0; l->units && l->units[i]; i++)
-		free(l->units[i]);
-	free(l->units);
 }
 
 static int start(struct live *l)
@@ -401,7 +224,7 @@ static int start(struct live *l)
 	struct capture_error err = {};
 	int r;
 
-	l->capture.log = l->verbose ? log_line : NULL;
+	l->capture.log = l->verbose ? note_line : NULL;
 	l->capture.note = l->quiet ? NULL : note_line;
 	r = capture_new(&l->capture, &c, &err);
 	if (r < 0) {
@@ -415,18 +238,18 @@ static int start(struct live *l)
 		say("tracing ended: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
-	return l->seen < l->count ? EXIT_SHORT : EXIT_OK;
+	return l->output.seen < l->output.count ? EXIT_SHORT : EXIT_OK;
 }
 
 int cmd_live(int argc, char **argv)
 {
-	_cleanup_(live_done) struct live l = {};
+	struct live l = {};
 	int r = parse_args(&l, argc, argv);
 
-	if (r < 0)
-		return EXIT_USAGE;
-	if (r > 0)
-		return EXIT_OK;
-	set_width(&l);
-	return start(&l);
+	if (r == 0)
+		r = start(&l);
+	else
+		r = r < 0 ? EXIT_USAGE : EXIT_OK;
+	output_done(&l.output);
+	return r;
 }

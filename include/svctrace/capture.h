@@ -24,7 +24,7 @@ struct capture_options {
 	size_t ring_size;    /* bytes, rounded up to a power of two pages; 0: the default */
 	uint64_t timeout_ns; /* capture_run() returns after that long; 0: never */
 	const char *btf; /* types of a kernel that does not ship its own; NULL: /sys/kernel/btf */
-	void (*log)(bool debug, const char *line); /* what libbpf has to say */
+	void (*log)(const char *line);	/* what libbpf says when something fails, whole */
 	void (*note)(const char *line); /* managers and modules that came or went, for people */
 };
 

@@ -84,6 +84,9 @@ struct sym_user {
 struct symbols_options {
 	bool debuginfod;   /* let libdwfl ask DEBUGINFOD_URLS */
 	bool no_debugfile; /* neither separate debug files nor .gnu_debugdata */
+	/* Where debug files are, as libdwfl's debuginfo_path; NULL: next to the object, and
+	 * /usr/lib/debug. */
+	const char *debug_path;
 	bool no_reference;
 	const struct sym_user *user; /* copied */
 	size_t n_user;
@@ -143,8 +146,11 @@ const char *symbols_arch(const struct symbols *s);	 /* "x86-64" or "aarch64" */
 const char *symbols_debug_file(const struct symbols *s); /* NULL when none was found */
 struct sym_calibration symbols_calibration(const struct symbols *s);
 
-/* The function that holds an address (by .eh_frame, else by symbol size), for naming frames. 0 or
- * -ENOENT; ret->name is "" where the function is known but not its name. */
+/*
+ * The function that holds an address (by .eh_frame, else by symbol size), for naming frames; a cold
+ * part's is the function that it belongs to. 0 or -ENOENT. ret->status is SYM_AMBIGUOUS where
+ * nothing confirms the name: show it as a guess, or if it is "" the address.
+ */
 int symbols_at(const struct symbols *s, uint64_t vaddr, struct sym *ret);
 /* The other way: where in the file's addresses is this file offset? */
 int symbols_vaddr_of_offset(const struct symbols *s, uint64_t file_offset, uint64_t *ret);

@@ -11,10 +11,14 @@
  * Units: mono_ns is CLOCK_MONOTONIC in ns, start_ns is CLOCK_BOOTTIME in ns, pid numbers are those
  * of the initial pid namespace unless a field says ns_.
  *
- * This header is shared with BPF programs: include <linux/types.h> or vmlinux.h before it.
+ * This header is shared with BPF programs, which include vmlinux.h before it.
  */
 #ifndef SVCTRACE_WIRE_H
 #define SVCTRACE_WIRE_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
 
 /* Kinds 1..99 come from BPF programs, 100.. from the capture layer in user space. */
 enum wire_kind {

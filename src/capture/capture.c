@@ -374,16 +374,16 @@ static int on_ring(void *ctx, void *data, size_t size)
 }
 
 /* 0 when there is no more to wait for, 1 to look again. */
-static int recheck_manager(struct capture *c, pid_t pid)
+static int recheck_manager(struct capture *c, pid_t pid, bool last)
 {
 	struct capture_error err = {};
 	const struct manager *m;
 	int r = managers_add(&c->managers, &c->probes, pid, &err);
 
-	if (r == -ENOEXEC)
+	if ((r == -ENOEXEC || r == -ENOENT) && !last)
 		return 1; /* has not mapped its code yet */
 	if (r < 0) {
-		if (r != -ESRCH)
+		if (r != -ESRCH && r != -ENOEXEC)
 			note(c, "process %d is not traced: %s", pid, err.what);
 		return 0;
 	}
@@ -410,9 +410,11 @@ static void recheck(struct capture *c)
 {
 	for (unsigned int i = 0; i < c->n_recheck;) {
 		struct recheck *x = &c->recheck[i];
-		int again = x->pid ? recheck_manager(c, x->pid) : recheck_module(c, x->module);
+		bool last = ++x->tries == RECHECK_TRIES;
+		int again =
+			x->pid ? recheck_manager(c, x->pid, last) : recheck_module(c, x->module);
 
-		if (again && ++x->tries < RECHECK_TRIES)
+		if (again)
 			i++;
 		else
 			*x = c->recheck[--c->n_recheck];

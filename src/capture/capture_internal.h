@@ -139,7 +139,7 @@ int probe_describe(const struct probe_state *s, struct stream *st);
 /* fuse came as a module: its probe is attached now. 1 if it was. */
 int probes_retry(struct probes *p, const char *module);
 /* libbpf's own talk; the last complaint about a program is kept to name the culprit. */
-void probes_set_log(void (*log)(bool debug, const char *line));
+void probes_set_log(void (*log)(const char *line));
 
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;

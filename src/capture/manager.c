@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
 
 #include "capture/capture_internal.h"
@@ -54,9 +55,12 @@ static int check_is_manager(pid_t pid, struct capture_error *err)
 	if (r == -ENOENT || r == -ESRCH)
 		return capture_fail(err, -ESRCH, "", "there is no process %d", pid);
 	if (r == -EACCES || r == -EPERM)
-		return capture_fail(err, -EPERM,
-				    "Run it as root (sudo svctrace), or give it CAP_SYS_PTRACE.",
-				    "not allowed to look at process %d", pid);
+		return capture_fail(
+			err, -EPERM,
+			geteuid() == 0 ? "Not even root may, here; --manager=PID names another."
+				       : "Run it as root (sudo svctrace), or give it "
+					 "CAP_SYS_PTRACE.",
+			"not allowed to look at process %d", pid);
 	if (r < 0)
 		return capture_fail(err, r, "", "cannot read /proc/%d/exe: %s", pid, strerror(-r));
 	if (names_manager(exe, strlen(exe)))

@@ -92,23 +92,29 @@ static const struct kernel_probe specs[] = {
 _Static_assert(ARRAY_LEN(specs) <= KPROBES_MAX, "KPROBES_MAX is too small");
 
 /* libbpf talks through one process-wide function: so do these two. */
-static void (*talk)(bool debug, const char *line);
+static void (*talk)(const char *line);
 static char complaint[1024];
 
 static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[1024];
+	_cleanup_free_ char *line = NULL; /* a verifier's log may be long: it is never cut */
 
-	vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = 0;
-	if (level == LIBBPF_WARN && strstr(line, "prog '"))
+	if (level != LIBBPF_WARN)
+		return 0;
+	if (vasprintf(&line, fmt, args) < 0) {
+		line = NULL;
+		return 0;
+	}
+	while (*line && line[strlen(line) - 1] == '\n')
+		line[strlen(line) - 1] = 0;
+	if (strstr(line, "prog '"))
 		snprintf(complaint, sizeof(complaint), "%s", line);
 	if (talk)
-		talk(true, line);
+		talk(line);
 	return 0;
 }
 
-void probes_set_log(void (*log)(bool debug, const char *line))
+void probes_set_log(void (*log)(const char *line))
 {
 	talk = log;
 	libbpf_set_print(on_libbpf);
@@ -308,8 +314,11 @@ static int on_refusal(struct probes *p, uint32_t *wanted, int r)
 
 	if (c < 0 || (is_denied(r) && !is_way(p, c, "fentry")))
 		return r;
-	snprintf(why, sizeof(why), "the kernel does not take it (%.150s)",
-		 detail ? detail + 3 : strerror(-r));
+	if (is_denied(r))
+		snprintf(why, sizeof(why), "this kernel has neither fentry nor kprobes");
+	else
+		snprintf(why, sizeof(why), "the kernel does not take it (%.150s)",
+			 detail ? detail + 3 : strerror(-r));
 	for (unsigned int i = 0; i < p->n; i++) {
 		if (i != (unsigned int)c && !(is_denied(r) && is_way(p, i, "fentry")))
 			continue;

@@ -26,23 +26,45 @@ enum insn_kind {
 struct insn {
 	enum insn_kind kind;
 	uint64_t target;
+	uint64_t anchor; /* ADDRESS: the known address that it was computed from, or 0 */
 	int32_t disp;
 	uint8_t reg;   /* LOAD, STORE, FIELD: the base; ADDRESS, CONSTANT: the destination */
 	uint8_t width; /* LOAD, STORE: bytes; 0 when of no interest */
 };
 
-/* What the decoder remembers from one instruction to the next; zeroed at each function's start. */
-struct arch_state {
-	uint64_t page[32];
-	uint32_t pages; /* bit n: page[n] holds register n's adrp */
+#define ARCH_PENDING_MAX 32U
+
+/* Registers whose value is known. */
+struct arch_values {
+	uint32_t known; /* bit n: value[n] holds register n's */
+	uint32_t pages; /* bit n: it is half an address */
+	uint64_t value[32];
 };
+
+/* What the decoder remembers from one instruction to the next. Start with arch_begin(). */
+struct arch_state {
+	struct arch_values now, at_switch;
+	bool unreached; /* the instruction before does not lead here */
+	unsigned n_pending;
+	struct arch_pending {
+		uint64_t target;
+		struct arch_values values;
+	} pending[ARCH_PENDING_MAX]; /* known at a place further down that was branched to */
+};
+
+static inline void arch_begin(struct arch_state *st)
+{
+	st->now.known = st->at_switch.known = 0;
+	st->unreached = false;
+	st->n_pending = 0;
+}
 
 struct arch {
 	const char *name;
 	uint16_t machine;
 	uint32_t r_relative, r_absolute, r_glob_dat;
 	uint8_t array_align;  /* of a static array of 16 bytes or more */
-	uint8_t arguments[2]; /* registers of the first two */
+	uint8_t arguments[5]; /* registers of the first five */
 	/* Length of the instruction at code (n bytes left, n > 0), 0 if it cannot be decoded. */
 	size_t (*decode)(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_state *st,
 			 struct insn *ret);

@@ -333,7 +333,7 @@ const struct arch arch_x86_64 = {
 	.r_relative = R_X86_64_RELATIVE,
 	.r_absolute = R_X86_64_64,
 	.r_glob_dat = R_X86_64_GLOB_DAT,
-	.array_align = 16,   /* psABI 3.1.2 */
-	.arguments = {7, 6}, /* rdi, rsi */
+	.array_align = 16,	      /* psABI 3.1.2 */
+	.arguments = {7, 6, 2, 1, 8}, /* rdi, rsi, rdx, rcx, r8 */
 	.decode = decode,
 };

@@ -30,7 +30,20 @@ static bool name_aligned(const struct code *c, uint64_t vaddr, size_t size)
 	return vaddr % (size < 8 ? 1 : size < 16 ? 8 : c->arch->array_align) == 0;
 }
 
-const char *code_name_at(const struct code *c, uint64_t vaddr)
+static int compare_addresses(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static bool is_anchor(const struct code *c, uint64_t vaddr)
+{
+	return c->n_anchors > 0 &&
+	       bsearch(&vaddr, c->anchors, c->n_anchors, sizeof(vaddr), compare_addresses);
+}
+
+static const char *name_at(const struct code *c, uint64_t vaddr)
 {
 	const char *start = (const char *)c->rodata.data, *s;
 	size_t offset, left, n = 0;
@@ -46,9 +59,34 @@ const char *code_name_at(const struct code *c, uint64_t vaddr)
 	       ((s[n] >= 'a' && s[n] <= 'z') || s[n] == '_' ||
 		(n > 0 && ((s[n] >= '0' && s[n] <= '9') || (s[n] >= 'A' && s[n] <= 'Z')))))
 		n++;
-	if (n < 4 || n == left || s[n] != 0 || !memchr(s, '_', n))
+	/* A name with two underscores in front is the compiler's or a macro's. */
+	if (n < 4 || n == left || s[n] != 0 || !memchr(s, '_', n) || !strncmp(s, "__", 2))
 		return NULL;
 	return name_aligned(c, vaddr, n + 1) ? s : NULL;
+}
+
+const char *code_name_at(const struct code *c, uint64_t vaddr)
+{
+	const char *name = name_at(c, vaddr);
+
+	return name && !is_anchor(c, vaddr) ? name : NULL;
+}
+
+static int add_anchor(struct code *c, uint64_t vaddr)
+{
+	if (c->n_anchors > 0 && c->anchors[c->n_anchors - 1] == vaddr)
+		return 0;
+	if (c->n_anchors == c->anchors_allocated) {
+		size_t want = c->anchors_allocated ? c->anchors_allocated * 2 : 256;
+		uint64_t *p = reallocarray(c->anchors, want, sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		c->anchors = p;
+		c->anchors_allocated = want;
+	}
+	c->anchors[c->n_anchors++] = vaddr;
+	return 0;
 }
 
 static int add_name(struct code *c, const char *name, size_t range)
@@ -102,10 +140,16 @@ static int scan_insn(void *ctx, uint64_t vaddr, const struct insn *i)
 	(void)vaddr;
 	switch (i->kind) {
 	case INSN_ADDRESS:
-		name = code_name_at(s->c, i->target);
-		if (name)
-			return s->r = add_name(s->c, name, s->range);
+		name = name_at(s->c, i->target);
+		if (i->anchor && name_at(s->c, i->anchor))
+			s->r = add_anchor(s->c, i->anchor);
+		if (name && s->r == 0)
+			s->r = add_name(s->c, name, s->range);
+		if (name || s->r < 0)
+			return s->r;
 		note_called(s->c, i->target);
+		if (i->target - s->c->relro.vaddr < s->c->relro.size)
+			s->c->takes_data[s->range] = true;
 		break;
 	case INSN_CALL:
 		note_called(s->c, i->target);
@@ -127,6 +171,7 @@ int code_each(const struct code *c, size_t range, insn_fn f, void *ctx)
 	struct arch_state st = {0};
 	size_t at = 0, size = r->end - r->start;
 
+	arch_begin(&st);
 	while (code && at < size) {
 		struct insn i;
 		size_t n = c->arch->decode(code + at, size - at, r->start + at, &st, &i);
@@ -201,11 +246,23 @@ static int compare(const void *a, const void *b)
 	return r ? r : (x->function > y->function) - (x->function < y->function);
 }
 
+static bool is_anchor_name(const struct code *c, const char *name)
+{
+	return is_anchor(c, c->rodata.vaddr + ((const uint8_t *)name - c->rodata.data));
+}
+
 /* By owner, and each pair once. */
 static void settle_names(struct code *c)
 {
 	size_t n = 0;
 
+	if (c->n_anchors > 0)
+		qsort(c->anchors, c->n_anchors, sizeof(*c->anchors), compare_addresses);
+	for (size_t i = 0; i < c->n_names; i++)
+		if (!is_anchor_name(c, c->names[i].name))
+			c->names[n++] = c->names[i];
+	c->n_names = n;
+	n = 0;
 	for (size_t i = 0; i < c->n_names; i++)
 		c->names[i].function = c->owner[c->names[i].function];
 	if (c->n_names > 0)
@@ -225,7 +282,8 @@ static int scan_all(struct code *c, const struct pointers *pointers, const uint6
 	c->owner = calloc(c->ranges.n + 1, sizeof(*c->owner));
 	c->called = calloc(c->ranges.n + 1, sizeof(*c->called));
 	c->uncertain = calloc(c->ranges.n + 1, sizeof(*c->uncertain));
-	if (!entries || !c->owner || !c->called || !c->uncertain)
+	c->takes_data = calloc(c->ranges.n + 1, sizeof(*c->takes_data));
+	if (!entries || !c->owner || !c->called || !c->uncertain || !c->takes_data)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->ranges.n; i++)
 		entries[i].from = NOBODY;
@@ -251,6 +309,7 @@ int code_scan(struct code *c, const struct image *im, const struct arch *arch,
 		.im = im,
 		.arch = arch,
 		.rodata = image_section(im, ".rodata", SHT_PROGBITS),
+		.relro = image_section(im, ".data.rel.ro", SHT_PROGBITS),
 	};
 	r = ranges_load(im, &c->ranges);
 	if (r == 0)
@@ -266,6 +325,8 @@ void code_done(struct code *c)
 	free(c->owner);
 	free(c->called);
 	free(c->uncertain);
+	free(c->takes_data);
 	free(c->names);
+	free(c->anchors);
 	*c = (struct code){0};
 }

@@ -21,12 +21,15 @@ struct code {
 	const struct image *im;
 	const struct arch *arch;
 	struct ranges ranges;
-	struct section rodata;
-	uint32_t *owner;	/* per range; itself unless it is a cold part */
-	bool *called;		/* per range: something calls it or holds its address */
-	bool *uncertain;	/* per range: could be a cold part of nobody knows whom */
+	struct section rodata, relro;
+	uint32_t *owner;  /* per range; itself unless it is a cold part */
+	bool *called;	  /* per range: something calls it or holds its address */
+	bool *uncertain;  /* per range: could be a cold part of nobody knows whom */
+	bool *takes_data; /* per range: it takes the address of relocated data (.data.rel.ro) */
 	struct name_ref *names; /* sorted by name, then function; no duplicates */
 	size_t n_names, allocated;
+	uint64_t *anchors; /* sorted; see code_name_at() */
+	size_t n_anchors, anchors_allocated;
 };
 
 /* exported: addresses that .dynsym gives out; they count as called. */
@@ -34,7 +37,10 @@ int code_scan(struct code *c, const struct image *im, const struct arch *arch,
 	      const struct pointers *pointers, const uint64_t *exported, size_t n_exported);
 void code_done(struct code *c);
 
-/* The string at the address if it can be a function's __func__, else NULL. */
+/*
+ * The string at the address if it can be a function's __func__, else NULL. Where code computes the
+ * addresses of many objects from that of the first, the first one's name tells nothing.
+ */
 const char *code_name_at(const struct code *c, uint64_t vaddr);
 
 /* Calls f for every instruction of a range (of a function: see code_each_of). Non-zero ends it. */

@@ -41,12 +41,6 @@ static int find_elf(Dwfl_Module *mod, void **userdata, const char *module, Dwarf
 	return -1;
 }
 
-static const Dwfl_Callbacks callbacks = {
-	.find_elf = find_elf,
-	.find_debuginfo = find_debuginfo,
-	.section_address = dwfl_offline_section_address,
-};
-
 static int add_debug_file(struct symtab *t, const struct image *im, struct debug_file *d)
 {
 	struct image debug;
@@ -104,16 +98,23 @@ static int add_module(struct symtab *t, const struct image *im, Dwfl_Module *mod
 	return r;
 }
 
-int debugfile_add(struct symtab *t, const struct image *im, const char *path, bool debuginfod,
-		  char **ret_path)
+int debugfile_add(struct symtab *t, const struct image *im, const char *path,
+		  const struct symbols_options *o, char **ret_path)
 {
+	char *debug_path = (char *)o->debug_path;
+	const Dwfl_Callbacks callbacks = {
+		.find_elf = find_elf,
+		.find_debuginfo = find_debuginfo,
+		.section_address = dwfl_offline_section_address,
+		.debuginfo_path = &debug_path,
+	};
 	struct debug_file d = {.fd = -1};
 	Dwfl_Module *mod;
 	Dwfl *dwfl;
 	int r = 0;
 
 	*ret_path = NULL;
-	if (!debuginfod)
+	if (!o->debuginfod)
 		unsetenv("DEBUGINFOD_URLS");
 	dwfl = dwfl_begin(&callbacks);
 	if (!dwfl)

@@ -6,10 +6,11 @@
 #include "elf/symtab.h"
 
 /*
- * Adds their functions. ret_path: the debug file that was used, NULL when none (owned by the
- * caller). A debug file of another build is not used. No debug file is no error.
+ * Adds their functions. o: debuginfod and debug_path count. ret_path: the debug file that was used,
+ * NULL when none (owned by the caller). A debug file of another build is not used. No debug file is
+ * no error.
  */
-int debugfile_add(struct symtab *t, const struct image *im, const char *path, bool debuginfod,
-		  char **ret_path);
+int debugfile_add(struct symtab *t, const struct image *im, const char *path,
+		  const struct symbols_options *o, char **ret_path);
 
 #endif

@@ -179,13 +179,16 @@ static int take_table(struct enums *e, const struct search *s, size_t spec)
 	return 0;
 }
 
-int enums_add(struct enums *e, const struct code *code, const struct pointers *pointers)
+int enums_add(struct enums *e, const struct code *code, const struct pointers *pointers,
+	      const bool *relevant)
 {
 	struct search s = {.code = code, .pointers = pointers};
 	int r = 0;
 
 	find_tables(&s);
 	for (size_t i = 0; i < code->ranges.n; i++) {
+		if (!relevant[i])
+			continue;
 		s.since_constant = s.since_table = NEAR;
 		(void)code_each(code, i, scan_insn, &s);
 	}

@@ -13,8 +13,12 @@ struct enums {
 	size_t n;
 };
 
-/* Adds those found in this object to the ones already there. */
-int enums_add(struct enums *e, const struct code *code, const struct pointers *pointers);
+/*
+ * Adds those found in this object to the ones already there. relevant: per range, whether its code
+ * is worth a look for how long the arrays are.
+ */
+int enums_add(struct enums *e, const struct code *code, const struct pointers *pointers,
+	      const bool *relevant);
 void enums_done(struct enums *e);
 
 #endif

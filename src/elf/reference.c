@@ -100,18 +100,48 @@ static bool step(struct walk *w, struct insn *ret)
 	return n > 0;
 }
 
-/* The name that straight-line code takes on its way to a call: a failing assert() does. */
-static const char *assert_name(struct walk w)
+/* Which arguments of the coming call are addresses of strings, and which of them of a name. */
+struct arguments {
+	bool string[ARRAY_LEN(((struct arch *)0)->arguments)];
+	const char *name[ARRAY_LEN(((struct arch *)0)->arguments)];
+};
+
+static void note_argument(struct arguments *a, const struct code *c, const struct insn *i)
 {
+	for (size_t k = 0; k < ARRAY_LEN(a->string); k++) {
+		if (c->arch->arguments[k] != i->reg)
+			continue;
+		a->string[k] = i->kind == INSN_ADDRESS;
+		a->name[k] = i->kind == INSN_ADDRESS ? code_name_at(c, i->target) : NULL;
+	}
+}
+
+/*
+ * A failing assertion passes expression, file, line and function, after the log realm in releases
+ * before 248. A log call looks nearly alike, but has an error number in place of the expression.
+ */
+static const char *asserted_name(const struct arguments *a)
+{
+	for (size_t k = 3; k < ARRAY_LEN(a->name); k++)
+		if (a->name[k] && a->string[k - 2] && a->string[k - 3])
+			return a->name[k];
+	return NULL;
+}
+
+/* The name with which an assertion fails if control goes this way. */
+static const char *assert_name(const struct walk *from)
+{
+	struct arguments a = {0};
+	struct walk w = *from;
 	struct insn i;
 
-	for (unsigned n = 0; n < 14 && step(&w, &i); n++) {
-		const char *name;
-
-		if (i.kind == INSN_ADDRESS && (name = code_name_at(w.code, i.target)))
-			return name;
-		if (i.kind == INSN_CALL || i.kind == INSN_JUMP || i.kind == INSN_BRANCH ||
-		    i.kind == INSN_END)
+	for (unsigned n = 0; n < 20 && step(&w, &i); n++) {
+		if (i.kind == INSN_ADDRESS || i.kind == INSN_CONSTANT)
+			note_argument(&a, w.code, &i);
+		if (i.kind == INSN_CALL)
+			return asserted_name(&a);
+		if (i.kind == INSN_BRANCH || i.kind == INSN_END ||
+		    (i.kind == INSN_JUMP && !walk_to(&w, i.target)))
 			break;
 	}
 	return NULL;
@@ -124,34 +154,29 @@ static const char *assert_name(struct walk w)
  */
 static const char *guard_name(const struct code *c, size_t function)
 {
-	struct walk w = {.code = c};
-	bool jumped = false;
+	struct walk w;
 	struct insn i;
 
+	w.code = c;
+	arch_begin(&w.state);
 	if (!walk_to(&w, c->ranges.items[function].start))
 		return NULL;
 	for (unsigned n = 0; n < 60 && step(&w, &i); n++) {
-		const char *name = NULL;
+		struct walk taken;
+		const char *name;
 
 		if (i.kind == INSN_CALL || i.kind == INSN_END)
 			break;
-		if (i.kind == INSN_ADDRESS)
-			name = code_name_at(c, i.target);
-		if (i.kind == INSN_BRANCH) {
-			struct walk taken = w;
-
-			if (walk_to(&taken, i.target))
-				name = assert_name(taken);
-			if (!name)
-				name = assert_name(w);
-		}
+		if (i.kind == INSN_JUMP && !walk_to(&w, i.target))
+			break;
+		if (i.kind != INSN_BRANCH)
+			continue;
+		taken = w;
+		name = walk_to(&taken, i.target) ? assert_name(&taken) : NULL;
+		if (!name)
+			name = assert_name(&w);
 		if (name)
 			return name;
-		if (i.kind == INSN_JUMP) {
-			if (jumped || !walk_to(&w, i.target))
-				break;
-			jumped = true;
-		}
 	}
 	return NULL;
 }
@@ -169,17 +194,15 @@ static struct own_name decide(const struct reference *r, size_t function,
 
 		if (exported && symtab_find(exported, name, &n))
 			continue;
-		own.name = name;
-		own.candidates++;
+		own.guess = own.candidates++ ? NULL : name;
 	}
-	if (r->code->uncertain[function])
+	if (own.candidates == 0 || r->code->uncertain[function])
 		return (struct own_name){.candidates = own.candidates};
-	own.witness = own.candidates == 1 ? WITNESS_SOLE : WITNESS_NONE;
-	if (own.candidates <= 1)
-		return own;
 	guard = guard_name(r->code, function);
-	own.name = guard && is_candidate(r, function, guard) ? guard : NULL;
-	own.witness = own.name ? WITNESS_GUARD : WITNESS_NONE;
+	if (guard && is_candidate(r, function, guard)) {
+		own.name = guard;
+		own.witness = WITNESS_GUARD;
+	}
 	return own;
 }
 
@@ -193,6 +216,15 @@ static ssize_t blind_find(const struct reference *r, const struct own_name *blin
 		return -1;
 	function = r->code->names[first].function;
 	return blind[function].name && !strcmp(blind[function].name, name) ? (ssize_t)function : -1;
+}
+
+/* Does the function refer to its own name, but seem to have another? */
+static bool denied(const struct reference *r, const struct own_name *blind, const struct symbol *s)
+{
+	ssize_t f = ranges_find(&r->code->ranges, s->vaddr);
+
+	return f >= 0 && r->code->ranges.items[f].start == s->vaddr && blind[f].name &&
+	       strcmp(blind[f].name, s->name) && is_candidate(r, f, s->name);
 }
 
 static int calibrate(struct reference *r, const struct symtab *exported)
@@ -213,12 +245,12 @@ static int calibrate(struct reference *r, const struct symtab *exported)
 			continue;
 		c->exported++;
 		found = blind_find(r, blind, s->name);
-		if (found < 0)
-			c->unreferenced++;
-		else if (r->code->ranges.items[found].start == s->vaddr)
+		if (found >= 0 && r->code->ranges.items[found].start == s->vaddr)
 			c->agree++;
-		else
+		else if (found >= 0 || denied(r, blind, s))
 			c->disagree++;
+		else
+			c->unreferenced++;
 	}
 	c->enabled = c->disagree == 0;
 	return 0;
@@ -253,7 +285,7 @@ static void decide_all(struct reference *r, const struct symtab *exported, const
 		const char *name;
 
 		if (s) {
-			r->own[i] = (struct own_name){s->name, WITNESS_SYMBOL, 0};
+			r->own[i] = (struct own_name){s->name, s->name, WITNESS_SYMBOL, 0};
 			continue;
 		}
 		r->own[i] = decide(r, i, exported);
@@ -292,9 +324,7 @@ static int found(const struct reference *r, size_t function, struct sym *ret)
 {
 	static const char *const why[] = {
 		[WITNESS_SYMBOL] = "a symbol names the function",
-		[WITNESS_SOLE] = "the only name that the function refers to",
 		[WITNESS_GUARD] = "the name with which the function checks its arguments",
-		[WITNESS_SLOT] = "confirmed by its slot in the unit type's vtable",
 		[WITNESS_HANDLER] = "confirmed by the D-Bus method that it handles",
 	};
 	const struct range *range = &r->code->ranges.items[function];
@@ -322,12 +352,19 @@ static int find_single(const struct reference *r, const char *name, size_t funct
 	if (own->name && !strcmp(own->name, name))
 		return found(r, function, ret);
 	if (own->name) {
-		snprintf(ret->reason, sizeof(ret->reason), "inlined into %.100s", own->name);
+		snprintf(ret->reason, sizeof(ret->reason), "its code is in %.100s", own->name);
 		return refused(ret, SYM_INLINED);
 	}
 	if (r->code->uncertain[function]) {
 		snprintf(ret->reason, sizeof(ret->reason),
 			 "the code at 0x%llx may be a cold part of another function",
+			 (unsigned long long)r->code->ranges.items[function].start);
+		return refused(ret, SYM_AMBIGUOUS);
+	}
+	if (own->candidates == 1) {
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "only the function at 0x%llx refers to it, nothing confirms that as its "
+			 "own",
 			 (unsigned long long)r->code->ranges.items[function].start);
 		return refused(ret, SYM_AMBIGUOUS);
 	}
@@ -356,7 +393,7 @@ int reference_find(const struct reference *r, const char *name, struct sym *ret)
 			claims++;
 	}
 	if (claims == 0 && unknown == 0) {
-		snprintf(ret->reason, sizeof(ret->reason), "inlined into %.80s and %zu more",
+		snprintf(ret->reason, sizeof(ret->reason), "its code is in %.80s and %zu more",
 			 r->own[r->code->names[first].function].name, n - 1);
 		return refused(ret, SYM_INLINED);
 	}

@@ -14,15 +14,14 @@
 enum witness {
 	WITNESS_NONE,	 /* the function's own name is not known */
 	WITNESS_SYMBOL,	 /* a symbol table names the function */
-	WITNESS_SOLE,	 /* it refers to no other name */
-	WITNESS_GUARD,	 /* of several names, this is the one with which it checks its arguments */
-	WITNESS_SLOT,	 /* its slot in a unit type's vtable is called so for other types */
+	WITNESS_GUARD,	 /* it checks its arguments with this name */
 	WITNESS_HANDLER, /* it handles the D-Bus method of that name */
 };
 
 /* What a function is called. */
 struct own_name {
-	const char *name; /* NULL: not known */
+	const char *name;  /* NULL: not known */
+	const char *guess; /* the only candidate; one in ten is of an inlined function */
 	enum witness witness;
 	uint32_t candidates; /* names that it refers to and that are not known elsewhere */
 };

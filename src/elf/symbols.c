@@ -7,7 +7,7 @@
 #include "elf/debugfile.h"
 #include "elf/enums.h"
 #include "elf/offsets.h"
-#include "elf/reference.h"
+#include "elf/slots.h"
 
 struct symbols {
 	char *path;
@@ -84,7 +84,7 @@ static int load_object(struct symbols *s, struct sym_error *err)
 	if (r == 0)
 		r = reference_load(&s->reference, &s->code, &s->symtab, &s->bus);
 	if (r == 0)
-		r = enums_add(&s->enums, &s->code, &s->pointers);
+		r = enums_add(&s->enums, &s->code, &s->pointers, s->code.takes_data);
 	return r;
 }
 
@@ -124,10 +124,34 @@ static char *shared_path(const struct symbols *s, const struct symbols_options *
 		       : path;
 }
 
-/* Its enums only; that it is missing only shows in the enums. */
+/* For each range: is it TYPE_to_string() or TYPE_from_string()? The manager imports those it needs.
+ */
+static int find_converters(const struct image *im, const struct ranges *ranges, bool **ret)
+{
+	_cleanup_free_ bool *relevant = calloc(ranges->n + 1, sizeof(*relevant));
+	struct symtab exported = {0};
+	int r;
+
+	if (!relevant)
+		return -ENOMEM;
+	r = symtab_add_image(&exported, im, SHT_DYNSYM, SYM_ORIGIN_DYNSYM);
+	for (size_t i = 0; r == 0 && i < exported.n; i++) {
+		ssize_t f = ranges_find(ranges, exported.items[i].vaddr);
+
+		if (f >= 0 && strstr(exported.items[i].name, "_string"))
+			relevant[f] = true;
+	}
+	symtab_done(&exported);
+	if (r == 0)
+		*ret = take_ptr(relevant);
+	return r;
+}
+
+/* The enums of libsystemd-shared; that it is missing only shows in the enums. */
 static int add_shared_enums(struct symbols *s, const struct symbols_options *o)
 {
 	_cleanup_free_ char *path = shared_path(s, o);
+	_cleanup_free_ bool *relevant = NULL;
 	struct code code = {.im = &s->shared, .arch = s->arch};
 	struct pointers pointers = {0};
 	_cleanup_close_ int fd = -1;
@@ -142,7 +166,9 @@ static int add_shared_enums(struct symbols *s, const struct symbols_options *o)
 	if (r == 0)
 		r = ranges_load(&s->shared, &code.ranges);
 	if (r == 0)
-		r = enums_add(&s->enums, &code, &pointers);
+		r = find_converters(&s->shared, &code.ranges, &relevant);
+	if (r == 0)
+		r = enums_add(&s->enums, &code, &pointers, relevant);
 	pointers_done(&pointers);
 	ranges_done(&code.ranges);
 	return r;
@@ -154,7 +180,7 @@ static int add_outside_help(struct symbols *s, const struct symbols_options *o)
 	int r = 0;
 
 	if (!o->no_debugfile)
-		r = debugfile_add(&s->symtab, &s->image, s->path, o->debuginfod, &s->debug_file);
+		r = debugfile_add(&s->symtab, &s->image, s->path, o, &s->debug_file);
 	if (r == 0 && s->symtab.n != before)
 		r = symtab_sort(&s->symtab);
 	return r ?: add_shared_enums(s, o);
@@ -293,6 +319,7 @@ static int find_symbol(const struct symbols *s, const char *fn, struct sym *ret)
 static int find_reference(const struct symbols *s, const char *fn, struct sym *ret)
 {
 	const struct sym_calibration *c = &s->reference.calibration;
+	struct slots slots = {&s->symtab, &s->pointers, &s->reference};
 	int r;
 
 	if (s->no_reference || !c->enabled) {
@@ -307,6 +334,8 @@ static int find_reference(const struct symbols *s, const char *fn, struct sym *r
 		return -ENOENT;
 	}
 	r = reference_find(&s->reference, fn, ret);
+	if (r < 0 && slots_find(&slots, fn, ret) == 0)
+		r = 0;
 	return r == 0 ? place(s, ret, ret->vaddr, ret->size) : r;
 }
 
@@ -433,8 +462,13 @@ static void name_function(const struct symbols *s, size_t function, struct sym *
 	} else if (by_reference && s->reference.own[function].name) {
 		ret->name = s->reference.own[function].name;
 		ret->origin = SYM_ORIGIN_REFERENCE;
+	} else if (by_reference && s->reference.own[function].guess) {
+		ret->name = s->reference.own[function].guess;
+		ret->origin = SYM_ORIGIN_REFERENCE;
 	}
-	(void)place(s, ret, r->start, r->end - r->start);
+	if (place(s, ret, r->start, r->end - r->start) == 0 && !symbol &&
+	    !s->reference.own[function].name)
+		ret->status = SYM_AMBIGUOUS;
 }
 
 int symbols_at(const struct symbols *s, uint64_t vaddr, struct sym *ret)

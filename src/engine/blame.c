@@ -126,6 +126,14 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 					     sender == SENDER_CGROUP_KILL
 				     ? INFERRED
 				     : CERTAIN;
+	if (sender == SENDER_MANAGER) {
+		r = verdict_note(v,
+				 "no stop was under way: a client had systemd send %s, most likely "
+				 "(systemctl kill)",
+				 text_signal(x->sig, sig));
+		if (r < 0)
+			return r;
+	}
 	if (sender == SENDER_CGROUP_KILL) {
 		r = verdict_note(
 			v,

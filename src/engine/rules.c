@@ -222,12 +222,22 @@ static int note_leaver(struct opening *o, const struct leaver *l)
 /* The one that left last made it empty. */
 static int blame_last_leaver(struct opening *o, const struct leaver *l)
 {
+	int status = l->process->status, r;
+	char name[ACTOR_NAME_MAX], sig[24];
 	struct verdict *v = o->v;
 
-	if (!l->moved_to)
-		return WIFSIGNALED(l->process->status)
-			       ? blame_signal(o, l->process, WTERMSIG(l->process->status))
-			       : 0;
+	actor_name(&l->process->a, name);
+	if (!l->moved_to && !WIFSIGNALED(status))
+		return verdict_step(v, "%s exited with %d", name, WEXITSTATUS(status));
+	if (!l->moved_to) {
+		r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
+		if (r == 0)
+			r = verdict_step(v, "%s died", name);
+		return r < 0 ? r : blame_signal(o, l->process, WTERMSIG(status));
+	}
+	r = verdict_step(v, "%s was moved away", name);
+	if (r < 0)
+		return r;
 	v->actor_certainty = CERTAIN;
 	v->actor_manager = l->mover.tgid == o->manager->tgid;
 	return blame_actor(v, &l->mover, 1);
@@ -243,8 +253,6 @@ static int rule_cgroup_empty(struct opening *o)
 		return 0;
 	o->v->cause = CAUSE_CGROUP_EMPTY;
 	r = via_cgroup(o);
-	if (r == 0)
-		r = verdict_step(o->v, "its cgroup became empty");
 	if (r == 0 && o->v->main_pid > 0)
 		r = verdict_note(o->v, "how its main process %" PRId32 " ended was not seen",
 				 o->v->main_pid);
@@ -253,6 +261,8 @@ static int rule_cgroup_empty(struct opening *o)
 		r = note_leaver(o, &c->leavers[i]);
 	if (r == 0 && c && c->n_leavers > 0)
 		r = blame_last_leaver(o, &c->leavers[c->n_leavers - 1]);
+	if (r == 0)
+		r = verdict_step(o->v, "its cgroup became empty");
 	return r < 0 ? r : 1;
 }
 

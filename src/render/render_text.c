@@ -170,9 +170,9 @@ static int put_who(FILE *f, const struct renderer *r, const struct verdict *v)
 		return -ENOMEM;
 	if (v->actor_kernel)
 		fputs(v->n_chain ? "the kernel, in the context of " : "the kernel", line);
-	else if (v->actor_manager)
-		fputs("systemd itself, ", line);
-	if (v->n_chain)
+	if (v->actor_manager && v->n_chain)
+		fprintf(line, "systemd itself, pid %" PRIu32, v->chain[0].tgid);
+	else if (v->n_chain)
 		put_identity(line, &v->chain[0]);
 	if (v->actor_certainty == INFERRED)
 		fputs(" (inferred)", line);
@@ -250,7 +250,7 @@ static int put_ancestry(FILE *f, const struct renderer *r, const struct verdict 
 	_cleanup_free_ char *shown = NULL;
 	size_t used = 0, size;
 
-	if (!v->have_actor || v->n_chain == 0 || (v->n_chain == 1 && !cmdline))
+	if (!v->have_actor || v->actor_manager || v->n_chain == 0 || (v->n_chain == 1 && !cmdline))
 		return 0;
 	fputs(INDENT, f);
 	if (v->n_chain > 1)

@@ -505,9 +505,9 @@ static void test_cgroup_empty_by_exit(void **state)
 					   "left its cgroup: worker 103, exited with 3\n"
 					   "left its cgroup: worker 104, exited with 4\n"
 					   "left its cgroup: worker 105, exited with 5");
-	assert_string_equal(w->v[0].path,
-			    "its cgroup became empty → service_notify_cgroup_empty_event → "
-			    "service_enter_stop(success)");
+	assert_string_equal(w->v[0].path, "worker 105 exited with 5 → its cgroup became empty → "
+					  "service_notify_cgroup_empty_event → "
+					  "service_enter_stop(success)");
 }
 
 static void test_cgroup_empty_by_kill(void **state)
@@ -527,6 +527,9 @@ static void test_cgroup_empty_by_kill(void **state)
 	assert_int_equal(w->v[0].actor_certainty, CERTAIN);
 	assert_string_equal(w->v[0].notes, "left its cgroup: worker 100, killed by SIGTERM from "
 					   "kill 50");
+	assert_string_equal(w->v[0].path,
+			    "SIGTERM → worker 100 died → its cgroup became empty → "
+			    "service_notify_cgroup_empty_event → service_enter_stop(success)");
 	/* the next stop has its own leavers */
 	cgroup_empty(w, 0);
 	run_down(w, A, "success", "dead");
@@ -558,6 +561,9 @@ static void test_cgroup_empty_by_move(void **state)
 	idle(w);
 	assert_int_equal(w->v[0].cause, CAUSE_CGROUP_EMPTY);
 	assert_int_equal(w->v[0].actor, 50);
+	assert_string_equal(w->v[0].path,
+			    "worker 100 was moved away → its cgroup became empty → "
+			    "service_notify_cgroup_empty_event → service_enter_stop(success)");
 	assert_string_equal(w->v[0].notes,
 			    "how its main process 100 ended was not seen\n"
 			    "left its cgroup: worker 100, moved to /user.slice/x\\x1b.scope by "

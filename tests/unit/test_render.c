@@ -146,6 +146,28 @@ static void test_words(void **state)
 	world_done(&w);
 }
 
+static void test_manager_as_actor(void **state)
+{
+	struct wire_signal *s;
+	struct world w;
+
+	(void)state;
+	world_new(&w, RENDER_TEXT);
+	s = signal_from(&w, 1, "systemd", 1290, 2, SIGKILL);
+	s->syscall = SYS_PIDFD_SEND_SIGNAL;
+	s->target_flags |= WIRE_TARGET_MANAGER_SENT;
+	send(&w);
+	exit_process(&w, 1290, "daemon", 2, SIGKILL);
+	sigchld(&w, A, "running", 1290, 1290, CLD_KILLED, SIGKILL);
+	run_down(&w, A, "signal", "failed");
+	idle(&w);
+	assert_non_null(strstr(written(&w), "  who    systemd itself, pid 1\n"
+					    "  why    SIGKILL → main process 1290 died → "));
+	assert_non_null(strstr(w.text, "  note   no stop was under way: a client had systemd send "
+				       "SIGKILL, most likely (systemctl kill)\n"));
+	world_done(&w);
+}
+
 static void test_no_wall_clock(void **state)
 {
 	struct world w;
@@ -236,6 +258,18 @@ static void test_hostile_text(void **state)
 	world_done(&w);
 }
 
+/* For who wants to see samples, or hold them to the schema: they are appended to that file. */
+static void keep_sample(const char *lines)
+{
+	const char *path = getenv("SVCTRACE_TEST_JSON");
+	FILE *f = path ? fopen(path, "a") : NULL;
+
+	if (f) {
+		fputs(lines, f);
+		fclose(f);
+	}
+}
+
 static json_t *load_line(const char *text, unsigned int line)
 {
 	const char *end;
@@ -300,6 +334,7 @@ static void test_verdict_json(void **state)
 	assert_int_equal(json_array_size(json_object_get(j, "proof")), 8);
 	assert_string_equal(text_at(j, "manager", "build_id"), "0123abcd");
 	json_decref(j);
+	keep_sample(w.text);
 	world_done(&w);
 }
 
@@ -332,6 +367,7 @@ static void test_json_shape_is_stable(void **state)
 	assert_true(json_is_null(json_object_get(b, "actor")));
 	json_decref(a);
 	json_decref(b);
+	keep_sample(w.text);
 	world_done(&w);
 }
 
@@ -350,6 +386,7 @@ static void test_hostile_json(void **state)
 			    "'\x1b]0;pwned\x07' \xef\xbf\xbd\xef\xbf\xbd \xe2\x80\xaex '\n\"}'");
 	assert_null(strchr(strchr(w.text, '\n') + 1, '\n'));
 	json_decref(j);
+	keep_sample(w.text);
 	world_done(&w);
 }
 
@@ -406,6 +443,8 @@ static void test_every_kind_of_event(void **state)
 			}
 			lines++;
 		}
+		if (format == RENDER_JSON)
+			keep_sample(text);
 		decoder_freep(&d);
 		renderer_freep(&p.renderer);
 		fclose(f);
@@ -462,6 +501,7 @@ int main(void)
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_color),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_manager_as_actor),
 		cmocka_unit_test(test_no_wall_clock),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_hostile_text),

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2317,SC2329 # the tests are called by name
 #
 # The tests which need real systemds and kernels. Prints TAP.
 #
@@ -65,7 +66,7 @@ expect_scenarios() { # FILE
 		scenario[unit] = $1; result[unit] = $3; state[unit] = $4; who[unit] = $5
 		next
 	}
-	/^#scenario / { ran[$2] = 1 }
+	/^#scenario / { ran[$2] = 1; scenarios_run++ }
 	/^#skip / { skipped[$2] = 1 }
 	/^#(slow|error)/ { bad("not expected: " $0) }
 	/^#show / {
@@ -84,8 +85,7 @@ expect_scenarios() { # FILE
 	function bad(text) { print text; failed = 1 }
 	END {
 		for (u in scenario) if (ran[scenario[u]] && !skipped[scenario[u]] && !shown[u]) bad(u ": not shown")
-		n = 0; for (s in ran) n++
-		if (!n) bad("no scenario ran")
+		if (!scenarios_run) bad("no scenario ran")
 		exit failed
 	}' "$HERE/expected" "$1"
 }
@@ -137,8 +137,8 @@ bed_tears_down_on_signal() {
 		[ ! -s "$work/note.left" ] || break
 		sleep 0.02
 	done
-	kill -TERM $pid
-	expect_status 130 wait $pid
+	kill -TERM "$pid"
+	expect_status 130 wait "$pid"
 	expect_no_residue "$work/note"
 }
 
@@ -304,4 +304,5 @@ main() {
 	[ $failures = 0 ]
 }
 
-main "$@"
+# on one line: bash must not read on in a file that somebody edits meanwhile
+main "$@"; exit

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "output.h"
+#include "svctrace/cleanup.h"
+
+int output_usage(const char *what, const char *value)
+{
+	say("%s \"%s\"; try svctrace --help", what, value);
+	return -EINVAL;
+}
+
+static int parse_causes(struct output *o, const char *list)
+{
+	_cleanup_free_ char *copy = strdup(list);
+	char *word, *save = NULL;
+
+	if (!copy)
+		return -ENOMEM;
+	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		int c = cause_parse(word);
+
+		if (c < 0) {
+			say("unknown cause \"%s\"; known are: ", word);
+			for (int i = 0; i < CAUSE_MAX; i++)
+				fprintf(stderr, "  %s\n", cause_name(i));
+			return -EINVAL;
+		}
+		o->render.causes |= 1u << c;
+	}
+	return o->render.causes ? 0 : output_usage("no cause in", list);
+}
+
+static int parse_color(struct output *o, const char *when)
+{
+	const char *term = getenv("TERM");
+
+	if (strcmp(when, "always") == 0)
+		o->render.color = true;
+	else if (strcmp(when, "never") == 0)
+		o->render.color = false;
+	else if (strcmp(when, "auto") == 0)
+		o->render.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term &&
+				  strcmp(term, "dumb") != 0;
+	else
+		return output_usage("--color takes auto, always or never, not", when);
+	return 0;
+}
+
+void output_defaults(struct output *o)
+{
+	struct winsize ws;
+	bool terminal = isatty(STDOUT_FILENO);
+
+	parse_color(o, "auto");
+	if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0)
+		o->render.width = ws.ws_col;
+	setlocale(LC_CTYPE, "");
+	o->render.ascii = terminal && strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+}
+
+int output_option(struct output *o, int c, const char *arg)
+{
+	switch (c) {
+	case OUTPUT_CAUSE:
+		return parse_causes(o, arg);
+	case OUTPUT_EVENTS:
+		o->events = true;
+		return 0;
+	case OUTPUT_COUNT:
+		return parse_number(arg, UINT64_MAX, &o->count) < 0
+			       ? output_usage("--count takes a number above 0, not", arg)
+			       : 0;
+	case OUTPUT_JSON:
+		o->render.format = RENDER_JSON;
+		return 0;
+	case OUTPUT_UTC:
+		o->render.utc = true;
+		return 0;
+	case OUTPUT_COLOR:
+		return parse_color(o, arg);
+	default:
+		return -ENOENT;
+	}
+}
+
+int output_units(struct output *o, int n, char **names)
+{
+	o->units = calloc(n + 1, sizeof(o->units[0]));
+	if (!o->units)
+		return -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		const char *dot = strrchr(names[i], '.');
+		bool full = dot && strcmp(dot, ".service") == 0;
+
+		if (asprintf(&o->units[i], "%s%s", names[i], full ? "" : ".service") < 0)
+			return -ENOMEM;
+	}
+	if (n > 0)
+		o->render.units = (const char *const *)o->units;
+	return 0;
+}
+
+static int on_verdict(void *ctx, const struct verdict *v)
+{
+	struct output *o = ctx;
+	int r = render_verdict(o->renderer, v);
+
+	if (r <= 0)
+		return r;
+	return ++o->seen == o->count ? -ECANCELED : 0;
+}
+
+static int on_event(void *ctx, const struct ev *e)
+{
+	struct output *o = ctx;
+	int r = render_note(o->renderer, e);
+
+	if (r >= 0 && o->events)
+		r = render_event(o->renderer, e);
+	return r < 0 ? r : engine_feed(o->engine, e);
+}
+
+int output_open(struct output *o)
+{
+	int r = renderer_new(stdout, &o->render, &o->renderer);
+
+	if (r == 0)
+		r = engine_new(on_verdict, o, &o->engine);
+	return r ? r : decoder_new(on_event, o, &o->decoder);
+}
+
+int output_record(void *output, const void *record, size_t size)
+{
+	struct output *o = output;
+	int r = decoder_feed(o->decoder, record, size);
+
+	return r == -EBADMSG ? 0 : r; /* counted; the others are still good */
+}
+
+int output_flush(struct output *o)
+{
+	return engine_flush(o->engine);
+}
+
+void output_done(struct output *o)
+{
+	decoder_freep(&o->decoder);
+	engine_freep(&o->engine);
+	renderer_freep(&o->renderer);
+	for (size_t i = 0; o->units && o->units[i]; i++)
+		free(o->units[i]);
+	free(o->units);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From wire records to what the user sees, and the options that say how: one for every verb that
+ * shows verdicts, so that a replay prints what the live run printed.
+ */
+#ifndef SVCTRACE_OUTPUT_H
+#define SVCTRACE_OUTPUT_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "svctrace/engine.h"
+#include "svctrace/event.h"
+#include "svctrace/render.h"
+
+struct output {
+	struct render_options render;
+	bool events;	/* raw events too */
+	uint64_t count; /* end after that many verdicts; 0: never */
+	uint64_t seen;	/* verdicts shown */
+	char **units;	/* NULL-terminated, owned */
+	struct engine *engine;
+	struct renderer *renderer;
+	struct decoder *decoder;
+};
+
+/* For the verb's table of long options; their values lie above any character. */
+enum {
+	OUTPUT_CAUSE = 512,
+	OUTPUT_EVENTS,
+	OUTPUT_JSON,
+	OUTPUT_UTC,
+	OUTPUT_COLOR,
+	OUTPUT_COUNT = 'n',
+};
+#define OUTPUT_LONG_OPTIONS                                                                        \
+	{"cause", required_argument, NULL, OUTPUT_CAUSE},                                          \
+		{"events", no_argument, NULL, OUTPUT_EVENTS},                                      \
+		{"count", required_argument, NULL, OUTPUT_COUNT},                                  \
+		{"json", no_argument, NULL, OUTPUT_JSON}, {"utc", no_argument, NULL, OUTPUT_UTC},  \
+	{                                                                                          \
+		"color", required_argument, NULL, OUTPUT_COLOR                                     \
+	}
+#define OUTPUT_HELP                                                                                \
+	"What to show:\n"                                                                          \
+	"      --cause=CAUSE[,…]  only these causes (unclassified, stop-request, "               \
+	"restart-request,\n"                                                                       \
+	"                         main-exited, main-killed, cgroup-empty)\n"                       \
+	"      --events           raw events too, as they come\n"                                  \
+	"  -n, --count=N          end after N verdicts\n"                                          \
+	"How to show it:\n"                                                                        \
+	"      --json             one JSON object a line (NDJSON)\n"                               \
+	"      --utc              times in UTC\n"                                                  \
+	"      --color=WHEN       auto (default), always, never\n"
+
+/* What the terminal and the environment suggest. */
+void output_defaults(struct output *o);
+/* 0; -ENOENT: not one of its options; -EINVAL, and it has said why. */
+int output_option(struct output *o, int c, const char *arg);
+/* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM. */
+int output_units(struct output *o, int n, char **names);
+int output_open(struct output *o);
+/* A wire_sink. -ECANCELED: --count was reached. */
+int output_record(void *output, const void *record, size_t size);
+/* The stream ended: what can be said of stops still under way. */
+int output_flush(struct output *o);
+void output_done(struct output *o);
+
+/* One line about a bad value on the command line; -EINVAL. */
+int output_usage(const char *what, const char *value);
+
+#endif
