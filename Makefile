@@ -17,7 +17,7 @@ O       ?= build$(if $(filter 1,$(SAN)),-san)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
-SUITES  ?= bookworm
+SUITES  ?= bullseye bookworm trixie sid
 
 ifeq ($(origin CC),default)
 CC := gcc

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "svctrace/parse.h"
+
 /* Exit codes of every verb; man page svctrace(8), EXIT STATUS. */
 enum {
 	EXIT_OK = 0,
@@ -16,15 +18,15 @@ enum {
 
 int cmd_live(int argc, char **argv);
 int cmd_resolve(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+int cmd_scrub(int argc, char **argv);
 
 /* "svctrace: …" on stderr, one line. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-/* "5s", "2min", "500ms", "90" (seconds): ns, or -EINVAL. */
-int parse_duration(const char *s, uint64_t *ret);
-/* "64K", "4M", "1048576": bytes, or -EINVAL. */
-int parse_size(const char *s, size_t *ret);
-/* A positive decimal number up to max, or -EINVAL. */
-int parse_number(const char *s, uint64_t max, uint64_t *ret);
 
 #endif

@@ -10,7 +10,7 @@
 #include "svctrace/symbol.h"
 #include "svctrace/text.h"
 
-#define NAME_COLUMN 36
+#define NAME_COLUMN 42
 
 static const char help[] =
 	"Usage: svctrace resolve [OPTION…] ELF|--pid=PID [NAME…]\n"
@@ -24,6 +24,9 @@ static const char help[] =
 	"      --user-address=NAME=0xADDR\n"
 	"                         where a function is, for those that cannot be found\n"
 	"      --shared=PATH      libsystemd-shared-*.so, for the enums (default: next to ELF)\n"
+	"      --debug-path=DIR[:DIR…]\n"
+	"                         where separate debug files are (default: next to ELF, and\n"
+	"                         /usr/lib/debug)\n"
 	"      --no-debug-files   do not look for separate debug files and .gnu_debugdata\n"
 	"      --no-references    do not find functions by the names that their code refers to\n"
 	"      --debuginfod       let libdw ask the servers in DEBUGINFOD_URLS\n"
@@ -43,6 +46,7 @@ enum {
 	OPT_ALL,
 	OPT_USER,
 	OPT_SHARED,
+	OPT_DEBUG_PATH,
 	OPT_NO_DEBUG,
 	OPT_NO_REFERENCES,
 	OPT_DEBUGINFOD,
@@ -54,6 +58,7 @@ static const struct option options[] = {
 	{"all", no_argument, NULL, OPT_ALL},
 	{"user-address", required_argument, NULL, OPT_USER},
 	{"shared", required_argument, NULL, OPT_SHARED},
+	{"debug-path", required_argument, NULL, OPT_DEBUG_PATH},
 	{"no-debug-files", no_argument, NULL, OPT_NO_DEBUG},
 	{"no-references", no_argument, NULL, OPT_NO_REFERENCES},
 	{"debuginfod", no_argument, NULL, OPT_DEBUGINFOD},
@@ -123,6 +128,9 @@ static int parse_option(struct resolve *v, int c, const char *arg)
 		break;
 	case OPT_SHARED:
 		v->load.shared_path = arg;
+		break;
+	case OPT_DEBUG_PATH:
+		v->load.debug_path = arg;
 		break;
 	case OPT_NO_DEBUG:
 		v->load.no_debugfile = true;
@@ -201,6 +209,7 @@ static json_t *function_json(const struct sym *sym)
 
 static void print_function(const struct sym *sym)
 {
+	bool explained = sym->origin == SYM_ORIGIN_REFERENCE || sym->origin == SYM_ORIGIN_VTABLE;
 	char name[200];
 
 	text_escape(name, sizeof(name), sym->name, strlen(sym->name));
@@ -211,9 +220,8 @@ static void print_function(const struct sym *sym)
 	}
 	printf("  %-*s 0x%-8llx offset 0x%-8llx size %-6llu %s%s%s%s\n", NAME_COLUMN, name,
 	       (unsigned long long)sym->vaddr, (unsigned long long)sym->file_offset,
-	       (unsigned long long)sym->size, sym_origin_name(sym->origin),
-	       sym->origin == SYM_ORIGIN_REFERENCE ? ": " : "",
-	       sym->origin == SYM_ORIGIN_REFERENCE ? sym->reason : "",
+	       (unsigned long long)sym->size, sym_origin_name(sym->origin), explained ? ": " : "",
+	       explained ? sym->reason : "",
 	       sym->is_clone ? " (a clone: its arguments may differ)" : "");
 }
 

@@ -18,7 +18,14 @@ int output_usage(const char *what, const char *value)
 	return -EINVAL;
 }
 
-static int parse_causes(struct output *o, const char *list)
+int output_bad_option(const char *verb, int c, const char *word)
+{
+	say("%s \"%s\"; try svctrace %s --help",
+	    c == ':' ? "a value is missing after" : "unknown option", word, verb);
+	return -EINVAL;
+}
+
+int output_causes(const char *list, unsigned int *ret)
 {
 	_cleanup_free_ char *copy = strdup(list);
 	char *word, *save = NULL;
@@ -34,9 +41,9 @@ static int parse_causes(struct output *o, const char *list)
 				fprintf(stderr, "  %s\n", cause_name(i));
 			return -EINVAL;
 		}
-		o->render.causes |= 1u << c;
+		*ret |= 1u << c;
 	}
-	return o->render.causes ? 0 : output_usage("no cause in", list);
+	return *ret ? 0 : output_usage("no cause in", list);
 }
 
 static int parse_color(struct output *o, const char *when)
@@ -71,7 +78,7 @@ int output_option(struct output *o, int c, const char *arg)
 {
 	switch (c) {
 	case OUTPUT_CAUSE:
-		return parse_causes(o, arg);
+		return output_causes(arg, &o->render.causes);
 	case OUTPUT_EVENTS:
 		o->events = true;
 		return 0;
@@ -112,8 +119,10 @@ int output_units(struct output *o, int n, char **names)
 static int on_verdict(void *ctx, const struct verdict *v)
 {
 	struct output *o = ctx;
-	int r = render_verdict(o->renderer, v);
+	int r = o->also ? o->also(o->also_ctx, v) : 0;
 
+	if (r == 0 && !o->silent)
+		r = render_verdict(o->renderer, v);
 	if (r <= 0)
 		return r;
 	return ++o->seen == o->count ? -ECANCELED : 0;
@@ -131,7 +140,7 @@ static int on_event(void *ctx, const struct ev *e)
 
 int output_open(struct output *o)
 {
-	int r = renderer_new(stdout, &o->render, &o->renderer);
+	int r = renderer_new(o->out ? o->out : stdout, &o->render, &o->renderer);
 
 	if (r == 0)
 		r = engine_new(on_verdict, o, &o->engine);

@@ -16,10 +16,14 @@
 
 struct output {
 	struct render_options render;
-	bool events;	/* raw events too */
-	uint64_t count; /* end after that many verdicts; 0: never */
-	uint64_t seen;	/* verdicts shown */
-	char **units;	/* NULL-terminated, owned */
+	bool events;	   /* raw events too */
+	uint64_t count;	   /* end after that many verdicts; 0: never */
+	uint64_t seen;	   /* verdicts shown */
+	char **units;	   /* NULL-terminated, owned */
+	FILE *out;	   /* NULL: stdout */
+	bool silent;	   /* nothing is shown … */
+	verdict_sink also; /* … but this is told of every verdict, if set */
+	void *also_ctx;
 	struct engine *engine;
 	struct renderer *renderer;
 	struct decoder *decoder;
@@ -58,6 +62,8 @@ enum {
 void output_defaults(struct output *o);
 /* 0; -ENOENT: not one of its options; -EINVAL, and it has said why. */
 int output_option(struct output *o, int c, const char *arg);
+/* "main-killed,main-exited": a bit per enum cause. 0, or -EINVAL, and it has said why. */
+int output_causes(const char *list, unsigned int *ret);
 /* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM. */
 int output_units(struct output *o, int n, char **names);
 int output_open(struct output *o);
@@ -69,5 +75,7 @@ void output_done(struct output *o);
 
 /* One line about a bad value on the command line; -EINVAL. */
 int output_usage(const char *what, const char *value);
+/* The same about an option that getopt refused, with c. */
+int output_bad_option(const char *verb, int c, const char *word);
 
 #endif

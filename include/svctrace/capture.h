@@ -54,12 +54,20 @@ int capture_run(struct capture *c, wire_sink sink, void *ctx);
 /* Ends capture_run(); safe in a signal handler. */
 void capture_stop(struct capture *c);
 
+/*
+ * While capture_run() runs, on_ready is called for each of the watched files that can be read; what
+ * it returns is taken as a sink's answer is. There is one on_ready for all.
+ */
+int capture_watch(struct capture *c, int fd, int (*on_ready)(void *ctx, int fd), void *ctx);
+
 /* What became of one probe. Strings live as long as the capture. */
 struct capture_probe {
 	const char *name;   /* the function that it watches */
 	const char *how;    /* "uprobe", "fentry", "kprobe", "tracepoint", "none" */
 	const char *reason; /* what is lost and why; "" when nothing is */
 	int error;	    /* 0: live */
+	bool harmless;	    /* not live, but nothing is missed for it here */
+	bool in_kernel;	    /* else in the first manager's code */
 	uint64_t events;    /* records sent so far */
 	uint64_t lost;
 };
@@ -86,5 +94,23 @@ struct capture_times {
 	uint64_t managers_ns; /* finding managers, resolving their code, attaching to it */
 };
 void capture_times(const struct capture *c, struct capture_times *ret);
+
+/* A capability that capture_new() and capture_run() ask for. */
+struct capture_capability {
+	const char *name; /* "CAP_SYS_PTRACE" */
+	const char *use;  /* what it is for */
+	bool have;	  /* or another one that does as well */
+	bool needed;	  /* on this machine; else in special cases only, which .use names */
+};
+
+/* The i-th capability; -ENOENT behind the last one. */
+int capture_capability(unsigned int i, struct capture_capability *ret);
+
+/*
+ * Once capture_new() is done and what is to be written is open: this process gives up for good
+ * every capability but those with which capture_run() attaches to managers that come later, and
+ * never gains one again. Negative errno.
+ */
+int capture_drop_privileges(void);
 
 #endif

@@ -137,6 +137,7 @@ int engine_flush(struct engine *g);
 struct engine_stats {
 	uint64_t events, verdicts;
 	uint64_t processes, units, cgroups; /* remembered now */
+	uint64_t stops;			    /* under way now */
 };
 void engine_stats(const struct engine *g, struct engine_stats *ret);
 

@@ -100,7 +100,7 @@ struct sym_calibration {
 	size_t exported;     /* functions in .dynsym */
 	size_t agree;	     /* found by reference at the exported address */
 	size_t disagree;     /* found elsewhere: any of these disables the method */
-	size_t unreferenced; /* no answer by reference */
+	size_t unreferenced; /* no answer: its name is in no code, or nothing confirms it */
 	bool enabled;
 };
 

@@ -18,7 +18,10 @@
 #include "svctrace/cleanup.h"
 
 /* How long nothing must come before the stream says that time went on. */
-#define IDLE_NS 20000000
+#define IDLE_NS 40000000
+
+/* How long until something is looked at again that is not ready yet. */
+#define RECHECK_NS 20000000
 
 /*
  * Something to look at again in a moment: a process that may become a manager has executed systemd,
@@ -31,7 +34,7 @@ struct recheck {
 };
 
 #define RECHECK_MAX   64
-#define RECHECK_TRIES 40 /* of IDLE_NS and more: 8 s in all */
+#define RECHECK_TRIES 40 /* 8 s in all */
 
 struct capture {
 	struct capture_options o;
@@ -47,6 +50,8 @@ struct capture {
 	uint64_t lost_by_probe[KPROBES_MAX + UPROBES_MAX];
 	struct recheck recheck[RECHECK_MAX];
 	unsigned int n_recheck;
+	int (*on_ready)(void *ctx, int fd);
+	void *on_ready_ctx;
 	int refused; /* what the sink answered if not 0: nothing more may be sent */
 	bool done;   /* the end was asked for */
 };
@@ -168,8 +173,10 @@ static int set_up(struct capture *c, struct capture_error *err)
 {
 	uint64_t t0;
 	pid_t manager;
-	int r = manager_choose(c->o.manager, &manager, err);
+	int r = privileges_check_namespace(err);
 
+	if (r == 0)
+		r = manager_choose(c->o.manager, &manager, err);
 	if (r == 0)
 		r = hierarchy_find(&c->hierarchy, manager, err);
 	if (r < 0)
@@ -240,6 +247,13 @@ void capture_stop(struct capture *c)
 	if (write(c->stop_fd, &one, sizeof(one)) < 0) {
 		/* the counter is full: it was told already */
 	}
+}
+
+int capture_watch(struct capture *c, int fd, int (*on_ready)(void *ctx, int fd), void *ctx)
+{
+	c->on_ready = on_ready;
+	c->on_ready_ctx = ctx;
+	return add_fd(c, fd);
 }
 
 static int send_clock(struct capture *c)
@@ -336,7 +350,7 @@ static void recheck_later(struct capture *c, pid_t pid, const char *module, size
 	*x = (struct recheck){.pid = pid};
 	snprintf(x->module, sizeof(x->module), "%.*s", (int)n, module);
 	c->n_recheck++;
-	set_timer(c->recheck_fd, IDLE_NS);
+	set_timer(c->recheck_fd, RECHECK_NS);
 }
 
 /* What the stream says that concerns capture itself. */
@@ -420,7 +434,7 @@ static void recheck(struct capture *c)
 			*x = c->recheck[--c->n_recheck];
 	}
 	if (c->n_recheck > 0)
-		set_timer(c->recheck_fd, 10 * IDLE_NS);
+		set_timer(c->recheck_fd, 10 * RECHECK_NS);
 }
 
 /* The i-th probe: those of the first manager's code, then the kernel's. */
@@ -469,8 +483,10 @@ static int report_lost(struct capture *c)
 
 static int drain(struct capture *c)
 {
-	int r = ring_buffer__consume(c->ring);
+	int r = report_lost(c); /* before the events around it: a verdict may be among them */
 
+	if (r == 0)
+		r = ring_buffer__consume(c->ring);
 	if (r < 0)
 		return r;
 	return c->refused ? c->refused : report_lost(c);
@@ -512,6 +528,8 @@ static int dispatch(struct capture *c, int fd)
 		recheck(c);
 		return c->refused;
 	}
+	if (fd != ring_buffer__epoll_fd(c->ring))
+		return c->on_ready(c->on_ready_ctx, fd);
 	r = drain(c);
 	return r ? r : set_timer(c->idle_fd, IDLE_NS);
 }
@@ -566,6 +584,8 @@ int capture_probe(const struct capture *c, unsigned int i, struct capture_probe 
 		.how = s->how ? s->how : "none",
 		.reason = s->reason,
 		.error = s->how ? 0 : s->error,
+		.harmless = s->harmless,
+		.in_kernel = s >= c->probes.state && s < c->probes.state + c->probes.n,
 	};
 	probes_count(&c->probes, s, &ret->events, &ret->lost);
 	return 0;

@@ -29,6 +29,7 @@ struct probe_state {
 	const char *how;	   /* NULL: not at all */
 	char reason[256];
 	int error;
+	bool harmless; /* not live, but nothing is missed for it */
 };
 
 #define KINDS_MAX   2
@@ -140,6 +141,16 @@ int probe_describe(const struct probe_state *s, struct stream *st);
 int probes_retry(struct probes *p, const char *module);
 /* libbpf's own talk; the last complaint about a program is kept to name the culprit. */
 void probes_set_log(void (*log)(const char *line));
+
+/* privileges.c: what tracing is allowed to do. */
+/* The capabilities that tracing lacks here, by name; their number. */
+int privileges_missing(char *ret, size_t n);
+/* -EPERM, with their names in the next step; what else it may be, should none lack. */
+int privileges_fail(struct capture_error *err, const char *otherwise, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+#define FORBIDDEN "lockdown, a security module or a container's seccomp filter forbids it"
+/* -EXDEV where the process numbers of /proc are not those that BPF sees. */
+int privileges_check_namespace(struct capture_error *err);
 
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;

@@ -55,12 +55,8 @@ static int check_is_manager(pid_t pid, struct capture_error *err)
 	if (r == -ENOENT || r == -ESRCH)
 		return capture_fail(err, -ESRCH, "", "there is no process %d", pid);
 	if (r == -EACCES || r == -EPERM)
-		return capture_fail(
-			err, -EPERM,
-			geteuid() == 0 ? "Not even root may, here; --manager=PID names another."
-				       : "Run it as root (sudo svctrace), or give it "
-					 "CAP_SYS_PTRACE.",
-			"not allowed to look at process %d", pid);
+		return privileges_fail(err, "--manager=PID names another systemd",
+				       "not allowed to look at process %d", pid);
 	if (r < 0)
 		return capture_fail(err, r, "", "cannot read /proc/%d/exe: %s", pid, strerror(-r));
 	if (names_manager(exe, strlen(exe)))
@@ -162,7 +158,10 @@ static int find_code(pid_t pid, struct sym_object *ret, struct capture_error *er
 	r = symbols_object_of_pid(pid, ret, &why);
 	if (r < 0)
 		return capture_fail(err, r == -ENOENT ? -ENOEXEC : r,
-				    r == -EACCES ? "Give svctrace CAP_SYS_PTRACE (or root)." : "",
+				    r == -EACCES ? "Give svctrace CAP_SYS_PTRACE (or root)."
+				    : geteuid()	 ? "If it was replaced on disk, reading it takes "
+						   "root or CAP_DAC_READ_SEARCH."
+						 : "",
 				    "cannot find the code of process %d: %s", pid, why.text);
 	return 0;
 }

@@ -14,116 +14,122 @@
 #include "capture/capture_internal.h"
 #include "svctrace/cleanup.h"
 
+enum cgroup_mode {
+	CGROUP_ANY,
+	CGROUP_V1,
+	CGROUP_V2, /* alone, or beside v1 */
+};
+
 struct function {
 	const char *name;
 	const char *also;	    /* its name in other builds */
 	const char *program;	    /* at entry */
 	const char *return_program; /* at return, where a value is needed */
 	unsigned int kinds[KINDS_MAX];
-	bool essential;	  /* without it there is no verdict at all */
-	const char *lost; /* what nobody sees without this probe */
+	bool essential;	       /* without it there is no verdict at all */
+	const char *lost;      /* what nobody sees without this probe */
+	const char *seen_by;   /* the probe that sees its stops where a build has inlined it */
+	enum cgroup_mode only; /* called in that mode alone */
 };
 
 static const struct function functions[] = {
-	{"service_set_state",
-	 NULL,
-	 "service_set_state",
-	 NULL,
-	 {WIRE_SERVICE_SET_STATE},
-	 true,
-	 "any stop"},
-	{"service_enter_stop",
-	 NULL,
-	 "service_enter_stop",
-	 NULL,
-	 {WIRE_SERVICE_ENTER_STOP},
-	 true,
-	 "any stop"},
-	{"service_enter_signal",
-	 NULL,
-	 "service_enter_signal",
-	 NULL,
-	 {WIRE_SERVICE_ENTER_SIGNAL},
-	 false,
-	 "the reason of stops that begin with a signal"},
-	{"service_enter_dead",
-	 NULL,
-	 "service_enter_dead",
-	 NULL,
-	 {WIRE_SERVICE_ENTER_DEAD},
-	 false,
-	 "the result handed over at the end of a stop"},
-	{"service_stop", NULL, "service_stop", NULL, {WIRE_SERVICE_STOP}, false, "stops by a job"},
-	{"service_sigchld_event",
-	 NULL,
-	 "service_sigchld_event",
-	 NULL,
-	 {WIRE_SERVICE_SIGCHLD},
-	 false,
-	 "stops because a process ended"},
-	{"service_notify_cgroup_empty_event",
-	 NULL,
-	 "service_notify_cgroup_empty_event",
-	 NULL,
-	 {WIRE_SERVICE_CGROUP_EMPTY},
-	 false,
-	 "stops because the cgroup is empty"},
-	{"service_notify_cgroup_oom_event",
-	 NULL,
-	 "service_notify_cgroup_oom_event",
-	 NULL,
-	 {WIRE_SERVICE_OOM},
-	 false,
-	 "stops after an OOM kill"},
-	{"service_dispatch_timer",
-	 NULL,
-	 "service_dispatch_timer",
-	 NULL,
-	 {WIRE_SERVICE_TIMER},
-	 false,
-	 "stops by a timeout"},
-	{"service_dispatch_watchdog",
-	 NULL,
-	 "service_dispatch_watchdog",
-	 NULL,
-	 {WIRE_SERVICE_WATCHDOG},
-	 false,
-	 "stops by the watchdog"},
-	{"service_force_watchdog",
-	 NULL,
-	 "service_force_watchdog",
-	 NULL,
-	 {WIRE_SERVICE_WATCHDOG},
-	 false,
-	 "stops by WATCHDOG=trigger"},
-	{"bus_unit_queue_job_one",
-	 "bus_unit_queue_job",
-	 "bus_unit_queue_job",
-	 NULL,
-	 {WIRE_BUS_QUEUE_JOB},
-	 false,
-	 "whether a client asked for a stop"},
-	{"service_load_pid_file",
-	 NULL,
-	 "service_load_pid_file",
-	 "service_load_pid_file_return",
-	 {WIRE_SERVICE_PIDFILE_LOAD, WIRE_SERVICE_PIDFILE_RESULT},
-	 false,
-	 "PID file loads"},
-	{"manager_notify_cgroup_empty",
-	 NULL,
-	 "manager_notify_cgroup_empty",
-	 NULL,
-	 {WIRE_MANAGER_CGROUP_EMPTY},
-	 false,
-	 "cgroup v1's news of empty cgroups"},
-	{"on_cgroup_inotify_event",
-	 NULL,
-	 "on_cgroup_inotify_event",
-	 NULL,
-	 {WIRE_MANAGER_CGROUP_EVENT},
-	 false,
-	 "cgroup v2's news of empty cgroups"},
+	{
+		.name = "service_set_state",
+		.program = "service_set_state",
+		.kinds = {WIRE_SERVICE_SET_STATE},
+		.essential = true,
+		.lost = "any stop",
+	},
+	{
+		.name = "service_enter_stop",
+		.program = "service_enter_stop",
+		.kinds = {WIRE_SERVICE_ENTER_STOP},
+		.essential = true,
+		.lost = "any stop",
+	},
+	{
+		.name = "service_enter_signal",
+		.program = "service_enter_signal",
+		.kinds = {WIRE_SERVICE_ENTER_SIGNAL},
+		.lost = "the reason of stops that begin with a signal",
+	},
+	{
+		.name = "service_enter_dead",
+		.program = "service_enter_dead",
+		.kinds = {WIRE_SERVICE_ENTER_DEAD},
+		.lost = "the result handed over at the end of a stop",
+	},
+	{
+		.name = "service_stop",
+		.program = "service_stop",
+		.kinds = {WIRE_SERVICE_STOP},
+		.lost = "stops by a job",
+	},
+	{
+		.name = "service_sigchld_event",
+		.program = "service_sigchld_event",
+		.kinds = {WIRE_SERVICE_SIGCHLD},
+		.lost = "stops because a process ended",
+	},
+	{
+		.name = "service_notify_cgroup_empty_event",
+		.program = "service_notify_cgroup_empty_event",
+		.kinds = {WIRE_SERVICE_CGROUP_EMPTY},
+		.lost = "stops because the cgroup is empty",
+	},
+	{
+		.name = "service_notify_cgroup_oom_event",
+		.program = "service_notify_cgroup_oom_event",
+		.kinds = {WIRE_SERVICE_OOM},
+		.lost = "stops after an OOM kill",
+	},
+	{
+		.name = "service_dispatch_timer",
+		.program = "service_dispatch_timer",
+		.kinds = {WIRE_SERVICE_TIMER},
+		.lost = "stops by a timeout",
+	},
+	{
+		.name = "service_dispatch_watchdog",
+		.program = "service_dispatch_watchdog",
+		.kinds = {WIRE_SERVICE_WATCHDOG},
+		.lost = "stops by the watchdog",
+	},
+	{
+		.name = "service_force_watchdog",
+		.program = "service_force_watchdog",
+		.kinds = {WIRE_SERVICE_WATCHDOG},
+		.lost = "stops by WATCHDOG=trigger",
+		.seen_by = "service_enter_signal",
+	},
+	{
+		.name = "bus_unit_queue_job_one",
+		.also = "bus_unit_queue_job",
+		.program = "bus_unit_queue_job",
+		.kinds = {WIRE_BUS_QUEUE_JOB},
+		.lost = "whether a client asked for a stop",
+	},
+	{
+		.name = "service_load_pid_file",
+		.program = "service_load_pid_file",
+		.return_program = "service_load_pid_file_return",
+		.kinds = {WIRE_SERVICE_PIDFILE_LOAD, WIRE_SERVICE_PIDFILE_RESULT},
+		.lost = "PID file loads",
+	},
+	{
+		.name = "manager_notify_cgroup_empty",
+		.program = "manager_notify_cgroup_empty",
+		.kinds = {WIRE_MANAGER_CGROUP_EMPTY},
+		.lost = "cgroup v1's news of empty cgroups",
+		.only = CGROUP_V1,
+	},
+	{
+		.name = "on_cgroup_inotify_event",
+		.program = "on_cgroup_inotify_event",
+		.kinds = {WIRE_MANAGER_CGROUP_EVENT},
+		.lost = "cgroup v2's news of empty cgroups",
+		.only = CGROUP_V2,
+	},
 };
 _Static_assert(ARRAY_LEN(functions) <= UPROBES_MAX, "UPROBES_MAX is too small");
 
@@ -182,6 +188,13 @@ static int find_function(const struct symbols *symbols, const struct function *f
 	return 0;
 }
 
+static bool is_inlined(const struct object *o, const struct function *f)
+{
+	struct sym sym;
+
+	return symbols_find(o->symbols, f->name, &sym) < 0 && sym.status == SYM_INLINED;
+}
+
 static int attach_one(struct object *o, struct bpf_program *prog, uint64_t offset, bool is_return)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = is_return);
@@ -216,6 +229,39 @@ static int attach_function(struct object *o, const struct probes *p, const struc
 	return r;
 }
 
+static bool is_denied(int r)
+{
+	return r == -EPERM || r == -EACCES;
+}
+
+/* Not attached: is anything missed for that, and what? */
+static void explain(struct probe_state *s, const struct probes *p, const struct function *f,
+		    bool inlined, const char *why)
+{
+	enum cgroup_mode mode = p->hierarchy_id ? CGROUP_V1 : CGROUP_V2;
+
+	s->how = NULL;
+	s->harmless = true;
+	if (f->only && f->only != mode)
+		snprintf(s->reason, sizeof(s->reason), "%s; only cgroup %s calls it, this is %s",
+			 why, f->only == CGROUP_V1 ? "v1" : "v2", mode == CGROUP_V1 ? "v1" : "v2");
+	else if (f->seen_by && inlined)
+		snprintf(s->reason, sizeof(s->reason), "%s; %s sees its stops", why, f->seen_by);
+	else
+		s->harmless = false;
+	if (!s->harmless)
+		snprintf(s->reason, sizeof(s->reason), "%s; not seen: %s", why, f->lost);
+}
+
+static int fail_essential(const struct object *o, const struct function *f, int r, const char *why,
+			  struct capture_error *err)
+{
+	if (is_denied(r))
+		return privileges_fail(err, FORBIDDEN, "not allowed to attach to %s", o->file.name);
+	return capture_fail(err, -ENOENT, "`svctrace resolve` on that file shows what was tried.",
+			    "essential probe %s in %s: %s", f->name, o->file.name, why);
+}
+
 static int attach_all(struct object *o, const struct probes *p, struct capture_error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
@@ -227,13 +273,9 @@ static int attach_all(struct object *o, const struct probes *p, struct capture_e
 		s->error = attach_function(o, p, f, why, sizeof(why));
 		if (s->error == 0)
 			continue;
-		s->how = NULL;
-		snprintf(s->reason, sizeof(s->reason), "%s; not seen: %s", why, f->lost);
+		explain(s, p, f, is_inlined(o, f), why);
 		if (f->essential)
-			return capture_fail(err, -ENOENT,
-					    "`svctrace resolve` on that file shows what was tried.",
-					    "essential probe %s in %s: %s", f->name, o->file.name,
-					    why);
+			return fail_essential(o, f, s->error, why, err);
 	}
 	return 0;
 }
@@ -277,6 +319,7 @@ void object_freep(struct object **op)
 
 	if (!o)
 		return;
+	/* the kernel waits for a grace period per uprobe, about 0.1 s, and does not let two wait at once */
 	for (unsigned int i = 0; i < o->n_links; i++)
 		bpf_link__destroy(o->links[i]);
 	symbols_freep(&o->symbols);

@@ -211,7 +211,12 @@ static void start_probe(struct probes *p, unsigned int i)
 		give_up(p, i, "the kernel has no kprobes");
 	if (spec->needs && access(spec->needs, F_OK) < 0) {
 		p->state[i] = (struct probe_state){
-			.name = spec->name, .kinds = spec->kinds, .error = -ENOENT};
+			.name = spec->name,
+			.kinds = spec->kinds,
+			.error = -ENOENT,
+			.harmless = true,
+			.reason = "this kernel loads no modules",
+		};
 		return;
 	}
 	snprintf(path, sizeof(path), "/sys/module/%s", spec->module ? spec->module : "");
@@ -219,6 +224,8 @@ static void start_probe(struct probes *p, unsigned int i)
 		return;
 	snprintf(why, sizeof(why), "%s is not loaded; attached when it comes", spec->module);
 	give_up(p, i, why);
+	p->state[i].harmless = true; /* nothing calls it meanwhile */
+	snprintf(p->state[i].reason, sizeof(p->state[i].reason), "%s", why);
 }
 
 static bool way_has(const struct way *w, const char *program)
@@ -424,11 +431,24 @@ static int load_and_attach(struct probes *p, uint32_t wanted)
 	return 0;
 }
 
+static int check_types(const struct probes *p, struct capture_error *err)
+{
+	if (p->btf || access("/sys/kernel/btf/vmlinux", R_OK) == 0)
+		return 0;
+	return capture_fail(
+		err, -ENOENT,
+		"Boot a kernel with CONFIG_DEBUG_INFO_BTF=y: the ones that distributions "
+		"ship have it.",
+		"the kernel does not tell its types: no /sys/kernel/btf/vmlinux");
+}
+
 int probes_load(struct probes *p, struct capture_error *err)
 {
 	uint32_t wanted = 0;
-	int r;
+	int r = check_types(p, err);
 
+	if (r < 0)
+		return r;
 	p->n = ARRAY_LEN(specs);
 	for (unsigned int i = 0; i < p->n; i++) {
 		start_probe(p, i);
@@ -437,12 +457,12 @@ int probes_load(struct probes *p, struct capture_error *err)
 	}
 	r = load_and_attach(p, wanted);
 	if (is_denied(r))
-		return capture_fail(err, -EPERM,
-				    "Run it as root (sudo svctrace), or with CAP_BPF, CAP_PERFMON "
-				    "and CAP_SYS_PTRACE.",
-				    "the kernel does not let this user load BPF programs");
+		return privileges_fail(err, FORBIDDEN,
+				       "the kernel does not let svctrace load BPF programs");
 	if (r < 0)
-		return capture_fail(err, r, "Run it again with -v for the whole log.",
+		return capture_fail(err, r,
+				    "svctrace doctor tells what this machine lacks; -v shows why "
+				    "a program failed.",
 				    "BPF programs cannot be loaded: %s", strerror(-r));
 	return 0;
 }

@@ -156,7 +156,7 @@ static void control(uint32_t w, uint64_t vaddr, struct arch_state *st, struct in
 	} else if ((w & 0x7e000000) == 0x36000000) { /* tbz, tbnz */
 		ret->kind = INSN_BRANCH;
 		ret->target = branch_target(vaddr, w >> 5 & 0x3fff, 14);
-	} else if ((w & 0xffdffc1f) == 0xd61f0000 || (w & 0xffe0001f) == 0xd4200000) {
+	} else if ((w & 0xffbffc1f) == 0xd61f0000 || (w & 0xffe0001f) == 0xd4200000) {
 		ret->kind = INSN_END; /* br, ret, brk */
 	}
 	if (ret->kind == INSN_CALL || (w & 0xfffffc1f) == 0xd63f0000) /* bl, blr */

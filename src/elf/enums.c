@@ -96,10 +96,14 @@ static bool starts_like(const struct search *s, const struct spec *spec, uint64_
 
 static void find_tables(struct search *s)
 {
-	for (size_t i = 0; i < s->pointers->n; i++)
-		for (size_t k = 0; k < ARRAY_LEN(specs); k++)
-			if (starts_like(s, &specs[k], s->pointers->items[i].where))
-				note_table(s, k, s->pointers->items[i].where);
+	for (size_t i = 0; i < s->pointers->n; i++) {
+		uint64_t at = s->pointers->items[i].where;
+		const char *first = value_at(s, at);
+
+		for (size_t k = 0; first && k < ARRAY_LEN(specs); k++)
+			if (!strcmp(first, specs[k].first[0]) && starts_like(s, &specs[k], at))
+				note_table(s, k, at);
+	}
 }
 
 /* Another table may follow without a gap; it starts where code takes an address. */

@@ -117,7 +117,8 @@ static void make_disjoint(struct ranges *r)
 {
 	size_t n = 0;
 
-	qsort(r->items, r->n, sizeof(*r->items), compare);
+	if (r->n > 0)
+		qsort(r->items, r->n, sizeof(*r->items), compare);
 	for (size_t i = 0; i < r->n; i++) {
 		if (n > 0 && r->items[i].start < r->items[n - 1].end)
 			continue;

@@ -150,7 +150,8 @@ int image_open_fd(struct image *im, int fd, enum image_kind kind, struct sym_err
 		return sym_error_set(err, -EINVAL, "not a regular file");
 	if (st.st_size == 0)
 		return sym_error_set(err, -ENOEXEC, "empty file");
-	map = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	/* shared: into private mappings of a traced file the kernel writes uprobes' breakpoints */
+	map = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return sym_error_set(err, -errno, "cannot map: %s", strerror(errno));
 	r = open_bytes(im, map, st.st_size, kind, err);

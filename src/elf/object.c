@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -15,11 +16,22 @@
 struct mapping {
 	uint64_t start, end, offset, dev, inode;
 	char *path; /* without DELETED; owned */
+	bool deleted;
 };
 
 static void mapping_done(struct mapping *m)
 {
 	free(take_ptr(m->path));
+}
+
+static bool cut_deleted(char *path)
+{
+	size_t n = strlen(path);
+
+	if (n <= strlen(DELETED) || strcmp(path + n - strlen(DELETED), DELETED))
+		return false;
+	path[n - strlen(DELETED)] = 0;
+	return true;
 }
 
 /* 1: an executable file mapping, 0: another line, negative: no memory. */
@@ -28,7 +40,6 @@ static int parse_mapping(const char *line, struct mapping *ret)
 	unsigned major, minor;
 	char mode[8];
 	int path = 0;
-	size_t n;
 
 	*ret = (struct mapping){0};
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64 " %n",
@@ -41,9 +52,7 @@ static int parse_mapping(const char *line, struct mapping *ret)
 	if (!ret->path)
 		return -ENOMEM;
 	ret->path[strcspn(ret->path, "\n")] = 0;
-	n = strlen(ret->path);
-	if (n > strlen(DELETED) && !strcmp(ret->path + n - strlen(DELETED), DELETED))
-		ret->path[n - strlen(DELETED)] = 0;
+	ret->deleted = cut_deleted(ret->path);
 	return 1;
 }
 
@@ -66,12 +75,12 @@ static void mappings_done(struct mappings *m)
 	mapping_done(&m->exe);
 }
 
-/* Takes the mapping if it is the first of its kind. */
-static void sort_in(struct mappings *ret, struct mapping *m, const struct stat *exe)
+/* Takes the mapping if it is the first of its kind. exe: what /proc/PID/exe says. */
+static void sort_in(struct mappings *ret, struct mapping *m, const char *exe)
 {
 	struct mapping *slot = is_library(m->path, "libsystemd-core-")	   ? &ret->core
 			       : is_library(m->path, "libsystemd-shared-") ? &ret->shared
-			       : m->inode == exe->st_ino		   ? &ret->exe
+			       : !strcmp(m->path, exe)			   ? &ret->exe
 									   : NULL;
 
 	if (slot && !slot->path) {
@@ -85,8 +94,7 @@ static int read_mappings(pid_t pid, struct mappings *ret)
 {
 	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
-	char path[64];
-	struct stat exe = {0};
+	char path[64], exe[PATH_MAX] = "";
 	size_t size = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
@@ -94,7 +102,8 @@ static int read_mappings(pid_t pid, struct mappings *ret)
 	if (!f)
 		return errno == ENOENT ? -ESRCH : -errno;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	(void)stat(path, &exe);
+	if (readlink(path, exe, sizeof(exe) - 1) > 0)
+		(void)cut_deleted(exe);
 	while (getline(&line, &size, f) > 0) {
 		struct mapping m;
 		int r = parse_mapping(line, &m);
@@ -102,35 +111,34 @@ static int read_mappings(pid_t pid, struct mappings *ret)
 		if (r < 0)
 			return r;
 		if (r > 0)
-			sort_in(ret, &m, &exe);
+			sort_in(ret, &m, exe);
 	}
 	return ferror(f) ? -EIO : 0;
 }
 
 /*
  * A path to the mapped file itself. Through the process's root, it holds for as long as the file
- * does; once the file was replaced, only the mapping leads to it. The device is not compared:
- * btrfs and overlayfs show different ones in maps and by stat().
+ * does; once the file was replaced, only the mapping leads to it. An upgrade replaces by rename, so
+ * that the old file counts as deleted. Another inode alone does not tell (overlayfs shows its own
+ * by stat(), but the lower file's in maps): then the mapping is better, and the path will do.
  */
 static char *open_path_of(pid_t pid, const struct mapping *m, bool *ret_replaced)
 {
+	_cleanup_free_ char *path = NULL, *mapped = NULL;
 	struct stat st;
-	char *path;
+	bool exists;
 
-	*ret_replaced = false;
-	if (asprintf(&path, "/proc/%d/root%s", (int)pid, m->path) < 0)
+	*ret_replaced = m->deleted;
+	if (asprintf(&path, "/proc/%d/root%s", (int)pid, m->path) < 0 ||
+	    asprintf(&mapped, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, m->start,
+		     m->end) < 0)
 		return NULL;
-	if (stat(path, &st) == 0 && st.st_ino == m->inode)
-		return path;
-	free(path);
-	*ret_replaced = true;
-	if (asprintf(&path, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, m->start, m->end) <
-	    0)
-		return NULL;
-	if (access(path, R_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
+	exists = !m->deleted && stat(path, &st) == 0;
+	if (exists && st.st_ino == m->inode)
+		return take_ptr(path);
+	if (faccessat(AT_FDCWD, mapped, R_OK, AT_EACCESS) == 0)
+		return take_ptr(mapped);
+	return exists ? take_ptr(path) : NULL;
 }
 
 /* Where the file's address 0 is in the process; 0 when that cannot be read. */

@@ -579,14 +579,6 @@ static void on_probe(struct engine *g, const struct ev *e)
 		g->requests_are_seen |= e->probe.error == 0;
 }
 
-static void on_idle(struct engine *g)
-{
-	struct manager *m;
-
-	TAILQ_FOREACH(m, &g->units.managers, entry)
-	trigger_clear(&m->trigger);
-}
-
 static int dispatch(struct engine *g, const struct ev *e)
 {
 	switch (e->kind) {
@@ -616,9 +608,6 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return 0;
 	case WIRE_PROBE:
 		on_probe(g, e);
-		return 0;
-	case WIRE_IDLE:
-		on_idle(g);
 		return 0;
 	default:
 		return 0;
@@ -693,7 +682,13 @@ int engine_flush(struct engine *g)
 
 void engine_stats(const struct engine *g, struct engine_stats *ret)
 {
+	const struct stop *s;
+
 	*ret = g->stats;
+	TAILQ_FOREACH(s, &g->stops, entry)
+	{
+		ret->stops++;
+	}
 	for (size_t i = 0; i < PROCESS_LIST_MAX; i++)
 		ret->processes += g->processes.n[i];
 	ret->units = g->units.n_units;

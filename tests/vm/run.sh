@@ -16,7 +16,12 @@ export LC_ALL=C
 HERE=$(cd "$(dirname "$0")" && pwd)
 BED_TESTS="boots tears_down tears_down_on_failure tears_down_on_signal two_at_once host_pids scenarios"
 GUEST_TESTS="boots boots_cold returns_files ends_on_panic two_at_once scenarios cgroup_v1"
+SUITE_TOOL=$HERE/../../tools/suite
+json_dir=${JSON_DIR:-$HERE/../../build/test-logs/json}
 CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1'
+
+# shellcheck source=tests/vm/svctrace-tests.sh
+. "$HERE/svctrace-tests.sh"
 
 usage() {
 	cat <<'USAGE'
@@ -275,10 +280,11 @@ run_suite() { # KIND TEST…
 main() {
 	local o kinds
 	only='*' count=0 failures=0 guest_scenarios="stop_systemctl kill9_main cgempty_notchild oom"
+	guest_trace_scenarios="stop_systemctl restart_systemctl kill9_main exit3 cgempty_nopidfile cgempty_notchild oom"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
 	while getopts hn:f o; do
 		case $o in
-		n) only=$OPTARG ;; f) guest_scenarios='' ;;
+		n) only=$OPTARG ;; f) guest_scenarios='' guest_trace_scenarios='' ;;
 		h) usage; exit 0 ;;
 		*) usage >&2; exit 2 ;;
 		esac
@@ -294,6 +300,7 @@ main() {
 	esac
 	top=$(mktemp -d "${TMPDIR:-/tmp}/svctrace-vm.XXXXXX")
 	trap 'rm -rf "$top"' EXIT
+	exec 3>&1 # what a test wants to be read even when it passes
 	for suite; do
 		# shellcheck disable=SC2086
 		case $kinds in *bed*) run_suite bed $BED_TESTS ;; esac

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/parse.h"
 
 struct unit {
 	const char *name;

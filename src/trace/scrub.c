@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Makes a recording fit to be shared. A record is built anew: its fixed part, then each of its
+ * strings, changed as its kind of string demands. Bytes that no known field points to do not get
+ * over, and neither do kinds that are not in the table.
+ *
+ * Kept: unit names, cgroups, states, signals, numbers (PIDs, uids, times), the names of programs;
+ * replaced: arguments, the host's name and boot id, the home directories' names. Replaced words
+ * become "x" and a keyed hash, so that the same word stays the same word.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "svctrace/cleanup.h"
+#include "svctrace/trace.h"
+#include "trace/block.h"
+#include "trace/siphash.h"
+
+#define STRINGS_MAX 5
+#define WORD_MAX    10 /* "x" and eight digits, and NUL */
+
+enum string {
+	NO_STRING,
+	PLAIN,	   /* a name that systemd or the kernel made */
+	PATH,	   /* may lead through somebody's home */
+	ARGUMENTS, /* NUL-separated; the first is a path */
+	FACTS,	   /* KEY=VALUE, NUL-separated: the host's */
+};
+
+struct shape {
+	size_t fixed;
+	struct {
+		enum string what;
+		size_t at;
+	} string[STRINGS_MAX];
+};
+
+#define AT(type, field) offsetof(struct wire_##type, field)
+#define SERVICE                                                                                    \
+	{                                                                                          \
+		sizeof(struct wire_service),                                                       \
+		{                                                                                  \
+			{PLAIN, AT(service, id)},                                                  \
+			{                                                                          \
+				PATH, AT(service, path)                                            \
+			}                                                                          \
+		}                                                                                  \
+	}
+#define CGROUP_PATH                                                                                \
+	{                                                                                          \
+		sizeof(struct wire_path),                                                          \
+		{                                                                                  \
+			{                                                                          \
+				PLAIN, AT(path, path)                                              \
+			}                                                                          \
+		}                                                                                  \
+	}
+#define NUMBERS(type)                                                                              \
+	{                                                                                          \
+		sizeof(struct wire_##type),                                                        \
+		{                                                                                  \
+		}                                                                                  \
+	}
+
+/* clang-format off */
+static const struct shape shapes[] = {
+	[WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY] = SERVICE,
+	[WIRE_MANAGER_CGROUP_EMPTY] = CGROUP_PATH,
+	[WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB] = SERVICE,
+	[WIRE_MANAGER_CGROUP_EVENT] = CGROUP_PATH,
+	[WIRE_FORK] = NUMBERS(fork),
+	[WIRE_EXEC] = {sizeof(struct wire_exec),
+		       {{PATH, AT(exec, exe)}, {ARGUMENTS, AT(exec, cmdline)}}},
+	[WIRE_EXIT] = NUMBERS(exit),
+	[WIRE_SIGNAL] = {sizeof(struct wire_signal), {{ARGUMENTS, AT(signal, cmdline)}}},
+	[WIRE_OOM_VICTIM] = NUMBERS(exit),
+	[WIRE_CGROUP_MKDIR ... WIRE_CGROUP_RMDIR] = CGROUP_PATH,
+	[WIRE_CGROUP_ATTACH] = {sizeof(struct wire_attach), {{PLAIN, AT(attach, path)}}},
+	[WIRE_CGROUP_POPULATED] = CGROUP_PATH,
+	[WIRE_PIDNS_ZAP_ENTER ... WIRE_PIDNS_ZAP_EXIT] = NUMBERS(pidns),
+	[WIRE_FUSE_FLUSH_ENTER ... WIRE_FUSE_FLUSH_EXIT] = NUMBERS(fuse),
+	[WIRE_MODULE_LOAD] = CGROUP_PATH,
+	[WIRE_START] = {sizeof(struct wire_text), {{FACTS, AT(text, text)}}},
+	[WIRE_CLOCK] = NUMBERS(clock),
+	[WIRE_MANAGER] = {sizeof(struct wire_manager), {{PATH, AT(manager, object)},
+		{PLAIN, AT(manager, build_id)}, {PLAIN, AT(manager, version)}}},
+	[WIRE_ENUM] = {sizeof(struct wire_enum), {{PLAIN, AT(enum, name)}, {PLAIN, AT(enum, values)}}},
+	[WIRE_SYMBOL] = {sizeof(struct wire_symbol),
+			 {{PLAIN, AT(symbol, name)}, {PLAIN, AT(symbol, origin)}}},
+	[WIRE_PROBE] = {sizeof(struct wire_probe), {{PLAIN, AT(probe, name)},
+		{PLAIN, AT(probe, how)}, {PLAIN, AT(probe, reason)}}},
+	[WIRE_PROC] = {sizeof(struct wire_proc), {{PATH, AT(proc, exe)}, {ARGUMENTS, AT(proc, cmdline)},
+		{PLAIN, AT(proc, cgroup)}, {PLAIN, AT(proc, tty)}}},
+	[WIRE_LOST] = {sizeof(struct wire_lost), {{PLAIN, AT(lost, probe)}}},
+	[WIRE_IDLE ... WIRE_END] = NUMBERS(hdr),
+	[WIRE_CGROUP] = CGROUP_PATH,
+};
+/* clang-format on */
+
+struct trace_scrubber {
+	unsigned char key[16];
+	char **replace; /* OLD, NEW, OLD, NEW …, NULL */
+	wire_sink sink;
+	void *ctx;
+	unsigned char out[WIRE_RECORD_MAX];
+	size_t n;    /* of out */
+	char *a, *b; /* a string on its way */
+	size_t a_len, b_len;
+};
+
+bool trace_scrubber_knows(unsigned int kind)
+{
+	return kind < ARRAY_LEN(shapes) && shapes[kind].fixed > 0;
+}
+
+static int copy_replacements(struct trace_scrubber *s, const char *const *replace)
+{
+	size_t n = 0;
+
+	while (replace && replace[n])
+		n++;
+	s->replace = calloc(2 * n + 1, sizeof(char *));
+	for (size_t i = 0; s->replace && i < n; i++) {
+		const char *is = strchr(replace[i], '=');
+
+		if (!is || is == replace[i])
+			return -EINVAL;
+		s->replace[2 * i] = strndup(replace[i], (size_t)(is - replace[i]));
+		s->replace[2 * i + 1] = strdup(is + 1);
+		if (!s->replace[2 * i] || !s->replace[2 * i + 1])
+			return -ENOMEM;
+	}
+	return s->replace ? 0 : -ENOMEM;
+}
+
+int trace_scrubber_new(const unsigned char key[static 16], const char *const *replace,
+		       wire_sink sink, void *ctx, struct trace_scrubber **ret)
+{
+	_cleanup_(trace_scrubber_freep) struct trace_scrubber *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	memcpy(s->key, key, sizeof(s->key));
+	s->sink = sink;
+	s->ctx = ctx;
+	/* a string that grows beyond a record is cut anyway */
+	s->a = malloc(WIRE_RECORD_MAX);
+	s->b = malloc(WIRE_RECORD_MAX);
+	r = s->a && s->b ? copy_replacements(s, replace) : -ENOMEM;
+	if (r == 0)
+		*ret = take_ptr(s);
+	return r;
+}
+
+void trace_scrubber_freep(struct trace_scrubber **sp)
+{
+	struct trace_scrubber *s = *sp;
+
+	if (!s)
+		return;
+	for (size_t i = 0; s->replace && s->replace[i]; i++)
+		free(s->replace[i]);
+	free(s->replace);
+	free(s->a);
+	free(s->b);
+	free(s);
+	*sp = NULL;
+}
+
+static void put(struct trace_scrubber *s, const void *p, size_t n)
+{
+	if (n > WIRE_RECORD_MAX - s->b_len)
+		n = WIRE_RECORD_MAX - s->b_len;
+	if (n > 0)
+		memcpy(s->b + s->b_len, p, n);
+	s->b_len += n;
+}
+
+static void put_pseudonym(struct trace_scrubber *s, const char *p, size_t n)
+{
+	char word[WORD_MAX];
+
+	if (n == 0)
+		return;
+	snprintf(word, sizeof(word), "x%08x", (unsigned int)siphash(s->key, p, n));
+	put(s, word, WORD_MAX - 1);
+}
+
+/* "/home/alice/bin/x": the part behind /home. */
+static void put_path(struct trace_scrubber *s, const char *p, size_t n)
+{
+	static const char home[] = "/home/";
+	const char *at = memmem(p, n, home, sizeof(home) - 1), *end;
+
+	if (!at) {
+		put(s, p, n);
+		return;
+	}
+	at += sizeof(home) - 1;
+	put(s, p, (size_t)(at - p));
+	end = memchr(at, '/', (size_t)(p + n - at));
+	if (!end)
+		end = p + n;
+	put_pseudonym(s, at, (size_t)(end - at));
+	put(s, end, (size_t)(p + n - end));
+}
+
+/*
+ * What tells nobody anything: a unit, which is kept elsewhere too; a signal; what systemctl and
+ * kill are told to do.
+ */
+static bool is_harmless(const char *p, size_t n)
+{
+	static const char *const words[] = {
+		"stop",	   "start",	 "restart", "try-restart", "reload", "kill",
+		"isolate", "--no-block", "-s",	    "-c",	   "sh",     "--user",
+	};
+	static const char *const types[] = {".service", ".target", ".scope", ".socket"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strlen(words[i]) == n && memcmp(p, words[i], n) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		size_t len = strlen(types[i]);
+
+		if (n > len && memcmp(p + n - len, types[i], len) == 0)
+			return unit_name_is_valid((struct str){p, n});
+	}
+	if (n < 2 || n > 8 || *p != '-')
+		return false;
+	return strspn(p + 1, "0123456789") >= n - 1 ||
+	       strspn(p + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= n - 1;
+}
+
+/* A process may have set its title: "sshd: alice [priv]". */
+static size_t length_of_word(const char *p, size_t n)
+{
+	const char *blank = memchr(p, ' ', n);
+
+	return blank ? (size_t)(blank - p) : n;
+}
+
+static void put_arguments(struct trace_scrubber *s, const char *p, size_t n)
+{
+	for (size_t i = 0, first = 1; i < n; first = 0) {
+		size_t len = strnlen(p + i, n - i);
+
+		if (first)
+			put_path(s, p + i, length_of_word(p + i, len));
+		else if (is_harmless(p + i, len))
+			put(s, p + i, len);
+		else
+			put_pseudonym(s, p + i, len);
+		if (i + len < n)
+			put(s, "", 1);
+		i += len + 1;
+	}
+}
+
+static void put_facts(struct trace_scrubber *s, const char *p, size_t n)
+{
+	static const char *const private[] = {"HOST=", "BOOT_ID="};
+
+	for (size_t i = 0; i < n;) {
+		size_t len = strnlen(p + i, n - i), keep = len;
+
+		for (size_t k = 0; k < ARRAY_LEN(private); k++)
+			if (len > strlen(private[k]) &&
+			    memcmp(p + i, private[k], strlen(private[k])) == 0)
+				keep = strlen(private[k]);
+		put(s, p + i, keep);
+		put_pseudonym(s, p + i + keep, len - keep);
+		if (i + len < n)
+			put(s, "", 1);
+		i += len + 1;
+	}
+}
+
+static void swap(struct trace_scrubber *s)
+{
+	char *p = s->a;
+
+	s->a = s->b;
+	s->a_len = s->b_len;
+	s->b = p;
+	s->b_len = 0;
+}
+
+/* What the user named goes everywhere, from a to b and back. */
+static void replace_words(struct trace_scrubber *s)
+{
+	for (char **w = s->replace; *w; w += 2) {
+		const char *p = s->a, *end = s->a + s->a_len, *at;
+
+		while ((at = memmem(p, (size_t)(end - p), w[0], strlen(w[0])))) {
+			put(s, p, (size_t)(at - p));
+			put(s, w[1], strlen(w[1]));
+			p = at + strlen(w[0]);
+		}
+		put(s, p, (size_t)(end - p));
+		swap(s);
+	}
+}
+
+/* Leaves the new string in a. */
+static void change(struct trace_scrubber *s, enum string what, const char *p, size_t n)
+{
+	s->b_len = 0;
+	if (what == PATH)
+		put_path(s, p, n);
+	else if (what == ARGUMENTS)
+		put_arguments(s, p, n);
+	else if (what == FACTS)
+		put_facts(s, p, n);
+	else
+		put(s, p, n);
+	swap(s);
+	replace_words(s);
+}
+
+static int put_string(struct trace_scrubber *s, enum string what, size_t at,
+		      const unsigned char *record, size_t size)
+{
+	struct wire_hdr *h = (struct wire_hdr *)s->out;
+	struct wire_str w;
+
+	memcpy(&w, record + at, sizeof(w));
+	if ((size_t)w.off + w.len > size)
+		return -EBADMSG;
+	change(s, what, (const char *)record + w.off, w.len);
+	if (s->a_len > sizeof(s->out) - s->n) {
+		s->a_len = sizeof(s->out) - s->n;
+		h->flags |= WIRE_F_TRUNCATED;
+	}
+	/* one that is empty points nowhere */
+	w = (struct wire_str){.off = s->a_len ? s->n : 0, .len = s->a_len};
+	memcpy(s->out + at, &w, sizeof(w));
+	if (s->a_len > 0)
+		memcpy(s->out + s->n, s->a, s->a_len);
+	s->n += s->a_len;
+	return 0;
+}
+
+int trace_scrubber_record(void *scrubber, const void *record, size_t size)
+{
+	struct trace_scrubber *s = scrubber;
+	const struct shape *shape;
+	struct wire_hdr h;
+	int r = 0;
+
+	size = record_size(record, size);
+	if (size == 0)
+		return 0;
+	memcpy(&h, record, sizeof(h));
+	if (!trace_scrubber_knows(h.kind))
+		return 0;
+	shape = &shapes[h.kind];
+	if (size < shape->fixed)
+		return 0;
+	memcpy(s->out, record, shape->fixed);
+	s->n = shape->fixed;
+	for (size_t i = 0; i < STRINGS_MAX && shape->string[i].what && r == 0; i++)
+		r = put_string(s, shape->string[i].what, shape->string[i].at, record, size);
+	if (r < 0)
+		return 0; /* it lies about its strings: not even a decoder takes it */
+	((struct wire_hdr *)s->out)->size = s->n;
+	return s->sink(s->ctx, s->out, s->n);
+}

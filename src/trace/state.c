@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "svctrace/cleanup.h"
+#include "trace/state.h"
+
+/* A record that is still true. A newer one with the same key takes its place. */
+struct fact {
+	uint32_t what;	/* kind, or what kinds have in common */
+	uint64_t id;	/* pid, cgroup id */
+	uint64_t extra; /* tells several of one id apart: the hash of a name */
+	bool visitor;
+	TAILQ_ENTRY(fact) entry;
+	size_t size;
+	unsigned char record[];
+};
+
+static int fact_compare(const void *a, const void *b)
+{
+	const struct fact *x = a, *y = b;
+
+	if (x->what != y->what)
+		return x->what < y->what ? -1 : 1;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->extra < y->extra ? -1 : x->extra > y->extra;
+}
+
+void state_init(struct state *s)
+{
+	*s = (struct state){};
+	TAILQ_INIT(&s->facts);
+	TAILQ_INIT(&s->visitors);
+}
+
+static void remove_fact(struct state *s, struct fact *f)
+{
+	tdelete(f, &s->by_key, fact_compare);
+	TAILQ_REMOVE(f->visitor ? &s->visitors : &s->facts, f, entry);
+	s->n_visitors -= f->visitor;
+	free(f);
+}
+
+void state_done(struct state *s)
+{
+	struct fact *f;
+
+	while ((f = TAILQ_FIRST(&s->facts)) || (f = TAILQ_FIRST(&s->visitors)))
+		remove_fact(s, f);
+}
+
+static void forget(struct state *s, uint32_t what, uint64_t id, uint64_t extra)
+{
+	struct fact key = {.what = what, .id = id, .extra = extra};
+	struct fact **found = tfind(&key, &s->by_key, fact_compare);
+
+	if (found)
+		remove_fact(s, *found);
+}
+
+static int keep(struct state *s, const struct fact *key, const void *record, size_t size)
+{
+	struct fact *f = malloc(sizeof(*f) + size);
+
+	if (!f)
+		return -ENOMEM;
+	forget(s, key->what, key->id, key->extra);
+	*f = *key;
+	f->size = size;
+	memcpy(f->record, record, size);
+	if (!tsearch(f, &s->by_key, fact_compare)) {
+		free(f);
+		return -ENOMEM;
+	}
+	TAILQ_INSERT_TAIL(f->visitor ? &s->visitors : &s->facts, f, entry);
+	s->n_visitors += f->visitor;
+	if (s->n_visitors > STATE_VISITORS_MAX)
+		remove_fact(s, TAILQ_FIRST(&s->visitors));
+	return 0;
+}
+
+static uint64_t hash(const unsigned char *p, size_t n)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * 1099511628211ull;
+	return h;
+}
+
+/* A slice of the record, found at offset at of it; 0 if it is not within. */
+static uint64_t hash_slice(const unsigned char *record, size_t size, size_t at)
+{
+	struct wire_str w;
+
+	if (at + sizeof(w) > size)
+		return 0;
+	memcpy(&w, record + at, sizeof(w));
+	return (size_t)w.off + w.len <= size ? hash(record + w.off, w.len) : 0;
+}
+
+static uint64_t get64(const unsigned char *record, size_t size, size_t at)
+{
+	uint64_t v = 0;
+
+	if (at + sizeof(v) <= size)
+		memcpy(&v, record + at, sizeof(v));
+	return v;
+}
+
+static uint32_t get32(const unsigned char *record, size_t size, size_t at)
+{
+	uint32_t v = 0;
+
+	if (at + sizeof(v) <= size)
+		memcpy(&v, record + at, sizeof(v));
+	return v;
+}
+
+/* A process said nothing of its cgroup if it is none of a service's: its end is not told. */
+static bool is_visitor(const unsigned char *record, size_t size)
+{
+	static const char service[] = ".service";
+
+	return !memmem(record, size, service, sizeof(service) - 1);
+}
+
+static void forget_process(struct state *s, uint64_t tgid)
+{
+	forget(s, WIRE_FORK, tgid, 0);
+	forget(s, WIRE_PROC, tgid, 0);
+	forget(s, WIRE_EXEC, tgid, 0);
+	forget(s, WIRE_CGROUP_ATTACH, tgid, 0);
+}
+
+#define TASK_TGID(type, field) (offsetof(struct type, field) + offsetof(struct wire_task, tgid))
+
+static int feed_process(struct state *s, const struct wire_hdr *h, const void *record, size_t size)
+{
+	struct fact key = {.what = h->kind};
+
+	switch (h->kind) {
+	case WIRE_FORK:
+		key.id = get32(record, size, TASK_TGID(wire_fork, child));
+		forget_process(s, key.id); /* a new life of that number */
+		break;
+	case WIRE_EXEC:
+		key.id = get32(record, size, TASK_TGID(wire_exec, task));
+		forget(s, WIRE_PROC, key.id, 0);
+		break;
+	case WIRE_PROC:
+		key.id = get32(record, size, TASK_TGID(wire_proc, task));
+		key.visitor = is_visitor(record, size);
+		break;
+	case WIRE_CGROUP_ATTACH:
+		key.id = get32(record, size, TASK_TGID(wire_attach, task));
+		break;
+	default:
+		forget_process(s, get32(record, size, TASK_TGID(wire_exit, task)));
+		return 0;
+	}
+	return keep(s, &key, record, size);
+}
+
+int state_feed(struct state *s, const void *record, size_t size)
+{
+	struct fact key = {};
+	struct wire_hdr h;
+
+	if (size < sizeof(h))
+		return 0;
+	memcpy(&h, record, sizeof(h));
+	s->records++;
+	key.what = h.kind;
+	key.id = h.tgid;
+	switch (h.kind) {
+	case WIRE_START:
+	case WIRE_CLOCK:
+		key.id = 0;
+		return keep(s, &key, record, size);
+	case WIRE_MANAGER:
+		return keep(s, &key, record, size);
+	case WIRE_ENUM:
+		key.extra = hash_slice(record, size, offsetof(struct wire_enum, name));
+		return keep(s, &key, record, size);
+	case WIRE_SYMBOL:
+		key.extra = hash_slice(record, size, offsetof(struct wire_symbol, name));
+		return keep(s, &key, record, size);
+	case WIRE_PROBE:
+		key.extra = hash_slice(record, size, offsetof(struct wire_probe, name));
+		return keep(s, &key, record, size);
+	case WIRE_CGROUP:
+	case WIRE_CGROUP_MKDIR:
+		key.what = WIRE_CGROUP;
+		key.id = get64(record, size, offsetof(struct wire_path, id));
+		return keep(s, &key, record, size);
+	case WIRE_CGROUP_RMDIR:
+		forget(s, WIRE_CGROUP, get64(record, size, offsetof(struct wire_path, id)), 0);
+		return 0;
+	case WIRE_FORK:
+	case WIRE_EXEC:
+	case WIRE_PROC:
+	case WIRE_CGROUP_ATTACH:
+	case WIRE_EXIT:
+		return feed_process(s, &h, record, size);
+	default:
+		return 0;
+	}
+}
+
+static int replay_queue(const struct fact_queue *q, wire_sink sink, void *ctx)
+{
+	const struct fact *f;
+	int r = 0;
+
+	TAILQ_FOREACH(f, q, entry)
+	{
+		r = sink(ctx, f->record, f->size);
+		if (r != 0)
+			break;
+	}
+	return r;
+}
+
+int state_replay(const struct state *s, wire_sink sink, void *ctx)
+{
+	int r = replay_queue(&s->facts, sink, ctx);
+
+	return r ? r : replay_queue(&s->visitors, sink, ctx);
+}

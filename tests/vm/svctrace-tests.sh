@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154,SC2016
+#
+# The tests that run svctrace against a real systemd; sourced by run.sh, which says what
+# $suite, $work, $files and $svctrace are. In the bed svctrace runs outside of the container, in
+# the guest inside. What it printed as JSON is kept in $json_dir, for the schema's tests.
+
+BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly hundred_rounds
+	lost_is_told second_manager container_restarts"
+GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds"
+
+CGROUP_V1_SUITES="bullseye bookworm"
+
+keep_json() { # FILE NAME
+	mkdir -p "$json_dir"
+	cp "$1" "$json_dir/$suite-$2.json"
+}
+
+# Runs STEPS inside the bed while svctrace watches from outside: $work/trace.out and .err.
+bed_watch() { # STEPS SVCTRACE-ARGUMENTS…
+	local steps=$1
+	shift
+	ARGS="$*" STEPS=$steps WATCH=$HERE/watch OUT=$work/trace SVCTRACE=$(realpath "$svctrace") \
+		bed -t 300 -d "$files" -H '"$WATCH" "$OUT" "$BED_EXEC sh -c '"'"'cd /host; $STEPS'"'"'" \
+			"$SVCTRACE" --manager="$BED_PID" $ARGS >"$OUT.steps"' "$suite" true
+}
+
+# The same in the guest; further words for the guest's kernel in $append.
+guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
+	local steps=$1
+	shift
+	cp "$HERE/watch" "$files/"
+	printf '%s\n' "$steps" >"$files/steps"
+	guest -t 400 ${append:+-a "$append"} -d "$files" -o "$work" "$suite" \
+		"sh ./watch trace 'sh ./steps >trace.steps' ./svctrace $*"
+}
+
+check_verdicts() { # NAME
+	keep_json "$work/trace.out" "$1"
+	"$HERE/check-verdicts" "$work/trace.steps" "$work/trace.out"
+}
+
+# ---- the container ----
+
+bed_verdicts() {
+	bed_watch 'sh scenarios.sh' --json
+	check_verdicts bed
+}
+
+# The checker notices a wrong cause, a wrong PID and a wrong result.
+bed_verdicts_can_differ() {
+	local change
+	bed_watch 'sh scenarios.sh kill9_main exit3' --json
+	"$HERE/check-verdicts" "$work/trace.steps" "$work/trace.out"
+	for change in 's/"cause":"main-killed"/"cause":"main-exited"/' \
+		's/"process.pid":/"process.pid":1/g' 's/"result":"exit-code"/"result":"success"/'; do
+		sed -i.good "$change" "$work/trace.out"
+		expect_status 1 "$HERE/check-verdicts" "$work/trace.steps" "$work/trace.out"
+		mv "$work/trace.out.good" "$work/trace.out"
+	done
+}
+
+bed_text() {
+	bed_watch 'sh scenarios.sh kill9_main' --utc
+	grep -E '^[0-9:.]{12}  sc-kill9-main.service  FAILED  main process killed: SIGKILL$' "$work/trace.out"
+	grep -E '^  who    kill pid [0-9]+, uid 0 \(root\)' "$work/trace.out"
+	grep -E 'ops-console [0-9]+ .* kill [0-9]+   "/bin/kill -9 [0-9]+"$' "$work/trace.out"
+	grep -E '^  proof  [0-9]+ events .*no events lost$' "$work/trace.out"
+	! grep -q "$(printf '\033')" "$work/trace.out" || fail "colours in a file"
+}
+
+# A killer whose name and arguments hold control bytes, and bytes that are not UTF-8.
+HOSTILE='systemd-run -q --unit=sc-victim sleep 1000
+	cp /bin/sh "$(printf "/tmp/e\033[31mvil\377")"
+	"$(printf "/tmp/e\033[31mvil\377")" -c "kill -9 \$(systemctl show -P MainPID sc-victim); : \$1" x "$(printf "\033]0;title\007\302\233\n")"
+	sleep 0.3'
+
+bed_hostile_names() {
+	echo "$HOSTILE" >"$files/hostile"
+	bed_watch 'sh ./hostile' sc-victim
+	grep -F 'e\x1b[31mvil\xff' "$work/trace.out"
+	! grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$work/trace.out" || fail "control bytes reached the terminal"
+	bed_watch 'sh ./hostile' --json sc-victim
+	keep_json "$work/trace.out" hostile
+	python3 - "$work/trace.out" <<-'PY'
+		import json, sys
+		v, = [json.loads(l) for l in open(sys.argv[1], encoding="utf-8", errors="strict")]
+		assert v["cause"] == "main-killed", v["cause"]
+		assert v["actor"]["process.command"].startswith("e\x1b[31mvil"), v["actor"]
+	PY
+}
+
+# Units, causes and --count choose; the exit status tells whether --count was reached.
+bed_filters() {
+	bed_watch 'sh scenarios.sh kill9_main exit3' --json --cause=main-exited
+	expect causes main-exited "$(grep -o '"cause":"[^"]*"' "$work/trace.out" | cut -d'"' -f4 | sort -u)"
+	bed_watch 'sh scenarios.sh kill9_main exit3' --json 'sc-kill*'
+	expect units sc-kill9-main.service \
+		"$(grep -o '"systemd.unit.name":"[^"]*"' "$work/trace.out" | cut -d'"' -f4 | sort -u)"
+	bed_watch 'sh scenarios.sh exit3 kill9_main' --json -n1 --duration=60s
+	expect verdicts 1 "$(grep -c . "$work/trace.out")"
+	expect_status 3 bed_watch 'true' -n1
+	expect_status 3 bed_watch 'true' -n1 --duration=100ms
+	bed_watch 'true' --duration=100ms
+}
+
+probes_left() {
+	bpftool prog list | grep -cE ' name (service_|process_exit|cgroup_mkdir|signal_gen)' || :
+}
+
+bed_ends_cleanly() {
+	local before
+	before=$(probes_left)
+	for signal in INT TERM HUP; do
+		S=$(realpath "$svctrace") SIGNAL=$signal ERR=$work/err bed -H '
+			"$S" --manager="$BED_PID" 2>"$ERR" & p=$!
+			until grep -q "probes live" "$ERR"; do sleep 0.05; done
+			kill -"$SIGNAL" $p; wait $p' "$suite" 'systemctl is-system-running'
+	done
+	sleep 0.5
+	expect "BPF programs of svctrace" "$before" "$(probes_left)"
+}
+
+# Each round takes a second or two, since the kernel waits for a grace period for each uprobe that
+# goes; what it tests is this kernel, so one suite is enough.
+bed_hundred_rounds() {
+	local before
+	[ "$suite" = bookworm ] || { S=$(realpath "$svctrace"); few_rounds; return; }
+	before=$(probes_left)
+	S=$(realpath "$svctrace") bed -t 300 -H '
+		seq 100 | xargs -P 8 -I{} "$S" -q --manager="$BED_PID" --duration=1ms' \
+		"$suite" 'systemctl is-system-running; systemd-run -q --wait true'
+	sleep 0.5
+	expect "BPF programs of svctrace" "$before" "$(probes_left)"
+}
+
+few_rounds() {
+	S=$S bed -H 'for i in 1 2 3; do "$S" -q --manager="$BED_PID" --duration=1ms || exit; done' \
+		"$suite" 'systemctl is-system-running; systemd-run -q --wait true'
+}
+
+# A ring that is far too small, and nobody who reads it: what was lost is told, and marks verdicts.
+bed_lost_is_told() {
+	cat >"$files/storm" <<-'S'
+		systemd-run -q --unit=sc-storm sh -c 'i=0; while [ $i -lt 300 ]; do true & /bin/true; i=$((i+1)); done; sleep 1000'
+		sleep 1
+		kill -9 $(systemctl show -P MainPID sc-storm)
+		sleep 0.5
+	S
+	S=$(realpath "$svctrace") OUT=$work/trace bed -t 120 -d "$files" -H '
+		"$S" --json --events -v --ring=4K --manager="$BED_PID" >"$OUT.out" 2>"$OUT.err" & p=$!
+		until grep -q "probes live" "$OUT.err"; do sleep 0.05; done
+		kill -STOP $p
+		$BED_EXEC sh /host/storm
+		kill -CONT $p; sleep 0.2
+		$BED_EXEC systemd-run -q --unit=sc-after sh -c "exit 3"; sleep 2
+		$BED_EXEC systemd-run -q --unit=sc-later sh -c "exit 3"; sleep 0.5
+		kill -INT $p; wait $p' "$suite" true
+	python3 - "$work/trace.out" "$work/trace.err" <<-'PY'
+		import json, re, sys
+		events = [json.loads(l) for l in open(sys.argv[1])]
+		lost = [e for e in events if e["event.name"] == "svctrace.lost"]
+		told = sum(e["data"]["count"] for e in lost)
+		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|tracepoint|fentry|kprobe) ", l)]
+		counted = sum(int(r[3]) for r in rows)
+		print("lost", told, "in-stream,", counted, "counted")
+		assert counted > 0 and told == counted
+		verdicts = {e["systemd.unit.name"]: e for e in events if e["event.name"] == "svctrace.verdict"}
+		after, later = verdicts["sc-after.service"], verdicts["sc-later.service"]
+		assert after["lost"] > 0 and after["certainty"] == "inferred" and after["notes"], after
+		assert later["lost"] == 0 and later["certainty"] == "certain", later
+	PY
+}
+
+# A second systemd, of another build, that starts while svctrace runs, told apart by its PID.
+bed_second_manager() {
+	local other=trixie
+	[ "$suite" != trixie ] || other=bookworm
+	"$SUITE_TOOL" "$other" >/dev/null
+	S=$(realpath "$svctrace") B=$HERE/bed D=$files OTHER=$other OUT=$work/trace bed -d "$files" -H '
+		"$S" --json >"$OUT.out" 2>"$OUT.err" & p=$!
+		until grep -q "probes live" "$OUT.err"; do sleep 0.05; done
+		O=$OUT "$B" -d "$D" -H "echo \$BED_PID >\$O.other; $BED_ENTER sleep 1
+			\$BED_EXEC sh /host/scenarios.sh kill9_main >\$O.steps2" "$OTHER" true
+		$BED_EXEC sh /host/scenarios.sh kill9_main >"$OUT.steps"
+		echo "$BED_PID" >"$OUT.first"; sleep 0.3; kill -INT $p; wait $p' "$suite" true
+	keep_json "$work/trace.out" managers
+	grep -E "tracing process $(cat "$work/trace.other") too" "$work/trace.err"
+	for which in first other; do
+		grep "\"manager\":{\"process.pid\":$(cat "$work/trace.$which")," "$work/trace.out" >"$work/$which.json"
+	done
+	"$HERE/check-verdicts" "$work/trace.steps" "$work/first.json"
+	"$HERE/check-verdicts" "$work/trace.steps2" "$work/other.json"
+}
+
+# systemd executes itself anew and reloads while it is watched; verdicts stay right.
+bed_container_restarts() {
+	bed_watch 'systemctl daemon-reexec; sleep 0.3; sh scenarios.sh kill9_main reload_mid reexec_mid exit3' --json
+	check_verdicts reexec
+	grep -E 'executed itself anew, the same build' "$work/trace.err"
+}
+
+# ---- the guest ----
+
+guest_verdicts() {
+	guest_watch "sh scenarios.sh $guest_trace_scenarios" --json -v
+	check_verdicts guest
+	expect "probes that lost events" "" "$(awk '$2 ~ /probe|fentry|tracepoint/ && $4 > 0' "$work/trace.err")"
+}
+
+# How each of the six named functions was attached, and how many events it delivered.
+SIX='complete_signal|zap_pid_ns_processes|fuse_flush|service_enter_stop|service_load_pid_file|manager_notify_cgroup_empty'
+
+probe_table() { # NAME
+	mkdir -p "$json_dir"
+	grep -E "^[a-z_]+ +(uprobe|fentry|kprobe|tracepoint|none) " "$work/trace.err" >"$json_dir/../probes-$suite-$1.txt"
+	grep -E "^($SIX) " "$work/trace.err" | awk -v c="$1" '{printf "# %-28s %-8s %6d events  (cgroup %s)\n", $1, $2, $3, c}' >&3
+}
+
+expect_events() { # FUNCTION…
+	local fn
+	for fn; do
+		awk -v fn="$fn" '$1 == fn { n = $3 } END { exit !(n > 0) }' "$work/trace.err" ||
+			fail "$fn delivered no event: $(grep "^$fn " "$work/trace.err")"
+	done
+}
+
+PROVOKE='unshare -fp --mount-proc true; modprobe fuse; sleep 1; ./fuse-file /tmp/fuse-file
+	sh scenarios.sh stop_systemctl cgempty_notchild'
+
+guest_six_probes() {
+	gcc -static -O1 -o "$files/fuse-file" "$HERE/fuse-file.c"
+	guest_watch "$PROVOKE" --json -v
+	check_verdicts v2
+	probe_table v2
+	expect_events service_enter_stop service_load_pid_file complete_signal zap_pid_ns_processes fuse_flush \
+		service_set_state service_enter_signal service_enter_dead service_notify_cgroup_empty_event \
+		sched_process_fork sched_process_exec sched_process_exit cgroup_notify_populated cgroup_attach_task
+}
+
+# The hidden kill of S2 on cgroup v1, through the agent: manager_notify_cgroup_empty.
+guest_hidden_kill_v1() {
+	local append=$CGROUP_V1
+	case " $CGROUP_V1_SUITES " in *" $suite "*) ;; *) echo "the tests boot $suite with cgroup v2 only"; return 77 ;; esac
+	guest_watch 'sh scenarios.sh cgempty_notchild cgempty_nopidfile kill9_main stop_systemctl' --json -v
+	check_verdicts v1
+	probe_table v1
+	expect_events manager_notify_cgroup_empty
+	python3 - "$work/trace.out" <<-'PY'
+		import json, sys
+		v = {v["systemd.unit.name"]: v for v in map(json.loads, open(sys.argv[1]))}["sc-cgempty-notchild.service"]
+		assert v["via"][0] == "manager_notify_cgroup_empty", v["via"]
+		assert v["result"] == "success" and v["exit"]["signal"] == "SIGKILL", v
+	PY
+}
+
+# systemd --user: found when it starts, its units told apart.
+USER_MANAGER='systemd-run -q --unit=usermgr -p User=nobody -p Delegate=yes -p RuntimeDirectory=usermgr -p Type=notify \
+		-E XDG_RUNTIME_DIR=/run/usermgr -E HOME=/tmp -p NotifyAccess=all /lib/systemd/systemd --user
+	U="setpriv --reuid=nobody --clear-groups env XDG_RUNTIME_DIR=/run/usermgr HOME=/tmp"
+	mkdir -p /run/usermgr/systemd/user
+	printf "[Service]\nExecStart=sleep 1000\n" >/run/usermgr/systemd/user/sc-user.service
+	$U systemctl --user daemon-reload; $U systemctl --user start sc-user; sleep 1.5
+	kill -9 $($U systemctl --user show -P MainPID sc-user); sleep 1'
+
+guest_user_manager() {
+	guest_watch "$USER_MANAGER" --json
+	keep_json "$work/trace.out" user
+	python3 - "$work/trace.out" <<-'PY'
+		import json, sys
+		v, = [v for v in map(json.loads, open(sys.argv[1])) if v["systemd.unit.name"] == "sc-user.service"]
+		assert v["cause"] == "main-killed" and v["result"] == "signal", v
+		assert v["manager"]["user"] and v["manager"]["process.pid"] != 1, v["manager"]
+	PY
+}
+
+# fuse_flush comes with its module, and does not keep it from going.
+guest_fuse_module() {
+	gcc -static -O1 -o "$files/fuse-file" "$HERE/fuse-file.c"
+	guest "$suite" 'grep -q ^fuse /proc/modules || modprobe -n fuse 2>/dev/null && [ ! -e /sys/module/fuse ]' ||
+		{ echo "fuse is built into the kernel of $suite"; return 77; }
+	guest_watch 'modprobe fuse; sleep 1; ./fuse-file /tmp/f; rmmod fuse || exit 9; modprobe fuse; sleep 1
+		./fuse-file /tmp/f; rmmod fuse || exit 9' -v
+	grep "module fuse was loaded: its probes are live" "$work/trace.err"
+	expect "flushes seen, entered and left, of two mounts" 4 "$(awk '$1 == "fuse_flush" { print $3 }' "$work/trace.err")"
+}
+
+# The library is replaced on disk: the old one is traced until systemd executes itself anew, then
+# the new one.
+UPGRADE='lib=$(grep -oE "/[^ ]*/libsystemd-core-[^ ]*" /proc/1/maps | head -n1); [ -n "$lib" ] || lib=$(readlink -f /proc/1/exe)
+	cp -a "$lib" "$lib.new"; mv "$lib.new" "$lib"
+	sh scenarios.sh kill9_main; systemctl daemon-reexec; sleep 3; sh scenarios.sh term_main'
+
+guest_reexec_upgrade() {
+	guest_watch "$UPGRADE" --json
+	check_verdicts upgrade
+	grep -E "tracing process 1 too|process 1 executed itself anew: now" "$work/trace.err"
+}
+
+guest_attach_rounds() {
+	guest -t 300 -d "$files" "$suite" '
+		for i in 1 2 3 4 5; do ./svctrace -q --duration=1ms || exit; done
+		systemctl is-system-running; systemd-run -q --wait true || exit
+		! grep -c . /sys/kernel/tracing/uprobe_events /sys/kernel/tracing/kprobe_events 2>/dev/null | grep -v ":0"'
+}
