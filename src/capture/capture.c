@@ -18,7 +18,7 @@
 #include "svctrace/cleanup.h"
 
 /* How long nothing must come before the stream says that time went on. */
-#define IDLE_NS 40000000
+#define IDLE_NS	   40000000
 
 /* How long until something is looked at again that is not ready yet. */
 #define RECHECK_NS 20000000

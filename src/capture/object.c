@@ -319,7 +319,8 @@ void object_freep(struct object **op)
 
 	if (!o)
 		return;
-	/* the kernel waits for a grace period per uprobe, about 0.1 s, and does not let two wait at once */
+	/* the kernel waits for a grace period per uprobe, about 0.1 s, and does not let two wait at
+	 * once */
 	for (unsigned int i = 0; i < o->n_links; i++)
 		bpf_link__destroy(o->links[i]);
 	symbols_freep(&o->symbols);

@@ -742,7 +742,8 @@ static void test_foreign_events(void **state)
 	assert_int_equal(w->v[1].certainty, UNKNOWN);
 	assert_string_equal(w->v[1].notes,
 			    "nothing was seen that led to service_enter_stop in state running");
-	/* a pause is no sign that the main loop is somewhere else: an emulated PID 1 takes that long */
+	/* a pause is no sign that the main loop is somewhere else: an emulated PID 1 takes that
+	 * long */
 	sigchld(w, A, "running", 9, 9, CLD_EXITED, 1);
 	idle(w);
 	run_down(w, A, "exit-code", "failed");

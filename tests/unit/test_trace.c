@@ -332,7 +332,7 @@ static void test_refusals(void **state)
 {
 	struct source text = {.file = {.p = (unsigned char *)"#!/bin/sh\necho this is no recording "
 							     "at all, but long enough\n",
-				       .n = 66}};
+				       .n = 60}};
 	struct source empty = {};
 
 	(void)state;

@@ -20,7 +20,7 @@ SUITE_TOOL=$HERE/../../tools/suite
 json_dir=${JSON_DIR:-$HERE/../../build/test-logs/json}
 CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1'
 
-# shellcheck source=tests/vm/svctrace-tests.sh
+# shellcheck source=svctrace-tests.sh
 . "$HERE/svctrace-tests.sh"
 
 usage() {
