@@ -57,7 +57,7 @@ static __always_inline bool names_service(struct cgroup *cgrp)
 	return true;
 }
 
-SEC("tp_btf/cgroup_mkdir")
+SEC("raw_tp/cgroup_mkdir")
 int BPF_PROG(cgroup_mkdir, struct cgroup *cgrp, const char *path)
 {
 	__u64 id;
@@ -71,7 +71,7 @@ int BPF_PROG(cgroup_mkdir, struct cgroup *cgrp, const char *path)
 	return path_event(WIRE_CGROUP_MKDIR, cgrp, path, 0);
 }
 
-SEC("tp_btf/cgroup_rmdir")
+SEC("raw_tp/cgroup_rmdir")
 int BPF_PROG(cgroup_rmdir, struct cgroup *cgrp, const char *path)
 {
 	__u64 id;
@@ -83,7 +83,7 @@ int BPF_PROG(cgroup_rmdir, struct cgroup *cgrp, const char *path)
 	return path_event(WIRE_CGROUP_RMDIR, cgrp, path, 0);
 }
 
-SEC("tp_btf/cgroup_notify_populated")
+SEC("raw_tp/cgroup_notify_populated")
 int BPF_PROG(cgroup_populated, struct cgroup *cgrp, const char *path, int populated)
 {
 	if (!is_tracked(cgrp) || !is_service_cgroup(cgroup_id(cgrp)))
@@ -96,7 +96,7 @@ struct attach_record {
 	char path[WIRE_PATH_MAX];
 };
 
-SEC("tp_btf/cgroup_attach_task")
+SEC("raw_tp/cgroup_attach_task")
 int BPF_PROG(cgroup_attach, struct cgroup *dst, const char *path, struct task_struct *task,
 	     bool threadgroup)
 {

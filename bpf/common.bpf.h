@@ -26,6 +26,9 @@
  */
 const volatile __s32 tracked_hierarchy __weak = 0;
 
+/* Does the kernel ship its own types? Some helpers are not to be had without. */
+const volatile bool kernel_has_types __weak = true;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);

@@ -136,7 +136,7 @@ struct module_record {
 };
 
 /* fuse_flush() may live in a module that comes later: no need to poll for it. */
-SEC("tp_btf/module_load")
+SEC("raw_tp/module_load")
 int BPF_PROG(module_load, struct module *mod)
 {
 	struct module_record *r = record_reserve(WIRE_MODULE_LOAD, sizeof(r->p), sizeof(r->name));

@@ -5,7 +5,7 @@
  */
 #include "common.bpf.h"
 
-SEC("tp_btf/sched_process_fork")
+SEC("raw_tp/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct wire_fork *r;
@@ -38,7 +38,7 @@ static __always_inline bool is_ns_init(struct task_struct *t)
 	return up.nr == 1;
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("raw_tp/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
@@ -85,7 +85,7 @@ static __always_inline int process_end(__u32 kind, struct task_struct *p, __u64 
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("raw_tp/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *p)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
@@ -104,7 +104,7 @@ struct trace_event_raw_mark_victim___task {
 	__u32 uid;
 } __attribute__((preserve_access_index));
 
-SEC("tp_btf/mark_victim")
+SEC("raw_tp/mark_victim")
 int oom_victim(__u64 *ctx)
 {
 	struct task_struct *victim = (void *)ctx[0];

@@ -63,7 +63,8 @@ static __always_inline __s32 current_syscall(void)
 {
 	struct pt_regs *regs;
 
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (!kernel_has_types ||
+	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return WIRE_NONE;
 	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 #if defined(__TARGET_ARCH_x86)
@@ -143,7 +144,7 @@ int BPF_KPROBE(complete_signal_kprobe, int sig, struct task_struct *p, int type)
 	return on_complete_signal(sig, p, type);
 }
 
-SEC("tp_btf/signal_generate")
+SEC("raw_tp/signal_generate")
 int BPF_PROG(signal_generate, int sig, struct kernel_siginfo *info, struct task_struct *p,
 	     int group, int result)
 {

@@ -11,10 +11,10 @@
 static void check_references(struct doctor *d, const struct symbols *s)
 {
 	struct sym_calibration c = symbols_calibration(s);
-	enum finding f = c.enabled ? FINDING_OK : c.disagree ? FINDING_LOST : FINDING_UNNEEDED;
+	enum finding f = c.disagree ? FINDING_LOST : FINDING_OK;
 
 	if (c.exported == 0)
-		doctor_add(d, f, "name references", NULL, NULL,
+		doctor_add(d, f, "name references", "used", NULL,
 			   "it exports no function to check them with");
 	else
 		doctor_add(d, f, "name references", c.enabled ? "used" : "not used",

@@ -149,6 +149,11 @@ static bool have_kprobes(void)
 	return access("/sys/bus/event_source/devices/kprobe", F_OK) == 0;
 }
 
+static bool have_types(void)
+{
+	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+}
+
 /* Is it a module that could be unloaded? Built-in code has no such file. */
 static bool is_module(const char *name)
 {
@@ -163,8 +168,9 @@ static bool is_vain(const struct kernel_probe *spec, const struct way *w)
 {
 	if (strcmp(w->how, "kprobe") == 0)
 		return !have_kprobes();
-	/* fentry would pin the module: it could not be unloaded while we run */
-	return strcmp(w->how, "fentry") == 0 && spec->module && is_module(spec->module);
+	/* fentry needs the kernel's own types; and it would pin a module, not to be unloaded then */
+	return strcmp(w->how, "fentry") == 0 &&
+	       (!have_types() || (spec->module && is_module(spec->module)));
 }
 
 static void set_way(struct probes *p, unsigned int i, unsigned int way)
@@ -281,6 +287,7 @@ static int open_load(struct probes *p, uint32_t wanted, struct svctrace_bpf **re
 	if (!skel)
 		return -errno;
 	skel->rodata->tracked_hierarchy = p->hierarchy_id;
+	skel->rodata->kernel_has_types = have_types();
 	bpf_map__set_max_entries(skel->maps.events, p->ring_size);
 	choose_programs(p, wanted, skel);
 	r = share_maps(p, skel);
@@ -433,12 +440,12 @@ static int load_and_attach(struct probes *p, uint32_t wanted)
 
 static int check_types(const struct probes *p, struct capture_error *err)
 {
-	if (p->btf || access("/sys/kernel/btf/vmlinux", R_OK) == 0)
+	if (p->btf || have_types())
 		return 0;
 	return capture_fail(
 		err, -ENOENT,
-		"Boot a kernel with CONFIG_DEBUG_INFO_BTF=y: the ones that distributions "
-		"ship have it.",
+		"Boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship it, or give "
+		"the types of this very kernel with --btf=FILE.",
 		"the kernel does not tell its types: no /sys/kernel/btf/vmlinux");
 }
 

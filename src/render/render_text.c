@@ -142,6 +142,8 @@ static void put_identity(FILE *f, const struct actor *a)
 	char name[NAME_LEN];
 
 	fprintf(f, "%s pid %" PRIu32, a->comm ? safe(a->comm, name) : "process", a->tgid);
+	if (a->ns_tgid && a->ns_tgid != a->tgid)
+		fprintf(f, " (%" PRIu32 " in its namespace)", a->ns_tgid);
 	if (a->uid != UINT32_MAX)
 		fprintf(f, ", uid %" PRIu32 "%s", a->uid, a->uid == 0 ? " (root)" : "");
 	if (a->loginuid != UINT32_MAX)

@@ -106,6 +106,29 @@ static void consume(struct trace_reader *r, size_t n)
 	r->offset += n;
 }
 
+/* On to the next block from r->at on: 1; 0 if there is none. */
+static int seek_block(struct trace_reader *r, struct trace_block *head)
+{
+	for (;;) {
+		unsigned char *p;
+		int k = fill(r, sizeof(*head));
+
+		if (k <= 0) {
+			consume(r, available(r));
+			return k;
+		}
+		p = memmem(r->buf + r->at, available(r), TRACE_SYNC, sizeof(head->sync));
+		/* the last three bytes may begin one */
+		consume(r, p ? (size_t)(p - r->buf) - r->at : available(r) - 3);
+		if (!p || fill(r, sizeof(*head)) <= 0)
+			continue;
+		memcpy(head, r->buf + r->at, sizeof(*head));
+		if (block_head_is_good(head))
+			return 1;
+		consume(r, 1);
+	}
+}
+
 /* crc is what the header claims, magic what it ought to be. */
 static bool header_is_good(const struct trace_reader *r, const struct trace_header *h)
 {
@@ -157,6 +180,7 @@ static int keep_facts(struct trace_reader *r, const struct trace_header *h)
 static int read_header(struct trace_reader *r)
 {
 	struct trace_header h;
+	struct trace_block head;
 	bool magic, good = false;
 	int k = fill(r, sizeof(h));
 
@@ -184,8 +208,10 @@ static int read_header(struct trace_reader *r)
 		note(r, "its header, at offset 0, is damaged");
 	if (good && k >= 0)
 		k = keep_facts(r, &h);
-	if (k >= 0)
-		consume(r, good ? h.size : sizeof(h));
+	if (k < 0)
+		return k;
+	consume(r, good ? h.size : sizeof(h));
+	k = good ? 0 : seek_block(r, &head);
 	return k < 0 ? k : 0;
 }
 
@@ -245,40 +271,27 @@ static int find_block(struct trace_reader *r)
 {
 	uint64_t from = r->offset;
 	struct trace_block head;
-	unsigned char *p;
 	int k;
 
 	lose(r, 1);
-	for (;;) {
-		consume(r, 1);
-		k = fill(r, sizeof(head));
-		if (k <= 0)
-			break;
-		p = memmem(r->buf + r->at, available(r), TRACE_SYNC, sizeof(head.sync));
-		/* the last three bytes may begin one */
-		consume(r, p ? (size_t)(p - r->buf) - r->at : available(r) - 4);
-		k = p ? fill(r, sizeof(head)) : 0;
-		if (k < 0)
-			break;
-		if (k == 0)
-			continue;
-		memcpy(&head, r->buf + r->at, sizeof(head));
-		if (!block_head_is_good(&head))
-			continue;
+	consume(r, 1);
+	k = seek_block(r, &head);
+	if (k < 0)
+		return k;
+	if (k == 0) {
 		note(r,
-		     "block %" PRIu32 " at offset %" PRIu64 " is damaged (its head): reading goes "
-		     "on with block %" PRIu32 " at offset %" PRIu64,
-		     r->number, from, head.number, r->offset);
-		r->number = head.number;
+		     "block %" PRIu32 " at offset %" PRIu64 " is damaged (its head), and no other "
+		     "follows",
+		     r->number, from);
+		r->done = true;
 		return 0;
 	}
-	consume(r, available(r));
 	note(r,
-	     "block %" PRIu32 " at offset %" PRIu64 " is damaged (its head), and no other "
-	     "follows",
-	     r->number, from);
-	r->done = true;
-	return k;
+	     "block %" PRIu32 " at offset %" PRIu64 " is damaged (its head): reading goes on with "
+	     "block %" PRIu32 " at offset %" PRIu64,
+	     r->number, from, head.number, r->offset);
+	r->number = head.number;
+	return 0;
 }
 
 static void say_cut(struct trace_reader *r, size_t want)

@@ -7,7 +7,8 @@
 
 BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly hundred_rounds
 	lost_is_told second_manager container_restarts"
-GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds"
+GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
+	hybrid clock_set_back no_btf"
 
 CGROUP_V1_SUITES="bullseye bookworm"
 
@@ -63,7 +64,7 @@ bed_verdicts_can_differ() {
 bed_text() {
 	bed_watch 'sh scenarios.sh kill9_main' --utc
 	grep -E '^[0-9:.]{12}  sc-kill9-main.service  FAILED  main process killed: SIGKILL$' "$work/trace.out"
-	grep -E '^  who    kill pid [0-9]+, uid 0 \(root\)' "$work/trace.out"
+	grep -E '^  who    kill pid [0-9]+ \([0-9]+ in its namespace\), uid 0 \(root\)' "$work/trace.out"
 	grep -E 'ops-console [0-9]+ .* kill [0-9]+   "/bin/kill -9 [0-9]+"$' "$work/trace.out"
 	grep -E '^  proof  [0-9]+ events .*no events lost$' "$work/trace.out"
 	! grep -q "$(printf '\033')" "$work/trace.out" || fail "colours in a file"
@@ -302,4 +303,43 @@ guest_attach_rounds() {
 		for i in 1 2 3 4 5; do ./svctrace -q --duration=1ms || exit; done
 		systemctl is-system-running; systemd-run -q --wait true || exit
 		! grep -c . /sys/kernel/tracing/uprobe_events /sys/kernel/tracing/kprobe_events 2>/dev/null | grep -v ":0"'
+}
+
+# cgroup v1 and v2 side by side: systemd keeps its units in v2.
+guest_hybrid() {
+	local append='systemd.unified_cgroup_hierarchy=0'
+	case " $CGROUP_V1_SUITES " in *" $suite "*) ;; *) echo "the tests boot $suite with cgroup v2 only"; return 77 ;; esac
+	guest_watch 'stat -fc %T /sys/fs/cgroup/unified; sh scenarios.sh cgempty_nopidfile kill9_main stop_systemctl' --json -v
+	expect "file system" cgroup2fs "$(head -n 1 "$work/trace.steps")"
+	check_verdicts hybrid
+	probe_table hybrid
+}
+
+# The wall clock is set back by a day: later verdicts bear the new time, and durations stay right.
+guest_clock_set_back() {
+	guest_watch 'sh scenarios.sh exit3; date -s "@$(($(date +%s) - 86400))" >/dev/null; sleep 0.2
+		date +"#date %s"; sh scenarios.sh kill9_main' --json
+	check_verdicts clock
+	python3 - "$work/trace.out" "$(sed -n 's/^#date //p' "$work/trace.steps")" <<-'PY'
+		import datetime, json, sys
+		v = {v["systemd.unit.name"]: v for v in map(json.loads, open(sys.argv[1]))}
+		at = {u: datetime.datetime.fromisoformat(v[u]["time"][:19] + "+00:00").timestamp() for u in v}
+		after = at["sc-kill9-main.service"] - int(sys.argv[2])
+		assert 0 <= after < 60, after
+		assert 86000 < at["sc-exit3.service"] - at["sc-kill9-main.service"] < 86400, at
+		assert all(0 <= x["duration_ns"] < 60e9 for x in v.values())
+	PY
+}
+
+# A kernel that ships no types: a clear line; with --btf it works.
+guest_no_btf() {
+	cp "$HERE/watch" "$files/"
+	guest -d "$files" -o "$work" "$suite" 'cp /sys/kernel/btf/vmlinux /tmp/btf
+		mount -t tmpfs none /sys/kernel/btf
+		./svctrace --duration=1ms 2>none.err; echo "without: $?"
+		sh ./watch trace "sh scenarios.sh exit3 >trace.steps" ./svctrace --json --btf=/tmp/btf; echo "with: $?"' >"$work/out"
+	cat "$work/out" "$work/none.err"
+	expect "exit codes" "without: 1 with: 0" "$(xargs <"$work/out")"
+	grep -E -- '--btf' "$work/none.err"
+	check_verdicts btf
 }
