@@ -12,6 +12,14 @@
 #define SVCTRACE_COMMON_BPF_H
 
 #include "vmlinux.h"
+#ifdef SVCTRACE_CROSS_ARM64 /* vmlinux.h is of another machine, whose registers are others */
+struct user_pt_regs {
+	__u64 regs[31];
+	__u64 sp;
+	__u64 pc;
+	__u64 pstate;
+} __attribute__((preserve_access_index));
+#endif
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>

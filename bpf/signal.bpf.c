@@ -58,20 +58,26 @@ static __always_inline void fill_ancestors(struct signal_record *r, struct task_
 	}
 }
 
+struct pt_regs___syscall {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long orig_ax;
+#define SYSCALL_NUMBER orig_ax
+#elif defined(__TARGET_ARCH_arm64)
+	__s32 syscallno;
+#define SYSCALL_NUMBER syscallno
+#endif
+} __attribute__((preserve_access_index));
+
 /* bpf_task_pt_regs() came with 5.15; without it the call is not known. */
 static __always_inline __s32 current_syscall(void)
 {
-	struct pt_regs *regs;
+	void *regs;
 
 	if (!kernel_has_types ||
 	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return WIRE_NONE;
 	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-#if defined(__TARGET_ARCH_x86)
-	return (__s32)BPF_CORE_READ(regs, orig_ax);
-#elif defined(__TARGET_ARCH_arm64)
-	return BPF_CORE_READ(regs, syscallno);
-#endif
+	return BPF_CORE_READ((struct pt_regs___syscall *)regs, SYSCALL_NUMBER);
 }
 
 static __always_inline int signal_event(int sig, struct task_struct *target, __s32 code, bool group)

@@ -154,7 +154,7 @@ static int check(const struct check *k, const struct outcomes *o)
 
 	if (read_expect(k->expect, &e) < 0)
 		return EXIT_USAGE;
-	failed = expect_check(e, o);
+	failed = expect_compare(e, o);
 	if (!k->quiet && failed >= 0)
 		r = k->junit ? expect_write_junit(e, o, k->expect, stdout)
 			     : expect_write_tap(e, o, stdout);

@@ -39,10 +39,11 @@ static void check_types(struct doctor *d)
 	else if (access(BTF, R_OK) == 0)
 		doctor_add(d, FINDING_OK, "BTF", BTF, NULL, "types of the kernel");
 	else
-		doctor_add(d, FINDING_MISSING, "BTF", NULL,
-			   "Boot a kernel with CONFIG_DEBUG_INFO_BTF=y: the ones that "
-			   "distributions ship have it.",
-			   "%s", exists(BTF) ? BTF " cannot be read" : "there is no " BTF);
+		doctor_add(
+			d, FINDING_MISSING, "BTF", NULL,
+			"Boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship it, or "
+			"give the types of this very kernel with --btf=FILE.",
+			"%s", exists(BTF) ? BTF " cannot be read" : "there is no " BTF);
 }
 
 static void check_lockdown(struct doctor *d)

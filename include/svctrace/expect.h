@@ -85,7 +85,7 @@ struct expect_error {
 int expect_parse(const char *text, size_t n, struct expect **ret, struct expect_error *err);
 void expect_freep(struct expect **e);
 /* Compares; expect_write_*() say what came of it. Returns how many lines were not met. */
-int expect_check(struct expect *e, const struct outcomes *o);
+int expect_compare(struct expect *e, const struct outcomes *o);
 int expect_write_tap(const struct expect *e, const struct outcomes *o, FILE *f);
 int expect_write_junit(const struct expect *e, const struct outcomes *o, const char *name, FILE *f);
 /* Expectations that these outcomes meet, and no others do. */

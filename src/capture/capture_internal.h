@@ -12,6 +12,7 @@
 #include "svctrace/wire.h"
 #include "bpf/layout.h"
 #include "capture/stream.h"
+#include "capture/uprobe.h"
 
 struct svctrace_bpf;
 struct probes;
@@ -41,7 +42,7 @@ struct object {
 	struct sym_object file;
 	struct symbols *symbols;
 	struct manager_layout layout;
-	struct bpf_link *links[2 * UPROBES_MAX];
+	struct uprobe links[2 * UPROBES_MAX];
 	unsigned int n_links;
 	struct probe_state state[UPROBES_MAX];
 	unsigned int n_states;

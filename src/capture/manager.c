@@ -148,6 +148,17 @@ static int identify(pid_t pid, struct manager *ret)
 	return r;
 }
 
+/* For the error's next step: what reading a manager's code takes. */
+static const char *step_to_read(int r)
+{
+	if (r == -EACCES)
+		return "Give svctrace CAP_SYS_PTRACE (or root).";
+	if (geteuid() != 0)
+		return "If it was replaced on disk, reading it takes root, or CAP_DAC_READ_SEARCH "
+		       "and CAP_CHECKPOINT_RESTORE.";
+	return "";
+}
+
 static int find_code(pid_t pid, struct sym_object *ret, struct capture_error *err)
 {
 	struct sym_error why = {};
@@ -157,11 +168,7 @@ static int find_code(pid_t pid, struct sym_object *ret, struct capture_error *er
 		return r;
 	r = symbols_object_of_pid(pid, ret, &why);
 	if (r < 0)
-		return capture_fail(err, r == -ENOENT ? -ENOEXEC : r,
-				    r == -EACCES ? "Give svctrace CAP_SYS_PTRACE (or root)."
-				    : geteuid()	 ? "If it was replaced on disk, reading it takes "
-						   "root or CAP_DAC_READ_SEARCH."
-						 : "",
+		return capture_fail(err, r == -ENOENT ? -ENOEXEC : r, step_to_read(r),
 				    "cannot find the code of process %d: %s", pid, why.text);
 	return 0;
 }

@@ -197,14 +197,11 @@ static bool is_inlined(const struct object *o, const struct function *f)
 
 static int attach_one(struct object *o, struct bpf_program *prog, uint64_t offset, bool is_return)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = is_return);
-	struct bpf_link *link =
-		bpf_program__attach_uprobe_opts(prog, -1, o->file.open_path, offset, &opts);
+	int r = uprobe_attach(&o->links[o->n_links], prog, o->file.open_path, offset, is_return);
 
-	if (!link)
-		return -errno;
-	o->links[o->n_links++] = link;
-	return 0;
+	if (r == 0)
+		o->n_links++;
+	return r;
 }
 
 static int attach_function(struct object *o, const struct probes *p, const struct function *f,
@@ -225,7 +222,7 @@ static int attach_function(struct object *o, const struct probes *p, const struc
 		return 0;
 	snprintf(why, n, "cannot be attached: %s", strerror(-r));
 	while (o->n_links > before)
-		bpf_link__destroy(o->links[--o->n_links]);
+		uprobe_detach(&o->links[--o->n_links]);
 	return r;
 }
 
@@ -322,7 +319,7 @@ void object_freep(struct object **op)
 	/* the kernel waits for a grace period per uprobe, about 0.1 s, and does not let two wait at
 	 * once */
 	for (unsigned int i = 0; i < o->n_links; i++)
-		bpf_link__destroy(o->links[i]);
+		uprobe_detach(&o->links[i]);
 	symbols_freep(&o->symbols);
 	sym_object_done(&o->file);
 	free(o);

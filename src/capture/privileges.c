@@ -24,18 +24,33 @@ struct capability {
 	unsigned int bit;
 	const char *use;
 	bool admin;	      /* CAP_SYS_ADMIN does as well */
-	bool later;	      /* managers and modules that come later need it again */
 	bool (*needed)(void); /* NULL: always */
+	enum {
+		DROP,		/* once everything is attached */
+		KEEP,		/* for managers and modules that come later */
+		KEEP_IF_NEEDED, /* likewise */
+	} after;
 };
 
-/* Until 5.11 the memory of BPF maps counted as locked memory, of which a user has little. */
-static bool maps_are_locked_memory(void)
+static bool kernel_is_before(unsigned int major, unsigned int minor)
 {
-	unsigned int major, minor;
+	unsigned int have_major, have_minor;
 	struct utsname u;
 
-	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-	       (major < 5 || (major == 5 && minor < 11));
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &have_major, &have_minor) == 2 &&
+	       (have_major < major || (have_major == major && have_minor < minor));
+}
+
+/* The memory of BPF maps counted as locked memory then, of which a user has little. */
+static bool maps_are_locked_memory(void)
+{
+	return kernel_is_before(5, 11);
+}
+
+/* See uprobe.c. Who may not load BPF cannot ask the kernel itself. */
+static bool uprobes_are_perf_events(void)
+{
+	return kernel_is_before(6, 6);
 }
 
 static bool never(void)
@@ -44,16 +59,19 @@ static bool never(void)
 }
 
 static const struct capability capabilities[] = {
-	{"CAP_BPF", CAP_BPF, "BPF programs and their maps", true, true, NULL},
-	{"CAP_PERFMON", CAP_PERFMON, "BPF programs that read the kernel's memory", true, true,
-	 NULL},
-	{"CAP_SYS_ADMIN", CAP_SYS_ADMIN, "uprobes on the manager's code", false, true, NULL},
+	{"CAP_BPF", CAP_BPF, "BPF programs and their maps", true, NULL, KEEP},
+	{"CAP_PERFMON", CAP_PERFMON, "BPF programs that read the kernel's memory, probes", true,
+	 NULL, KEEP},
+	{"CAP_SYS_ADMIN", CAP_SYS_ADMIN, "uprobes on the manager's code, only before Linux 6.6",
+	 false, uprobes_are_perf_events, KEEP_IF_NEEDED},
 	{"CAP_SYS_PTRACE", CAP_SYS_PTRACE, "which code a manager runs, what processes execute",
-	 false, true, NULL},
-	{"CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH,
-	 "only for a user other than root, and a manager replaced on disk", false, true, never},
+	 false, NULL, KEEP},
+	{"CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE,
+	 "only for a manager whose file was replaced on disk", true, never, KEEP},
+	{"CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, "only for the same, by a user other than root",
+	 false, never, KEEP},
 	{"CAP_SYS_RESOURCE", CAP_SYS_RESOURCE, "memory for BPF maps, only before Linux 5.11", false,
-	 false, maps_are_locked_memory},
+	 maps_are_locked_memory, DROP},
 };
 
 static uint64_t bit(unsigned int capability)
@@ -156,9 +174,12 @@ int capture_drop_privileges(void)
 	struct __user_cap_data_struct d[2] = {};
 	uint64_t keep = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
-		if (capabilities[i].later)
-			keep |= bit(capabilities[i].bit);
+	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
+		const struct capability *c = &capabilities[i];
+
+		if (c->after == KEEP || (c->after == KEEP_IF_NEEDED && is_needed(c)))
+			keep |= bit(c->bit);
+	}
 	drop_bounding_set(keep);
 	keep &= effective();
 	d[0].effective = d[0].permitted = keep;

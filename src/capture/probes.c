@@ -168,7 +168,8 @@ static bool is_vain(const struct kernel_probe *spec, const struct way *w)
 {
 	if (strcmp(w->how, "kprobe") == 0)
 		return !have_kprobes();
-	/* fentry needs the kernel's own types; and it would pin a module, not to be unloaded then */
+	/* fentry needs the kernel's own types; and it would pin a module, not to be unloaded then
+	 */
 	return strcmp(w->how, "fentry") == 0 &&
 	       (!have_types() || (spec->module && is_module(spec->module)));
 }
@@ -254,6 +255,8 @@ static void choose_programs(const struct probes *p, uint32_t wanted, struct svct
 		for (unsigned int i = 0; i < p->n; i++)
 			load |= (wanted & 1u << i) && way_has(way_of(p, i), name);
 		bpf_program__set_autoload(prog, load);
+		if (object_wants(name))
+			uprobe_prepare(prog);
 	}
 }
 

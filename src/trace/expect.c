@@ -251,6 +251,7 @@ int expect_parse(const char *text, size_t n, struct expect **ret, struct expect_
 		p.line++;
 		r = add_line(e, &p);
 	}
+	p.line += p.line == 0;
 	if (r == 0 && e->n == 0)
 		r = wrong(&p, "it expects nothing; \"nothing else\" says that nothing must happen");
 	if (r == 0)
@@ -385,7 +386,7 @@ static void check_one(struct expectation *x, const struct outcomes *o, bool *tak
 	x->nearest = nearest(x, o, taken);
 }
 
-int expect_check(struct expect *e, const struct outcomes *o)
+int expect_compare(struct expect *e, const struct outcomes *o)
 {
 	_cleanup_free_ bool *taken = calloc(o->n + 1, sizeof(bool));
 	int last = -1, failed = 0;

@@ -13,14 +13,14 @@
 #include "svctrace/event.h"
 #include "wire_build.h"
 
-#define SYNTH_STORM 64			  /* processes of each service */
+#define SYNTH_STORM 256			  /* processes of each service */
 #define SYNTH_ROUND (9 + 3 * SYNTH_STORM) /* records of each service, about */
 #define SYNTH_PIDS  30000
 
 struct synth {
 	wire_sink sink;
 	void *ctx;
-	uint64_t now, n;
+	uint64_t now, n, seed;
 	uint32_t pid;
 	int error;
 	struct wire_buf b;
@@ -28,7 +28,9 @@ struct synth {
 
 static inline void *synth_begin(struct synth *s, enum wire_kind kind, uint32_t tgid)
 {
-	s->now += 1000;
+	/* as uneven as real clocks are */
+	s->seed = s->seed * 6364136223846793005ull + 1442695040888963407ull;
+	s->now += 200 + (s->seed >> 33) % 2000;
 	wb_begin(&s->b, kind, wb_fixed(kind), tgid, s->now);
 	return s->b.bytes;
 }
@@ -47,7 +49,7 @@ static inline struct wire_task synth_task(const struct synth *s, uint32_t pid, u
 		.tid = pid,
 		.ns_tgid = pid,
 		.pidns = 4026531836u,
-		.start_ns = (s->now / 1000000) * 1000000 + pid,
+		.start_ns = s->now - (s->seed >> 33) % 200,
 		.cgroup = cgroup,
 		.ppid = 1,
 	};

@@ -10,8 +10,8 @@ export LC_ALL=C
 HERE=$(cd "$(dirname "$0")" && pwd)
 SCHEMA=$HERE/../../docs/schema/doctor.schema.json
 
-# As linux/capability.h numbers them, and the set that is kept.
-SYS_ADMIN=21 SYS_PTRACE=19 SYS_RESOURCE=24 KEPT=000000c000280004
+# As linux/capability.h numbers them.
+BPF=39 PERFMON=38 SYS_ADMIN=21 SYS_PTRACE=19 SYS_RESOURCE=24
 
 usage() {
 	cat <<'USAGE'
@@ -90,10 +90,19 @@ test_bed() {
 
 # ---- the guest ----
 
+# What svctrace(8) says of kernels before 5.11, before 6.6, and from then on.
 needed_capabilities() {
 	case $suite in
-	bullseye) echo "$SYS_ADMIN $SYS_PTRACE $SYS_RESOURCE" ;; # its kernel is older than 5.11
-	*) echo "$SYS_ADMIN $SYS_PTRACE" ;;
+	bullseye) echo "$SYS_ADMIN $SYS_PTRACE $SYS_RESOURCE" ;;
+	bookworm) echo "$SYS_ADMIN $SYS_PTRACE" ;;
+	*) echo "$BPF $PERFMON $SYS_PTRACE" ;;
+	esac
+}
+
+kept_capabilities() {
+	case $suite in
+	bullseye | bookworm) echo 000001c000280004 ;;
+	*) echo 000001c000080004 ;;
 	esac
 }
 
@@ -114,7 +123,7 @@ test_guest_doctor() {
 	check 'root: JSON has the same exit code' ended json "$(cat "$work/full.rc")" '"status":"(full|losses)"'
 	check 'one manager: JSON is valid' valid one
 	check 'nobody: all that can be told, and what to do' ended nobody 2 'ok +release' 'ok +BTF' 'ok +cgroup' \
-		'missing +CAP_BPF' 'missing +CAP_SYS_PTRACE' 'unprivileged_bpf_disabled' \
+		'missing +CAP_PERFMON' 'missing +CAP_SYS_PTRACE' 'unprivileged_bpf_disabled' \
 		'^Next: Run it as root \(sudo svctrace\), or give it CAP_BPF'
 	check 'nobody: JSON is valid' valid nobody_json
 	check 'no BTF' ended no_types 2 'missing +BTF' '^Next: Boot a kernel with CONFIG_DEBUG_INFO_BTF' 'ok +functions'
@@ -123,12 +132,20 @@ test_guest_doctor() {
 
 test_guest_capabilities() {
 	check 'the needed capabilities do' ended capabilities 0 'doctored.service'
-	check 'without CAP_SYS_ADMIN it is named' ended "without_$SYS_ADMIN" 1 'CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN'
 	check 'without CAP_SYS_PTRACE it is named' ended "without_$SYS_PTRACE" 1 'give it CAP_SYS_PTRACE'
 	case $suite in
-	bullseye) check 'without CAP_SYS_RESOURCE it is named' ended "without_$SYS_RESOURCE" 1 'give it CAP_SYS_RESOURCE' ;;
+	bullseye)
+		check 'without CAP_SYS_RESOURCE it is named' ended "without_$SYS_RESOURCE" 1 'give it CAP_SYS_RESOURCE'
+		;;&
+	bullseye | bookworm)
+		check 'without CAP_SYS_ADMIN it is named' ended "without_$SYS_ADMIN" 1 'CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN'
+		;;
+	*)
+		check 'without CAP_BPF it is named' ended "without_$BPF" 1 'give it CAP_BPF\.'
+		check 'without CAP_PERFMON it is named' ended "without_$PERFMON" 1 'give it CAP_PERFMON\.'
+		;;
 	esac
-	check 'all others are given up' grep -qx "CapEff:.$KEPT" "$work/status"
+	check 'all others are given up' grep -qx "CapEff:.$(kept_capabilities)" "$work/status"
 	check 'and none comes back' grep -qx 'NoNewPrivs:.1' "$work/status"
 	check 'what is kept attaches to a replaced systemd' ended later 0 'tracing process 1 too' 'doctored.service'
 	check 'a replaced systemd takes CAP_DAC_READ_SEARCH' ended replaced 2 '^Next: .*CAP_DAC_READ_SEARCH'

@@ -196,8 +196,8 @@ guest_ends_on_panic() {
 }
 
 guest_two_at_once() {
-	guest "$suite" 'sleep 1; echo done' >"$work/1" &
-	guest "$suite" 'sleep 1; echo done' >"$work/2" &
+	guest -t 300 "$suite" 'sleep 1; echo done' >"$work/1" &
+	guest -t 300 "$suite" 'sleep 1; echo done' >"$work/2" &
 	wait -n
 	wait -n
 	expect "outputs" "done done" "$(cat "$work/1" "$work/2" | xargs)"

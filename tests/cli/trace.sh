@@ -1,0 +1,225 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# tests/cli/trace.sh SVCTRACE: recordings on the command line; on the golden ones, so without root.
+set -uo pipefail
+
+SVCTRACE=$(realpath "${1:?which svctrace}")
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+GOLDEN=$ROOT/tests/golden
+ONE=$GOLDEN/bookworm/stops
+TMP=$(mktemp -d)
+trap 'rm -rf "$TMP"' EXIT
+
+result() { # NAME, after the command that decides
+	if [ "$?" = 0 ]; then
+		echo "ok - $1"
+	else
+		echo "not ok - $1"
+		head -n 20 "$TMP/err" "$TMP/out" 2>/dev/null | sed 's/^/#   /'
+	fi
+}
+
+# expect NAME EXIT OUT ERR COMMAND…: exact exit code; OUT and ERR are extended regular expressions
+# that the whole of stdout and stderr must match.
+expect() {
+	local name=$1 code=$2 out=$3 err=$4 got
+	shift 4
+	"$@" >"$TMP/out" 2>"$TMP/err" </dev/null
+	got=$?
+	[ "$got" = "$code" ] && matches "$out" "$TMP/out" && matches "$err" "$TMP/err"
+	result "$name"
+}
+
+matches() {
+	local text
+	text=$(tr -d '\0' <"$2")
+	[[ $text =~ ^$1$ ]]
+}
+
+same() { # NAME FILE COMMAND…: exactly this, and nothing on stderr
+	local name=$1 file=$2
+	shift 2
+	"$@" >"$TMP/out" 2>"$TMP/err" </dev/null && cmp "$file" "$TMP/out" >>"$TMP/err" 2>&1 && [ ! -s "$TMP/err" ]
+	result "$name"
+}
+
+golden() {
+	local dir suite
+	for dir in "$GOLDEN"/*/; do
+		suite=$(basename "$dir")
+		same "golden $suite: text" "$dir/stops.txt" "$SVCTRACE" replay --utc --color=never "$dir/stops.trace"
+		same "golden $suite: JSON" "$dir/stops.json" "$SVCTRACE" replay --json "$dir/stops.trace"
+		expect "golden $suite: expectations" 0 '.*ok 1 .*' '' "$SVCTRACE" check "$dir/stops.trace" "$dir/stops.expect"
+		for cause in stop-request restart-request main-exited main-killed cgroup-empty; do
+			grep -q " $cause " "$dir/stops.expect"
+			result "golden $suite: has a $cause"
+		done
+		grep -q 'main-killed.*result=success' "$dir/stops.expect"
+		result "golden $suite: has a kill that systemd calls a success"
+	done
+}
+
+damage() {
+	local size
+	size=$(stat -c %s "$ONE.trace")
+	head -c $((size * 2 / 3)) "$ONE.trace" >"$TMP/cut.trace"
+	expect 'cut off: what is whole is shown, what is missing is said' 1 '.*stop-systemctl.*' \
+		'svctrace: .*cut off at offset [0-9]+: of block [0-9]+ there are [0-9]+ of [0-9]+ bytes.*' \
+		"$SVCTRACE" replay --utc "$TMP/cut.trace"
+	expect 'cut off: quietly' 1 '.*stop-systemctl.*' '' "$SVCTRACE" replay -q --utc "$TMP/cut.trace"
+	expect 'cut off: check does not trust it' 2 '.*' '.*cut off.*' "$SVCTRACE" check "$TMP/cut.trace" "$ONE.expect"
+	head -c 20 "$ONE.trace" >"$TMP/head.trace"
+	expect 'cut off in its header' 2 '' '.*cut off in its header.*' "$SVCTRACE" replay "$TMP/head.trace"
+	cp "$ONE.trace" "$TMP/flip.trace"
+	printf '\377' | dd of="$TMP/flip.trace" bs=1 seek=$((size / 2)) conv=notrunc status=none
+	expect 'a flipped bit is found and named' 1 '.*' '.*block [0-9]+ at offset [0-9]+ is damaged.*' \
+		"$SVCTRACE" replay "$TMP/flip.trace"
+	expect 'what it took with it is an event' 1 '.* lost .*' '.*' "$SVCTRACE" dump "$TMP/flip.trace"
+	expect 'not a recording' 2 '' 'svctrace: .*expect: it is no recording.*' "$SVCTRACE" replay "$ONE.expect"
+	expect 'an empty file' 2 '' '.*it is empty' "$SVCTRACE" replay /dev/null
+	expect 'no such file' 2 '' 'svctrace: cannot open /nonexistent: No such file or directory' \
+		"$SVCTRACE" replay /nonexistent
+	expect 'a folder' 2 '' 'svctrace: cannot read .*: Is a directory' "$SVCTRACE" replay "$TMP"
+	expect 'a full disk is reported' 1 '' 'svctrace: cannot write /dev/full: No space left on device' \
+		"$SVCTRACE" scrub -o /dev/full "$ONE.trace"
+}
+
+replay() {
+	"$SVCTRACE" replay --utc - <"$ONE.trace" >"$TMP/out" 2>"$TMP/err" && cmp -s "$TMP/out" "$ONE.txt"
+	result 'replay from a pipe'
+	expect 'only some units' 0 '.*kill9-main.*' '' "$SVCTRACE" replay --utc "$ONE.trace" -- sc-kill9-main
+	[ "$(grep -c '^[0-9]' "$TMP/out")" = 1 ]
+	result 'only those units'
+	expect '--count ends it' 0 '[^F]*STOPPED[^F]*' '' "$SVCTRACE" replay -n1 "$ONE.trace"
+	expect '--count that is not reached' 3 '.*' '' "$SVCTRACE" replay -n99 "$ONE.trace"
+	expect '--events' 0 '.*fork.*STOPPED.*' '' "$SVCTRACE" replay --events "$ONE.trace"
+}
+
+merge() {
+	local other=$GOLDEN/trixie/stops.trace
+	"$SVCTRACE" scrub --key=other -o "$TMP/other.trace" "$other"
+	"$SVCTRACE" replay --json "$ONE.trace" "$TMP/other.trace" >"$TMP/out" 2>"$TMP/err"
+	result 'two hosts'
+	[ "$(wc -l <"$TMP/out")" = $(($(wc -l <"$ONE.json") + $(wc -l <"${other%.trace}.json"))) ]
+	result 'two hosts: every verdict'
+	[ "$(grep -o '^{"host":"[^"]*"' "$TMP/out" | sort -u | wc -l)" = 2 ]
+	result 'two hosts: each line names its own'
+	sed 's/.*"event.name":"svctrace.verdict".*"time":"\([^"]*\)".*/\1/' "$TMP/out" | sort -c 2>>"$TMP/err"
+	result 'two hosts: by time'
+	expect 'two hosts: a column' 0 'x[0-9a-f]{8}  [0-9:.]+  sc-.*' '' "$SVCTRACE" replay "$ONE.trace" "$TMP/other.trace"
+	! grep -qvE '^x[0-9a-f]{8}  ' "$TMP/out"
+	result 'two hosts: a column in each line'
+}
+
+dump() {
+	local n
+	n=$("$SVCTRACE" dump --info "$ONE.trace" | sed -n 's/^records *\([0-9]*\).*/\1/p')
+	[ "$("$SVCTRACE" dump "$ONE.trace" 2>"$TMP/err" | wc -l)" = "$n" ]
+	result 'dump: a line for each record'
+	"$SVCTRACE" dump --json "$ONE.trace" 2>"$TMP/err" | python3 -c '
+import json, sys
+lines = [json.loads(l) for l in sys.stdin]
+assert [l["seq"] for l in lines] == list(range(1, '"$n"' + 1))' 2>>"$TMP/err"
+	result 'dump: JSON'
+	expect 'dump: bytes' 0 '.*start.*	[0-9a-f][0-9a-f] .*' '' "$SVCTRACE" dump --hex "$ONE.trace"
+}
+
+check() {
+	sed 's/SIGKILL/SIGTERM/' "$ONE.expect" >"$TMP/wrong.expect"
+	expect 'check: not met' 1 '.*not ok 5 .*> signal +SIGTERM +SIGKILL.*events behind it.*#[0-9]+ .*' '' \
+		"$SVCTRACE" check "$ONE.trace" "$TMP/wrong.expect"
+	expect 'check: quietly' 1 '' '' "$SVCTRACE" check -q "$ONE.trace" "$TMP/wrong.expect"
+	"$SVCTRACE" check --format=junit "$ONE.trace" "$TMP/wrong.expect" 2>"$TMP/err" | python3 -c '
+import sys, xml.etree.ElementTree as x
+t = x.parse(sys.stdin).getroot()
+assert (t.get("tests"), t.get("failures")) == ("8", "3"), t.attrib
+assert len(t.findall("testcase/failure")) == 3' 2>>"$TMP/err"
+	result 'check: JUnit XML'
+	echo 'a.service no-such-cause' >"$TMP/bad.expect"
+	expect 'check: a bad line' 2 '' '.*bad.expect:1: no cause matches "no-such-cause"; there are .*main-killed.*' \
+		"$SVCTRACE" check "$ONE.trace" "$TMP/bad.expect"
+	expect 'check: no such EXPECT' 2 '' '.*cannot read /nonexistent.*' "$SVCTRACE" check "$ONE.trace" /nonexistent
+	expect 'check: bless' 0 '' '.*7 expectations, and nothing else' "$SVCTRACE" check --bless "$ONE.trace" "$TMP/bless"
+	expect 'check: what was blessed is met' 0 '.*' '' "$SVCTRACE" check "$ONE.trace" "$TMP/bless"
+	expect 'check: other versions behave the same' 0 '.*' '' "$SVCTRACE" check "$GOLDEN/bullseye/stops.trace" "$TMP/bless"
+	expect 'diff: the same' 0 '' '' "$SVCTRACE" diff "$ONE.trace" "$ONE.trace"
+	"$SVCTRACE" replay --json "$ONE.trace" >/dev/null
+	head -c 39000 "$ONE.trace" >"$TMP/cut.trace"
+	expect 'diff: of a damaged one' 2 '.*' '.*' "$SVCTRACE" diff "$ONE.trace" "$TMP/cut.trace"
+	expect 'diff: of nothing' 2 '' '.*two recordings.*' "$SVCTRACE" diff "$ONE.trace"
+}
+
+scrub() {
+	"$SVCTRACE" scrub --key=k -o "$TMP/a.trace" "$ONE.trace" 2>"$TMP/err"
+	"$SVCTRACE" scrub --key=k -o - "$ONE.trace" >"$TMP/b.trace" 2>>"$TMP/err"
+	cmp "$TMP/a.trace" "$TMP/b.trace" >>"$TMP/err" 2>&1
+	result 'scrub: the same key, the same file'
+	expect 'scrub: verdicts unchanged' 0 '.*' '' "$SVCTRACE" check "$TMP/a.trace" "$ONE.expect"
+	"$SVCTRACE" scrub --replace=kill9=slain -o "$TMP/c.trace" "$ONE.trace" 2>"$TMP/err"
+	"$SVCTRACE" dump --json "$TMP/c.trace" >"$TMP/out"
+	grep -q sc-slain-main "$TMP/out" && ! grep -q kill9 "$TMP/out"
+	result 'scrub: words of my own'
+	expect 'scrub: never over the original' 2 '' '.*cannot be its own scrubbed copy.*' \
+		"$SVCTRACE" scrub -o "$ONE.trace" "$ONE.trace"
+}
+
+usage() {
+	local verb
+	for verb in record replay check diff dump scrub; do
+		expect "$verb --help" 0 "Usage: svctrace $verb .*Examples:.*Exit status:.*" '' "$SVCTRACE" $verb --help
+		expect "$verb with an unknown option" 2 '' "svctrace: unknown option \"--nope\"; try svctrace $verb --help" \
+			"$SVCTRACE" $verb --nope
+		[ -e "$ROOT/man/svctrace-$verb.1" ]
+		result "$verb has a manual page"
+	done
+	expect 'replay of nothing' 2 '' '.*which recording.*' "$SVCTRACE" replay
+	expect 'record to where the command writes' 2 '' '.*-o - needs standard output for itself.*' \
+		"$SVCTRACE" record -o - -- true
+	expect 'record --count without --live' 2 '' '.*need --live.*' "$SVCTRACE" record -n1
+	expect 'record --on-verdict of an unknown cause' 2 '' '.*unknown cause "fate".*' "$SVCTRACE" record --on-verdict=fate
+}
+
+# The engine can only compute: all it needs of the C library is here, and it has no variables.
+purity() {
+	local objects
+	objects=$(echo "$(dirname "$SVCTRACE")"/src/{engine,event}/*.o)
+	# shellcheck disable=SC2086
+	nm -u $objects | awk '/ U /{ print $2 }' | sort -u >"$TMP/needed"
+	# shellcheck disable=SC2086
+	nm --defined-only $objects "$(dirname "$SVCTRACE")"/src/base/text.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
+	comm -23 "$TMP/needed" "$TMP/own" |
+		grep -vxE '(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str)|qsort|bsearch|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
+			>"$TMP/out"
+	[ -s "$TMP/needed" ] && [ ! -s "$TMP/out" ]
+	result 'the engine needs nothing that opens, reads a clock or asks the environment'
+	if grep -q __asan "$TMP/needed"; then
+		echo 'ok - the engine has no variables # SKIP ASan has some of its own'
+		return
+	fi
+	# shellcheck disable=SC2086
+	size -A $objects | awk '$1 == ".data" || $1 == ".bss" { n += $2 } END { exit n != 0 }'
+	result 'the engine has no variables'
+}
+
+# The real thing: 10 million events. Under ASan that would take minutes; the unit tests do less.
+scale() {
+	local test=$ROOT/build/tests/unit/test_trace_scale
+	if [ ! -x "$test" ]; then
+		echo 'ok - memory for 10 million events # SKIP not built: make unit'
+		return
+	fi
+	"$test" >"$TMP/out" 2>"$TMP/err"
+	result "memory for 10 million events: $(sed -n 's/^# //p' "$TMP/out")"
+}
+
+golden
+damage
+replay
+merge
+dump
+check
+scrub
+usage
+purity
+scale
