@@ -25,6 +25,7 @@ endif
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PKGCONF ?= pkg-config
+STRIP   ?= strip
 
 ifeq ($(V),1)
 msg :=
@@ -84,7 +85,7 @@ static: $(O)/svctrace.static ## build one static file, build/svctrace.static
 $(O)/svctrace.static: $(main_objs) $(libs)
 	$(call msg,LINK)
 	$(q)$(CC) $(LDFLAGS) -static -o $@.tmp $^ -Wl,--start-group $(static_libs) -Wl,--end-group
-	$(q)strip -o $@ $@.tmp && rm $@.tmp
+	$(q)$(STRIP) -o $@ $@.tmp && rm $@.tmp
 
 $(O)/libcore.a: $(core_objs)
 $(O)/libsym.a: $(sym_objs)
@@ -162,11 +163,15 @@ demo: ## install what is missing, build, show the main job
 	@tools/deps $(if $(GUEST),guest,demo)
 	@tools/demo
 
+.PHONY: golden
+golden: all static ## record tests/golden again in guests, show what changed
+	@tools/golden
+
 .PHONY: install
 install: all ## install to DESTDIR PREFIX
 	install -Dm755 $(O)/svctrace $(DESTDIR)$(PREFIX)/sbin/svctrace
 	for p in man/*.[1-8]; do install -Dm644 $$p $(DESTDIR)$(PREFIX)/share/man/man$${p##*.}/$${p##*/}; done
-	install -Dm644 docs/schema/svctrace.schema.json $(DESTDIR)$(PREFIX)/share/svctrace/svctrace.schema.json
+	for s in docs/schema/*.json; do install -Dm644 $$s $(DESTDIR)$(PREFIX)/share/svctrace/$${s##*/}; done
 
 .PHONY: fmt
 fmt: ## format C files as .clang-format says

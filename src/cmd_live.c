@@ -27,6 +27,7 @@ static const char help[] =
 	"      --version          the version\n"
 	"\n"
 	"Verbs: svctrace resolve --help (where a systemd's functions are)\n"
+	"       svctrace doctor --help (does tracing work here, and what is lost)\n"
 	"\n"
 	"Examples:\n"
 	"  sudo svctrace                              every stop, until Ctrl-C\n"

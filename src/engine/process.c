@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <search.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +21,6 @@ static const unsigned int list_max[PROCESS_LIST_MAX] = {
 
 /* What /proc says of a start time is exact to one clock tick (USER_HZ is 100 everywhere). */
 #define TICK_NS	     10000000ull
-
-static int process_compare(const void *a, const void *b)
-{
-	uint32_t x = ((const struct process *)a)->a.tgid, y = ((const struct process *)b)->a.tgid;
-
-	return x < y ? -1 : x > y;
-}
 
 static bool same_start(uint64_t a, uint64_t b)
 {
@@ -131,17 +123,16 @@ void process_table_init(struct process_table *t)
 		TAILQ_INIT(&t->lists[i]);
 }
 
-static void forget_number(struct process_table *t, struct process *p)
+static void forget_number(struct process *p)
 {
-	struct process **found = tfind(p, &t->by_tgid, process_compare);
-
-	if (found && *found == p)
-		tdelete(p, &t->by_tgid, process_compare);
+	if (p->has_number)
+		LIST_REMOVE(p, same_bucket);
+	p->has_number = false;
 }
 
 static void drop(struct process_table *t, struct process *p)
 {
-	forget_number(t, p);
+	forget_number(p);
 	TAILQ_REMOVE(&t->lists[p->list], p, entry);
 	t->n[p->list]--;
 	process_unref(p);
@@ -194,10 +185,14 @@ static enum process_list home(const struct process *p)
 
 struct process *process_by_tgid(const struct process_table *t, uint32_t tgid)
 {
-	struct process key = {.a.tgid = tgid};
-	struct process **found = tfind(&key, &t->by_tgid, process_compare);
+	struct process *p;
 
-	return found ? *found : NULL;
+	LIST_FOREACH(p, &t->by_tgid[tgid % PROCESS_BUCKETS], same_bucket)
+	{
+		if (p->a.tgid == tgid)
+			break;
+	}
+	return p;
 }
 
 struct process *process_find(const struct process_table *t, uint32_t tgid, uint64_t start_ns)
@@ -284,18 +279,14 @@ static int actor_set_task(struct actor *a, const struct ev_task *task)
 static struct process *add(struct process_table *t, const struct ev_task *task)
 {
 	struct process *p = calloc(1, sizeof(*p));
-	struct process **found;
 
 	if (!p)
 		return NULL;
 	p->a.tgid = task->tgid;
 	p->a.loginuid = p->a.session = UINT32_MAX;
 	p->n_ref = 1;
-	found = tsearch(p, &t->by_tgid, process_compare);
-	if (!found) {
-		process_unref(p);
-		return NULL;
-	}
+	LIST_INSERT_HEAD(&t->by_tgid[p->a.tgid % PROCESS_BUCKETS], p, same_bucket);
+	p->has_number = true;
 	enlist(t, p, PROCESS_RESIDENT);
 	return p;
 }
@@ -303,7 +294,7 @@ static struct process *add(struct process_table *t, const struct ev_task *task)
 /* The number is somebody else's now; the one that had it is gone, whether that was seen or not. */
 static void retire(struct process_table *t, struct process *p, uint64_t now_ns)
 {
-	forget_number(t, p);
+	forget_number(p);
 	if (!p->a.exited) {
 		p->a.exited = true;
 		p->exit_ns = now_ns;

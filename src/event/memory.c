@@ -10,6 +10,7 @@
 struct cgroup_memory {
 	uint64_t id;
 	char *path;
+	size_t len;
 };
 
 static int cgroup_compare(const void *a, const void *b)
@@ -178,6 +179,7 @@ int memory_cgroup_set(struct memory *m, uint64_t id, struct str path)
 	if (c) {
 		free(c->path);
 		c->path = copy;
+		c->len = strlen(copy);
 		return 0;
 	}
 	c = malloc(sizeof(*c));
@@ -185,7 +187,7 @@ int memory_cgroup_set(struct memory *m, uint64_t id, struct str path)
 		free(copy);
 		return -ENOMEM;
 	}
-	*c = (struct cgroup_memory){.id = id, .path = copy};
+	*c = (struct cgroup_memory){.id = id, .path = copy, .len = strlen(copy)};
 	if (!tsearch(c, &m->cgroups, cgroup_compare)) {
 		cgroup_free(c);
 		return -ENOMEM;
@@ -198,7 +200,7 @@ struct str memory_cgroup_path(const struct memory *m, uint64_t id)
 {
 	const struct cgroup_memory *c = id ? cgroup_find(m, id) : NULL;
 
-	return c ? (struct str){c->path, strlen(c->path)} : (struct str){NULL, 0};
+	return c ? (struct str){c->path, c->len} : (struct str){NULL, 0};
 }
 
 void memory_cgroup_drop(struct memory *m, uint64_t id)

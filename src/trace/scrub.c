@@ -260,19 +260,40 @@ static void put_arguments(struct trace_scrubber *s, const char *p, size_t n)
 	}
 }
 
+/* One that looks like any other. */
+static void put_boot_id(struct trace_scrubber *s, const char *p, size_t n)
+{
+	uint64_t a = siphash(s->key, p, n), b = siphash(s->key, &a, sizeof(a));
+	char id[37];
+
+	snprintf(id, sizeof(id), "%08x-%04x-%04x-%04x-%012llx", (unsigned int)(a >> 32),
+		 (unsigned int)(a >> 16) & 0xffff, (unsigned int)a & 0xffff,
+		 (unsigned int)(b >> 48), (unsigned long long)(b & 0xffffffffffff));
+	put(s, id, sizeof(id) - 1);
+}
+
+static void put_fact(struct trace_scrubber *s, const char *p, size_t n)
+{
+	static const char host[] = "HOST=", boot_id[] = "BOOT_ID=";
+	const size_t host_n = sizeof(host) - 1, boot_n = sizeof(boot_id) - 1;
+
+	if (n > host_n && memcmp(p, host, host_n) == 0) {
+		put(s, p, host_n);
+		put_pseudonym(s, p + host_n, n - host_n);
+	} else if (n > boot_n && memcmp(p, boot_id, boot_n) == 0) {
+		put(s, p, boot_n);
+		put_boot_id(s, p + boot_n, n - boot_n);
+	} else {
+		put(s, p, n);
+	}
+}
+
 static void put_facts(struct trace_scrubber *s, const char *p, size_t n)
 {
-	static const char *const private[] = {"HOST=", "BOOT_ID="};
-
 	for (size_t i = 0; i < n;) {
-		size_t len = strnlen(p + i, n - i), keep = len;
+		size_t len = strnlen(p + i, n - i);
 
-		for (size_t k = 0; k < ARRAY_LEN(private); k++)
-			if (len > strlen(private[k]) &&
-			    memcmp(p + i, private[k], strlen(private[k])) == 0)
-				keep = strlen(private[k]);
-		put(s, p + i, keep);
-		put_pseudonym(s, p + i + keep, len - keep);
+		put_fact(s, p + i, len);
 		if (i + len < n)
 			put(s, "", 1);
 		i += len + 1;

@@ -130,11 +130,12 @@ check() {
 	expect 'check: not met' 1 '.*not ok 5 .*> signal +SIGTERM +SIGKILL.*events behind it.*#[0-9]+ .*' '' \
 		"$SVCTRACE" check "$ONE.trace" "$TMP/wrong.expect"
 	expect 'check: quietly' 1 '' '' "$SVCTRACE" check -q "$ONE.trace" "$TMP/wrong.expect"
-	"$SVCTRACE" check --format=junit "$ONE.trace" "$TMP/wrong.expect" 2>"$TMP/err" | python3 -c '
+	"$SVCTRACE" check --format=junit "$ONE.trace" "$TMP/wrong.expect" >"$TMP/out" 2>"$TMP/err"
+	python3 -c '
 import sys, xml.etree.ElementTree as x
 t = x.parse(sys.stdin).getroot()
 assert (t.get("tests"), t.get("failures")) == ("8", "3"), t.attrib
-assert len(t.findall("testcase/failure")) == 3' 2>>"$TMP/err"
+assert len(t.findall("testcase/failure")) == 3' <"$TMP/out" 2>>"$TMP/err"
 	result 'check: JUnit XML'
 	echo 'a.service no-such-cause' >"$TMP/bad.expect"
 	expect 'check: a bad line' 2 '' '.*bad.expect:1: no cause matches "no-such-cause"; there are .*main-killed.*' \

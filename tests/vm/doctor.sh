@@ -127,6 +127,7 @@ test_guest_doctor() {
 		'^Next: Run it as root \(sudo svctrace\), or give it CAP_BPF'
 	check 'nobody: JSON is valid' valid nobody_json
 	check 'no BTF' ended no_types 2 'missing +BTF' '^Next: Boot a kernel with CONFIG_DEBUG_INFO_BTF' 'ok +functions'
+	check 'no BTF, but --btf' ended given_types "$(cat "$work/full.rc")" 'ok +BTF +/run/types'
 	check 'lockdown' ended lockdown 2 'missing +lockdown +confidentiality' '^Next: Boot without lockdown'
 }
 
