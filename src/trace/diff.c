@@ -20,23 +20,35 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Every number is as good as any other: it is a PID, a job, or a time. */
+/* The length of a pseudonym that svctrace scrub made, at the start of s; 0: it is none. */
+static size_t pseudonym(const char *s)
+{
+	return *s == 'x' && strspn(s + 1, "0123456789abcdef") == 8 ? 9 : 0;
+}
+
+/*
+ * Every number is as good as any other: it is a PID, a job, or a time. So is what was scrubbed: it
+ * may have been one.
+ */
 static bool same_but_numbers(const char *a, const char *b)
 {
 	for (;;) {
-		if (is_digit(*a) && is_digit(*b)) {
-			while (is_digit(*a))
-				a++;
-			while (is_digit(*b))
-				b++;
-			continue;
-		}
-		if (*a != *b)
+		size_t x = pseudonym(a), y = pseudonym(b);
+
+		if (x && y) {
+			a += x;
+			b += y;
+		} else if (is_digit(*a) && is_digit(*b)) {
+			a += strspn(a, "0123456789");
+			b += strspn(b, "0123456789");
+		} else if (*a != *b) {
 			return false;
-		if (!*a)
+		} else if (!*a) {
 			return true;
-		a++;
-		b++;
+		} else {
+			a++;
+			b++;
+		}
 	}
 }
 
