@@ -14,8 +14,12 @@ set -euo pipefail
 export LC_ALL=C
 
 HERE=$(cd "$(dirname "$0")" && pwd)
-BED_TESTS="boots tears_down tears_down_on_failure tears_down_on_signal two_at_once host_pids scenarios"
-GUEST_TESTS="boots boots_cold returns_files ends_on_panic two_at_once scenarios cgroup_v1"
+BED_TESTS="boots tears_down tears_down_on_failure tears_down_on_signal two_at_once host_pids"
+GUEST_TESTS="boots boots_cold returns_files ends_on_panic two_at_once"
+# What does not depend on the suite is tested on one of them, unless asked for by name.
+ONCE_SUITE=bookworm
+ONCE="bed_tears_down bed_tears_down_on_failure bed_tears_down_on_signal bed_two_at_once bed_host_pids
+	guest_boots_cold guest_returns_files guest_ends_on_panic guest_two_at_once"
 SUITE_TOOL=$HERE/../../tools/suite
 json_dir=${JSON_DIR:-$HERE/../../build/test-logs/json}
 CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1'
@@ -166,11 +170,6 @@ bed_host_pids() {
 	[[ $inside =~ ^[0-9]+$ && $outside =~ ^[0-9]+$ && $inside != "$outside" ]] || fail "PID $inside inside, $outside outside"
 }
 
-bed_scenarios() {
-	bed -t 300 -d "$files" "$suite" 'sh scenarios.sh' >"$work/out"
-	expect_scenarios "$work/out"
-}
-
 # ---- the guest ----
 
 guest_boots() {
@@ -201,24 +200,6 @@ guest_two_at_once() {
 	wait -n
 	wait -n
 	expect "outputs" "done done" "$(cat "$work/1" "$work/2" | xargs)"
-}
-
-guest_scenarios() {
-	guest -t 600 -d "$files" "$suite" "sh scenarios.sh $guest_scenarios" >"$work/out"
-	expect_scenarios "$work/out"
-}
-
-guest_cgroup_v1() {
-	local append=$CGROUP_V1
-	case $suite in
-	bullseye | bookworm) ;;
-	trixie) append+=" SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1" ;;
-	*) echo "the systemd of $suite knows no cgroup v1"; return 77 ;;
-	esac
-	guest -t 300 -a "$append" -d "$files" "$suite" \
-		'stat -fc %T /sys/fs/cgroup /sys/fs/cgroup/systemd; sh scenarios.sh cgempty_nopidfile kill9_main' >"$work/out"
-	expect "file systems" "tmpfs cgroupfs" "$(head -n 2 "$work/out" | xargs)"
-	expect_scenarios "$work/out"
 }
 
 # ---- running them ----
@@ -274,17 +255,20 @@ run_suite() { # KIND TEST…
 		echo "ok $count - $kind $suite # SKIP $reason"
 		return
 	fi
-	for t; do run_test "$kind" "$t"; done
+	for t; do
+		[[ $only != '*' || $suite = "$ONCE_SUITE" || " ${ONCE//[$'\n\t']/ } " != *" ${kind}_$t "* ]] || continue
+		run_test "$kind" "$t"
+	done
 }
 
 main() {
 	local o kinds
-	only='*' count=0 failures=0 guest_scenarios="stop_systemctl kill9_main cgempty_notchild oom"
-	guest_trace_scenarios="stop_systemctl restart_systemctl kill9_main exit3 cgempty_nopidfile cgempty_notchild oom"
+	only='*' count=0 failures=0
+	guest_scenarios="stop_systemctl restart_systemctl kill9_main exit3 cgempty_nopidfile cgempty_notchild oom"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
 	while getopts hn:f o; do
 		case $o in
-		n) only=$OPTARG ;; f) guest_scenarios='' guest_trace_scenarios='' ;;
+		n) only=$OPTARG ;; f) guest_scenarios='' ;;
 		h) usage; exit 0 ;;
 		*) usage >&2; exit 2 ;;
 		esac

@@ -6,9 +6,12 @@
 # the guest inside. What it printed as JSON is kept in $json_dir, for the schema's tests.
 
 BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly hundred_rounds
-	lost_is_told second_manager container_restarts"
+	lost_is_told second_manager container_restarts unit_removed"
 GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
 	hybrid clock_set_back no_btf"
+
+ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_hundred_rounds
+	bed_lost_is_told guest_attach_rounds guest_clock_set_back"
 
 CGROUP_V1_SUITES="bullseye bookworm"
 
@@ -38,6 +41,7 @@ guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
 
 check_verdicts() { # NAME
 	keep_json "$work/trace.out" "$1"
+	expect_scenarios "$work/trace.steps"
 	"$HERE/check-verdicts" "$work/trace.steps" "$work/trace.out"
 }
 
@@ -130,19 +134,13 @@ bed_ends_cleanly() {
 }
 
 # Each round takes a second or two, since the kernel waits for a grace period for each uprobe that
-# goes; what it tests is this kernel, so one suite does all hundred.
+# goes.
 bed_hundred_rounds() {
-	[ "$suite" = bookworm ] || { S=$(realpath "$svctrace"); few_rounds; return; }
 	S=$(realpath "$svctrace") bed -t 300 -H '
 		seq 100 | xargs -P 8 -I{} "$S" -q --manager="$BED_PID" --duration=1ms' \
 		"$suite" 'systemctl is-system-running; systemd-run -q --wait true'
 	sleep 1
 	expect_no_orphans
-}
-
-few_rounds() {
-	S=$S bed -H 'for i in 1 2 3; do "$S" -q --manager="$BED_PID" --duration=1ms || exit; done' \
-		"$suite" 'systemctl is-system-running; systemd-run -q --wait true'
 }
 
 # A ring that is far too small, and nobody who reads it: what was lost is told, and marks verdicts.
@@ -207,10 +205,26 @@ bed_container_restarts() {
 	grep -E 'executed itself anew, the same build' "$work/trace.err"
 }
 
+# The unit's file is gone, and systemd knows, before its process is killed.
+REMOVED='f=/run/systemd/system/sc-gone.service; printf "[Service]\nExecStart=/bin/sleep 1000\n" >$f
+	systemctl daemon-reload; systemctl start sc-gone; rm $f; systemctl daemon-reload
+	kill -9 $(systemctl show -P MainPID sc-gone)
+	while [ "$(systemctl is-active sc-gone)" = active ]; do sleep 0.1; done'
+
+bed_unit_removed() {
+	echo "$REMOVED" >"$files/removed"
+	bed_watch 'sh ./removed' --json sc-gone
+	python3 - "$work/trace.out" <<-'PY'
+		import json, sys
+		v, = map(json.loads, open(sys.argv[1]))
+		assert v["cause"] == "main-killed" and v["result"] == "signal" and v["certainty"] == "certain", v
+	PY
+}
+
 # ---- the guest ----
 
 guest_verdicts() {
-	guest_watch "sh scenarios.sh $guest_trace_scenarios" --json -v
+	guest_watch "sh scenarios.sh $guest_scenarios" --json -v
 	check_verdicts guest
 	expect "probes that lost events" "" "$(awk '$2 ~ /probe|fentry|tracepoint/ && $4 > 0' "$work/trace.err")"
 }
