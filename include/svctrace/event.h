@@ -133,7 +133,7 @@ struct ev {
 		struct {
 			uint64_t vaddr, file_offset;
 			struct str name, origin;
-		} symbol;
+		} symbol; /* SYMBOL; OFFSET, of which vaddr is the offset */
 		struct {
 			struct str name, values;
 		} enumeration;

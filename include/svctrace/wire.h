@@ -68,6 +68,7 @@ enum wire_kind {
 	WIRE_IDLE = 108,    /* struct wire_hdr alone: nothing came for a while; time goes on */
 	WIRE_END = 109,	    /* struct wire_hdr alone: the capture ended here, in good order */
 	WIRE_CGROUP = 110,  /* struct wire_path: a cgroup that existed when capture began */
+	WIRE_OFFSET = 111,  /* struct wire_symbol: where a field lies in its struct: vaddr */
 };
 
 /* wire_hdr.flags */

@@ -357,6 +357,16 @@ static int describe_symbol(const struct sym *sym, pid_t manager, struct stream *
 	return stream_end(s);
 }
 
+static int describe_offset(const struct sym_offset *f, pid_t manager, struct stream *s)
+{
+	struct wire_symbol *w = stream_begin(s, WIRE_OFFSET, sizeof(*w), manager);
+
+	w->vaddr = f->offset;
+	stream_string(s, &w->name, f->key);
+	stream_string(s, &w->origin, f->reason);
+	return stream_end(s);
+}
+
 int object_describe(const struct object *o, pid_t manager, struct stream *s)
 {
 	int r = 0;
@@ -368,6 +378,12 @@ int object_describe(const struct object *o, pid_t manager, struct stream *s)
 
 		if (symbols_find(o->symbols, sym_needed_functions[i], &sym) == 0)
 			r = describe_symbol(&sym, manager, s);
+	}
+	for (size_t i = 0; r == 0 && sym_needed_offsets[i]; i++) {
+		struct sym_offset offset = {};
+
+		if (symbols_offset_info(o->symbols, sym_needed_offsets[i], &offset) == 0)
+			r = describe_offset(&offset, manager, s);
 	}
 	for (unsigned int i = 0; r == 0 && i < o->n_states; i++)
 		r = probe_describe(&o->state[i], s);

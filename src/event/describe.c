@@ -203,6 +203,10 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 	case WIRE_ENUM:
 		snprintf(dst, size, "names of %s", show(e->enumeration.name, a));
 		break;
+	case WIRE_OFFSET:
+		snprintf(dst, size, "%s is at offset %" PRIu64 " (%s)", show(e->symbol.name, a),
+			 e->symbol.vaddr, show(e->symbol.origin, b));
+		break;
 	case WIRE_SYMBOL:
 		snprintf(dst, size, "%s at 0x%" PRIx64 " (%s)", show(e->symbol.name, a),
 			 e->symbol.vaddr, show(e->symbol.origin, b));

@@ -401,6 +401,7 @@ static const struct kind kinds[] = {
 	[WIRE_IDLE] = BARE("idle"),
 	[WIRE_END] = BARE("end"),
 	[WIRE_CGROUP] = PATH("cgroup"),
+	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */
 

@@ -221,6 +221,11 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "name", slice_json(e->enumeration.name));
 		json_put(o, "values", facts_json(e->enumeration.values));
 		break;
+	case WIRE_OFFSET:
+		json_put(o, "name", slice_json(e->symbol.name));
+		json_put(o, "origin", slice_json(e->symbol.origin));
+		json_put(o, "offset", json_integer((json_int_t)e->symbol.vaddr));
+		break;
 	case WIRE_SYMBOL:
 		json_put(o, "name", slice_json(e->symbol.name));
 		json_put(o, "origin", slice_json(e->symbol.origin));

@@ -96,6 +96,8 @@ static const struct shape shapes[] = {
 	[WIRE_LOST] = {sizeof(struct wire_lost), {{PLAIN, AT(lost, probe)}}},
 	[WIRE_IDLE ... WIRE_END] = NUMBERS(hdr),
 	[WIRE_CGROUP] = CGROUP_PATH,
+	[WIRE_OFFSET] = {sizeof(struct wire_symbol),
+			 {{PLAIN, AT(symbol, name)}, {PLAIN, AT(symbol, origin)}}},
 };
 /* clang-format on */
 

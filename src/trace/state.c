@@ -187,6 +187,7 @@ int state_feed(struct state *s, const void *record, size_t size)
 		key.extra = hash_slice(record, size, offsetof(struct wire_enum, name));
 		return keep(s, &key, record, size);
 	case WIRE_SYMBOL:
+	case WIRE_OFFSET:
 		key.extra = hash_slice(record, size, offsetof(struct wire_symbol, name));
 		return keep(s, &key, record, size);
 	case WIRE_PROBE:

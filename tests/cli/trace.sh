@@ -145,8 +145,7 @@ assert len(t.findall("testcase/failure")) == 3' <"$TMP/out" 2>>"$TMP/err"
 	expect 'check: what was blessed is met' 0 '.*' '' "$SVCTRACE" check "$ONE.trace" "$TMP/bless"
 	expect 'check: other versions behave the same' 0 '.*' '' "$SVCTRACE" check "$GOLDEN/bullseye/stops.trace" "$TMP/bless"
 	expect 'diff: the same' 0 '' '' "$SVCTRACE" diff "$ONE.trace" "$ONE.trace"
-	"$SVCTRACE" replay --json "$ONE.trace" >/dev/null
-	head -c 39000 "$ONE.trace" >"$TMP/cut.trace"
+	head -c 20000 "$ONE.trace" >"$TMP/cut.trace"
 	expect 'diff: of a damaged one' 2 '.*' '.*' "$SVCTRACE" diff "$ONE.trace" "$TMP/cut.trace"
 	expect 'diff: of nothing' 2 '' '.*two recordings.*' "$SVCTRACE" diff "$ONE.trace"
 }

@@ -82,6 +82,7 @@ static inline size_t wb_fixed(unsigned int kind)
 	case WIRE_ENUM:
 		return sizeof(struct wire_enum);
 	case WIRE_SYMBOL:
+	case WIRE_OFFSET:
 		return sizeof(struct wire_symbol);
 	case WIRE_PROBE:
 		return sizeof(struct wire_probe);

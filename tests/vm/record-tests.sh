@@ -5,7 +5,7 @@
 # and $svctrace are.
 
 BED_TESTS+=" live_is_replay record_command record_settles flight_recorder record_killed
-	record_disk_full"
+	record_disk_full ci_example"
 GUEST_TESTS+=" live_is_replay"
 
 # Runs HOSTCMD outside of the bed, in $work, with the binary in $S.
@@ -108,4 +108,30 @@ bed_record_disk_full() {
 	grep -F 'cannot write disk/full.trace: No space left on device; what is in it so far can be replayed' "$work/err"
 	expect_status 1 "$svctrace" dump "$work/full.trace" >"$work/out"
 	[ "$(wc -l <"$work/out")" -gt 50 ] || fail "little is left of it"
+}
+
+# docs/ci.md: the unit file loses a line, and the check turns red.
+CI_EXAMPLE='
+	unit() { printf "[Service]\nType=exec\nExecStart=/bin/sleep 1000\n$1" >"$BED_ROOT/run/systemd/system/worker.service"; }
+	try() { "$S" record -q --manager="$BED_PID" -o "$1.trace" -- $BED_EXEC sh -c "
+		systemctl daemon-reload; systemctl start worker
+		kill -9 \$(systemctl show -P MainPID worker)
+		sleep 1; systemctl stop worker"; }
+	unit "Restart=on-failure\n"; try good
+	unit ""; try broken'
+
+bed_ci_example() {
+	bed_host "$CI_EXAMPLE"
+	cat >"$work/expect" <<-'E'
+		worker.service main-killed signal=SIGKILL restarts=yes
+		then worker.service stop-request result=success within=10s
+		nothing else
+	E
+	"$svctrace" check "$work/good.trace" "$work/expect"
+	expect_status 1 "$svctrace" check "$work/broken.trace" "$work/expect" >"$work/out"
+	cat "$work/out"
+	grep -F '> restarts         yes                      no' "$work/out"
+	"$svctrace" check --bless "$work/good.trace" "$work/blessed"
+	expect_status 1 "$svctrace" check "$work/broken.trace" "$work/blessed"
+	expect_status 1 "$svctrace" diff "$work/good.trace" "$work/broken.trace"
 }
