@@ -4,6 +4,7 @@
 # The tests that record a real systemd; sourced by run.sh, which says what $suite, $work, $files
 # and $svctrace are.
 
+ONCE+=" bed_record_command bed_record_settles bed_flight_recorder bed_record_killed bed_record_disk_full bed_ci_example"
 BED_TESTS+=" live_is_replay record_command record_settles flight_recorder record_killed
 	record_disk_full ci_example"
 GUEST_TESTS+=" live_is_replay"
