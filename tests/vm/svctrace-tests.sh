@@ -112,7 +112,7 @@ bed_filters() {
 # BPF programs of svctrace that no process holds: left behind. (Other tests run beside this one.)
 expect_no_orphans() {
 	local held id
-	held=$(cat /proc/[0-9]*/fdinfo/* 2>/dev/null | sed -n 's/^prog_id:[[:space:]]*//p' | sort -u)
+	held=$(cat /proc/[0-9]*/fdinfo/* 2>/dev/null | sed -n 's/^prog_id:[[:space:]]*//p' | sort -u) || : # some went
 	for id in $(bpftool prog list | sed -nE 's/^([0-9]+): .* name (service_|process_exit|cgroup_mkdir|signal_gen).*/\1/p'); do
 		echo "$held" | grep -qx "$id" || fail "BPF program $id is left behind"
 	done
@@ -152,7 +152,7 @@ bed_lost_is_told() {
 		sleep 0.5
 	S
 	S=$(realpath "$svctrace") OUT=$work/trace bed -t 120 -d "$files" -H '
-		"$S" --json --events -v --ring=4K --manager="$BED_PID" >"$OUT.out" 2>"$OUT.err" & p=$!
+		"$S" --json --events -v --ring=64K --manager="$BED_PID" >"$OUT.out" 2>"$OUT.err" & p=$!
 		until grep -q "probes live" "$OUT.err"; do sleep 0.05; done
 		kill -STOP $p
 		$BED_EXEC sh /host/storm
