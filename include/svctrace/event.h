@@ -52,10 +52,9 @@ struct ev_service {
 	int32_t arg[3];		  /* the raw arguments, see enum wire_kind */
 };
 
-struct ev_signal {
-	int32_t sig, code, syscall; /* code, syscall: WIRE_NONE if not known; syscall -1: in none */
-	uint32_t target_flags;	    /* WIRE_TARGET_* */
-	struct ev_task sender, target;
+/* A process that did something, as the kernel knew it at that moment. */
+struct ev_origin {
+	struct ev_task task;
 	uint32_t loginuid, session; /* (uint32_t)-1: none */
 	struct str tty;
 	struct str cmdline; /* NUL-separated */
@@ -64,7 +63,14 @@ struct ev_signal {
 		uint32_t tgid;
 		uint64_t start_ns;
 		struct str comm;
-	} ancestors[WIRE_ANCESTORS_MAX];
+	} ancestors[WIRE_ANCESTORS_MAX]; /* the parent first */
+};
+
+struct ev_signal {
+	int32_t sig, code, syscall; /* code, syscall: WIRE_NONE if not known; syscall -1: in none */
+	uint32_t target_flags;	    /* WIRE_TARGET_* */
+	struct ev_origin sender;
+	struct ev_task target;
 };
 
 struct ev_proc {

@@ -39,6 +39,12 @@ enum wire_kind {
 	WIRE_SERVICE_OOM = 13,		  /* service_notify_cgroup_oom_event */
 	WIRE_BUS_QUEUE_JOB = 14,	  /* a bus client asks; arg: job type, job mode */
 	WIRE_MANAGER_CGROUP_EVENT = 15,	  /* struct wire_path, empty: on_cgroup_inotify_event, v2 */
+	WIRE_MANAGER_ADD_JOB = 16,	  /* manager_add_job: a transaction; arg: job type, mode */
+	WIRE_TRANSACTION_JOB = 17, /* struct wire_job: transaction_add_job_and_dependencies */
+	WIRE_BUS_MESSAGE = 18,	   /* struct wire_message: what the next BUS_* event was asked by */
+	WIRE_BUS_KILL = 19,	   /* bus_unit_method_kill */
+	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
+	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
 
 	/* The kernel's. */
 	WIRE_FORK = 30,		    /* struct wire_fork */
@@ -55,20 +61,24 @@ enum wire_kind {
 	WIRE_FUSE_FLUSH_ENTER = 41, /* struct wire_fuse */
 	WIRE_FUSE_FLUSH_EXIT = 42,  /* struct wire_fuse, ret set */
 	WIRE_MODULE_LOAD = 43,	    /* struct wire_path: a kernel module's name */
+	WIRE_CLIENT_SEND = 44,	    /* struct wire_client_send: to a manager or to a bus */
+	WIRE_BUS_NAME = 45,	    /* struct wire_bus_name: a bus says who a client is */
 
 	/* The capture layer's. */
-	WIRE_START = 100,   /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
-	WIRE_CLOCK = 101,   /* struct wire_clock: at start and whenever the wall clock was set */
-	WIRE_MANAGER = 102, /* struct wire_manager */
-	WIRE_ENUM = 103,    /* struct wire_enum */
-	WIRE_SYMBOL = 104,  /* struct wire_symbol */
-	WIRE_PROBE = 105,   /* struct wire_probe: what is attached, and how */
-	WIRE_PROC = 106,    /* struct wire_proc: what /proc said of a process */
-	WIRE_LOST = 107,    /* struct wire_lost */
-	WIRE_IDLE = 108,    /* struct wire_hdr alone: nothing came for a while; time goes on */
-	WIRE_END = 109,	    /* struct wire_hdr alone: the capture ended here, in good order */
-	WIRE_CGROUP = 110,  /* struct wire_path: a cgroup that existed when capture began */
-	WIRE_OFFSET = 111,  /* struct wire_symbol: where a field lies in its struct: vaddr */
+	WIRE_START = 100,      /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
+	WIRE_CLOCK = 101,      /* struct wire_clock: at start and whenever the wall clock was set */
+	WIRE_MANAGER = 102,    /* struct wire_manager */
+	WIRE_ENUM = 103,       /* struct wire_enum */
+	WIRE_SYMBOL = 104,     /* struct wire_symbol */
+	WIRE_PROBE = 105,      /* struct wire_probe: what is attached, and how */
+	WIRE_PROC = 106,       /* struct wire_proc: what /proc said of a process */
+	WIRE_LOST = 107,       /* struct wire_lost */
+	WIRE_IDLE = 108,       /* struct wire_hdr alone: nothing came for a while; time goes on */
+	WIRE_END = 109,	       /* struct wire_hdr alone: the capture ended here, in good order */
+	WIRE_CGROUP = 110,     /* struct wire_path: a cgroup that existed when capture began */
+	WIRE_OFFSET = 111,     /* struct wire_symbol: where a field lies in its struct: vaddr */
+	WIRE_STACK = 112,      /* struct wire_stack: the call chain of that thread's next event */
+	WIRE_DEPENDENCY = 113, /* struct wire_dependency: why one unit's job pulled in another's */
 };
 
 /* wire_hdr.flags */
@@ -124,6 +134,48 @@ struct wire_service {
 	__u32 job_id;
 	struct wire_str id;   /* Unit.id */
 	struct wire_str path; /* PID file path, where the kind has one */
+	__u32 pad;
+};
+
+/* One job that a transaction wants, and the job that wants it. */
+struct wire_job {
+	struct wire_hdr h;
+	__u64 unit; /* address */
+	__u64 by;   /* address of the unit whose job pulls it in; 0: the transaction's anchor */
+	__s32 type;
+	__s32 by_type;
+	/* The 5th and 6th argument: (matters, conflicts), or since 255 (flags, a pointer). */
+	__u64 arg[2];
+	struct wire_str id;
+	struct wire_str by_id;
+};
+
+/* A method call that the manager handles. */
+struct wire_message {
+	struct wire_hdr h;
+	__u32 serial;
+	/*
+	 * What the kernel noted of the manager's socket: on its private socket the process that
+	 * connected, on a bus the process that listens. 0: not known.
+	 */
+	__u32 peer;
+	struct wire_str sender; /* unique name; empty on a private socket */
+	struct wire_str path;
+	struct wire_str member;
+	__u32 pad;
+};
+
+#define WIRE_REGS_MAX  33
+#define WIRE_STACK_MAX 16384 /* bytes of a sample */
+
+/* The registers and the live part of a thread's stack. */
+struct wire_stack_sample {
+	struct wire_hdr h;
+	__u64 sp;		   /* address of the first byte */
+	__u64 regs[WIRE_REGS_MAX]; /* by DWARF number; the program counter behind them */
+	__u32 n_regs;
+	__u32 wanted; /* bytes from sp to the stack's begin: more than are here if it was cut */
+	struct wire_str bytes;
 	__u32 pad;
 };
 
@@ -183,6 +235,40 @@ struct wire_signal {
 		ancestors[WIRE_ANCESTORS_MAX]; /* parent first, PID 1 last if it fits */
 	struct wire_str cmdline;	       /* of the sender */
 	__u32 pad2;
+};
+
+enum wire_endpoint {
+	WIRE_ENDPOINT_PRIVATE = 1, /* the manager's own socket: /run/systemd/private */
+	WIRE_ENDPOINT_BUS = 2,	   /* a D-Bus broker's */
+	WIRE_ENDPOINT_VARLINK = 3, /* /run/systemd/io.systemd.* */
+};
+
+#define WIRE_MESSAGE_MAX 1024 /* bytes of what a client sent */
+
+struct wire_client_send {
+	struct wire_hdr h; /* the client */
+	struct wire_task task;
+	__u32 loginuid; /* (u32)-1: none */
+	__u32 session;	/* likewise */
+	char tty[WIRE_TTY_LEN];
+	__u32 n_ancestors;
+	__u32 endpoint;					    /* enum wire_endpoint */
+	struct wire_ancestor ancestors[WIRE_ANCESTORS_MAX]; /* as in wire_signal */
+	__u32 listener; /* the process that listens there, as the kernel noted it; 0: not known */
+	__u32 length;	/* of the whole send: more than bytes.len if it was cut */
+	struct wire_str cmdline;
+	struct wire_str socket; /* the path it is bound to */
+	struct wire_str bytes;
+	__u32 pad;
+};
+
+/* A bus answers a client's Hello: from now on that connection has this name. */
+struct wire_bus_name {
+	struct wire_hdr h; /* the broker */
+	__u32 client;	   /* the process that connected, as the kernel noted it */
+	__u32 listener;	   /* as in wire_client_send */
+	struct wire_str name;
+	struct wire_str socket;
 };
 
 struct wire_attach {
@@ -264,6 +350,44 @@ struct wire_proc {
 	struct wire_str tty;
 };
 
+/* wire_frame.flags */
+#define WIRE_FRAME_GUESS (1u << 0) /* nothing confirms the function's name */
+
+struct wire_frame {
+	__u64 address;	      /* in the object's file; of the call, not behind it */
+	__u32 offset;	      /* from the function's begin */
+	__u32 flags;	      /* WIRE_FRAME_* */
+	struct wire_str name; /* empty: not known */
+	struct wire_str object;
+};
+
+#define WIRE_FRAMES_MAX 64
+
+/* wire_stack.end: why the walk ended */
+enum wire_stack_end {
+	WIRE_STACK_WHOLE = 0,	  /* at the outermost frame */
+	WIRE_STACK_CUT = 1,	  /* the sample is too short */
+	WIRE_STACK_NO_UNWIND = 2, /* no unwind data for an address */
+	WIRE_STACK_TOO_DEEP = 3,
+};
+
+struct wire_stack {
+	struct wire_hdr h; /* of the thread; at the time of its sample */
+	__u32 end;	   /* enum wire_stack_end */
+	__u32 pad;
+	struct wire_str frames; /* an array of struct wire_frame, innermost first */
+	__u32 pad2;
+};
+
+/* Asked of the manager when its transaction pulled in a job. */
+struct wire_dependency {
+	struct wire_hdr h; /* h.tgid: the manager */
+	struct wire_str unit;
+	struct wire_str by;   /* the unit whose job pulled it in */
+	struct wire_str name; /* as in the unit file: "PartOf"; empty: not to be had */
+	__u32 pad;
+};
+
 struct wire_lost {
 	struct wire_hdr h;
 	__u64 since_ns; /* nothing had been lost up to here */
@@ -277,12 +401,17 @@ WIRE_ASSERT_SIZE(wire_hdr, 24);
 WIRE_ASSERT_SIZE(wire_str, 4);
 WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
+WIRE_ASSERT_SIZE(wire_job, 72);
+WIRE_ASSERT_SIZE(wire_message, 48);
+WIRE_ASSERT_SIZE(wire_stack_sample, 312);
 WIRE_ASSERT_SIZE(wire_path, 48);
 WIRE_ASSERT_SIZE(wire_fork, 80);
 WIRE_ASSERT_SIZE(wire_exec, 88);
 WIRE_ASSERT_SIZE(wire_exit, 88);
 WIRE_ASSERT_SIZE(wire_ancestor, 32);
 WIRE_ASSERT_SIZE(wire_signal, 512);
+WIRE_ASSERT_SIZE(wire_client_send, 456);
+WIRE_ASSERT_SIZE(wire_bus_name, 40);
 WIRE_ASSERT_SIZE(wire_attach, 96);
 WIRE_ASSERT_SIZE(wire_pidns, 88);
 WIRE_ASSERT_SIZE(wire_fuse, 96);
@@ -293,6 +422,9 @@ WIRE_ASSERT_SIZE(wire_enum, 32);
 WIRE_ASSERT_SIZE(wire_symbol, 48);
 WIRE_ASSERT_SIZE(wire_probe, 40);
 WIRE_ASSERT_SIZE(wire_proc, 104);
+WIRE_ASSERT_SIZE(wire_frame, 24);
+WIRE_ASSERT_SIZE(wire_stack, 40);
+WIRE_ASSERT_SIZE(wire_dependency, 40);
 WIRE_ASSERT_SIZE(wire_lost, 48);
 
 #endif

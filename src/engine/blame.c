@@ -41,7 +41,7 @@ static bool code_is_of_process(int32_t code)
 static enum sender classify(const struct opening *o, const struct process *target,
 			    const struct signal_seen *x)
 {
-	const struct actor *sender = &x->chain[0];
+	const struct actor *sender = &x->from.chain[0];
 
 	if ((x->flags & WIRE_TARGET_MANAGER_SENT) || sender->tgid == o->manager->tgid)
 		return SENDER_MANAGER;
@@ -81,7 +81,7 @@ static int note_signal(struct verdict *v, const struct process *p, const struct 
 	uint64_t at = x->proof.mono_ns;
 	char sig[24], to[ACTOR_NAME_MAX], from[ACTOR_NAME_MAX], when[32];
 	int r = verdict_note(v, "%s also got %s from %s, %s %s its end", actor_name(&p->a, to),
-			     text_signal(x->sig, sig), actor_name(&x->chain[0], from),
+			     text_signal(x->sig, sig), actor_name(&x->from.chain[0], from),
 			     text_duration(at < end_ns ? end_ns - at : at - end_ns, when),
 			     at < end_ns ? "before" : "after");
 
@@ -143,7 +143,7 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 		if (r < 0)
 			return r;
 	}
-	r = blame_actor(v, x->chain, x->n_chain);
+	r = blame_actor(v, x->from.chain, x->from.n);
 	return r < 0 ? r : verdict_cite(v, &x->proof);
 }
 
@@ -200,6 +200,6 @@ int blame_request_to_exit(struct opening *o, const struct process *p)
 	v->actor_certainty = INFERRED;
 	r = verdict_note(v, "it exited %s after %s from %s",
 			 text_duration(end_ns - found->proof.mono_ns, when),
-			 text_signal(found->sig, sig), actor_name(&found->chain[0], name));
+			 text_signal(found->sig, sig), actor_name(&found->from.chain[0], name));
 	return r < 0 ? r : 1;
 }

@@ -91,9 +91,7 @@ static void signal_free(struct signal_seen *s)
 {
 	if (!s)
 		return;
-	for (unsigned int i = 0; i < s->n_chain; i++)
-		actor_done(&s->chain[i]);
-	free(s->chain);
+	lineage_done(&s->from);
 	proof_done(&s->proof);
 	free(s);
 }
@@ -427,42 +425,57 @@ static bool signal_is_harmless(int sig)
 	}
 }
 
-static int sender_actor(struct actor *a, const struct ev_signal *s)
+static int origin_actor(struct actor *a, const struct ev_origin *o)
 {
-	*a = (struct actor){.loginuid = s->loginuid, .session = s->session};
-	if (actor_set_task(a, &s->sender) < 0 || set_text(&a->tty, s->tty) < 0)
+	*a = (struct actor){.loginuid = o->loginuid, .session = o->session};
+	if (actor_set_task(a, &o->task) < 0 || set_text(&a->tty, o->tty) < 0)
 		return -ENOMEM;
-	return set_cmdline(&a->cmdline, s->cmdline);
+	return set_cmdline(&a->cmdline, o->cmdline);
 }
 
-/* The sender and its ancestors, as the kernel saw them, and what else is known of each. */
-static int signal_chain(struct signal_seen *x, const struct ev_signal *s,
-			const struct process_table *t)
+static int lineage_fill(struct lineage *l, const struct ev_origin *o)
 {
-	x->chain = calloc(1 + s->n_ancestors, sizeof(*x->chain));
-	if (!x->chain)
+	if (origin_actor(&l->chain[0], o) < 0)
 		return -ENOMEM;
-	x->n_chain = 1 + s->n_ancestors;
-	if (sender_actor(&x->chain[0], s) < 0)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->n_ancestors; i++) {
-		struct actor *a = &x->chain[1 + i];
+	for (uint32_t i = 0; i < o->n_ancestors; i++) {
+		struct actor *a = &l->chain[1 + i];
 
 		*a = (struct actor){
-			.tgid = s->ancestors[i].tgid,
-			.start_ns = s->ancestors[i].start_ns,
+			.tgid = o->ancestors[i].tgid,
+			.start_ns = o->ancestors[i].start_ns,
 			.uid = UINT32_MAX,
 			.loginuid = UINT32_MAX,
 			.session = UINT32_MAX,
 		};
-		x->chain[i].ppid = a->tgid;
-		if (set_text(&a->comm, s->ancestors[i].comm) < 0)
+		l->chain[i].ppid = a->tgid;
+		if (set_text(&a->comm, o->ancestors[i].comm) < 0)
 			return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < x->n_chain; i++)
-		if (actor_enrich(&x->chain[i], t) < 0)
-			return -ENOMEM;
 	return 0;
+}
+
+int lineage_set(struct lineage *l, const struct ev_origin *o, const struct process_table *t)
+{
+	int r;
+
+	*l = (struct lineage){.chain = calloc(1 + o->n_ancestors, sizeof(*l->chain))};
+	if (!l->chain)
+		return -ENOMEM;
+	l->n = 1 + o->n_ancestors;
+	r = lineage_fill(l, o);
+	for (unsigned int i = 0; r == 0 && i < l->n; i++)
+		r = actor_enrich(&l->chain[i], t);
+	if (r < 0)
+		lineage_done(l);
+	return r;
+}
+
+void lineage_done(struct lineage *l)
+{
+	for (unsigned int i = 0; i < l->n; i++)
+		actor_done(&l->chain[i]);
+	free(l->chain);
+	*l = (struct lineage){};
 }
 
 static int signal_new(const struct ev *e, const struct process_table *t, struct signal_seen **ret)
@@ -477,7 +490,7 @@ static int signal_new(const struct ev *e, const struct process_table *t, struct 
 	x->syscall = s->syscall;
 	x->flags = s->target_flags;
 	x->count = 1;
-	if (proof_set(&x->proof, e) < 0 || signal_chain(x, s, t) < 0) {
+	if (proof_set(&x->proof, e) < 0 || lineage_set(&x->from, &s->sender, t) < 0) {
 		signal_free(x);
 		return -ENOMEM;
 	}
@@ -494,8 +507,8 @@ static struct signal_seen *signal_repeated(const struct process *p, const struct
 		struct signal_seen *x = p->signals[i];
 
 		if (x->sig == s->sig && x->flags == s->target_flags &&
-		    x->chain[0].tgid == s->sender.tgid &&
-		    x->chain[0].start_ns == s->sender.start_ns &&
+		    x->from.chain[0].tgid == s->sender.task.tgid &&
+		    x->from.chain[0].start_ns == s->sender.task.start_ns &&
 		    e->mono_ns - x->proof.mono_ns <= SIGNAL_WINDOW_NS)
 			return x;
 	}

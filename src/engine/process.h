@@ -15,14 +15,19 @@
 #define SIGNAL_WINDOW_NS (5 * 1000000000ull)
 #define SIGNALS_MAX	 8
 
+/* A process and its ancestors, as the kernel saw them when it acted. */
+struct lineage {
+	struct actor *chain; /* [0] is the process itself, its parent comes next */
+	unsigned int n;
+};
+
 /* One signal that a process got, and from whom. */
 struct signal_seen {
 	struct proof proof;
 	int32_t sig, code, syscall;
-	uint32_t flags;	     /* WIRE_TARGET_* */
-	uint32_t count;	     /* by the same sender */
-	struct actor *chain; /* [0] is the sender */
-	unsigned int n_chain;
+	uint32_t flags; /* WIRE_TARGET_* */
+	uint32_t count; /* by the same sender */
+	struct lineage from;
 };
 
 enum process_list {
@@ -90,6 +95,9 @@ const struct signal_seen *process_fatal_signal(const struct process *p, int sig,
 
 /* Fills what a does not know yet from what the table knows of the same process. */
 int actor_enrich(struct actor *a, const struct process_table *t);
+/* With what else is known of each. */
+int lineage_set(struct lineage *l, const struct ev_origin *o, const struct process_table *t);
+void lineage_done(struct lineage *l);
 int actor_copy(struct actor *dst, const struct actor *src);
 void actor_done(struct actor *a);
 

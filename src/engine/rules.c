@@ -216,7 +216,7 @@ static int note_leaver(struct opening *o, const struct leaver *l)
 	x = process_fatal_signal(p, WTERMSIG(p->status), p->exit_ns);
 	return verdict_note(o->v, "left its cgroup: %s, killed by %s%s%s", name,
 			    text_signal(WTERMSIG(p->status), sig), x ? " from " : "",
-			    x ? actor_name(&x->chain[0], other) : "");
+			    x ? actor_name(&x->from.chain[0], other) : "");
 }
 
 /* The one that left last made it empty. */

@@ -106,7 +106,7 @@ static void describe_signal(char *dst, size_t size, const struct ev_signal *s)
 	char from[TASK_LEN], to[TASK_LEN], sig[24];
 
 	snprintf(dst, size, "%s to %s from %s%s%s", text_signal(s->sig, sig),
-		 show_task(&s->target, to), show_task(&s->sender, from),
+		 show_task(&s->target, to), show_task(&s->sender.task, from),
 		 s->target_flags & WIRE_TARGET_MANAGER_SENT ? " (the manager)" : "",
 		 s->target_flags & WIRE_TARGET_EXITING ? ", already exiting" : "");
 }

@@ -153,35 +153,47 @@ static int decode_exit(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
+/* Where a record keeps the ancestors of a process. */
+static int get_ancestors(const struct record *r, size_t at, uint32_t n, struct ev_origin *o)
+{
+	if (n > WIRE_ANCESTORS_MAX)
+		return -EBADMSG;
+	o->n_ancestors = n;
+	for (uint32_t i = 0; i < n; i++, at += sizeof(struct wire_ancestor)) {
+		const unsigned char *comm = r->bytes + at + offsetof(struct wire_ancestor, comm);
+		struct wire_ancestor w;
+
+		memcpy(&w, r->bytes + at, sizeof(w));
+		o->ancestors[i].tgid = w.tgid;
+		o->ancestors[i].start_ns = w.start_ns;
+		o->ancestors[i].comm = fixed_str(comm, WIRE_COMM_LEN);
+	}
+	return 0;
+}
+
 static int decode_signal(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_signal w = FIXED(r, wire_signal);
 	struct ev_signal *s = &e->signal;
 
-	if (w.n_ancestors > WIRE_ANCESTORS_MAX)
-		return -EBADMSG;
 	*s = (struct ev_signal){
 		.sig = w.sig,
 		.code = w.code,
 		.syscall = w.syscall,
 		.target_flags = w.target_flags,
-		.sender = get_task(m, r, offsetof(struct wire_signal, sender)),
+		.sender =
+			{
+				.task = get_task(m, r, offsetof(struct wire_signal, sender)),
+				.loginuid = w.loginuid,
+				.session = w.session,
+				.tty = fixed_str(r->bytes + offsetof(struct wire_signal, tty),
+						 WIRE_TTY_LEN),
+			},
 		.target = get_task(m, r, offsetof(struct wire_signal, target)),
-		.loginuid = w.loginuid,
-		.session = w.session,
-		.tty = fixed_str(r->bytes + offsetof(struct wire_signal, tty), WIRE_TTY_LEN),
-		.n_ancestors = w.n_ancestors,
 	};
-	for (uint32_t i = 0; i < w.n_ancestors; i++) {
-		size_t at =
-			offsetof(struct wire_signal, ancestors) + i * sizeof(struct wire_ancestor);
-
-		at += offsetof(struct wire_ancestor, comm);
-		s->ancestors[i].tgid = w.ancestors[i].tgid;
-		s->ancestors[i].start_ns = w.ancestors[i].start_ns;
-		s->ancestors[i].comm = fixed_str(r->bytes + at, WIRE_COMM_LEN);
-	}
-	return get_bytes(r, w.cmdline, &s->cmdline);
+	if (get_bytes(r, w.cmdline, &s->sender.cmdline) < 0)
+		return -EBADMSG;
+	return get_ancestors(r, offsetof(struct wire_signal, ancestors), w.n_ancestors, &s->sender);
 }
 
 static int decode_attach(struct memory *m, const struct record *r, struct ev *e)

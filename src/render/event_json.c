@@ -101,7 +101,7 @@ static void put_path(struct json_object *o, const struct ev *e)
 		 e->kind == WIRE_CGROUP_POPULATED ? json_boolean(e->path.value) : json_null());
 }
 
-static json_t *ancestors_json(const struct ev_signal *s)
+static json_t *ancestors_json(const struct ev_origin *s)
 {
 	json_t *list = json_array();
 
@@ -119,6 +119,16 @@ static json_t *ancestors_json(const struct ev_signal *s)
 	return list;
 }
 
+/* All but the task itself. */
+static void put_origin(struct json_object *o, const struct ev_origin *s)
+{
+	json_put(o, "login_uid", json_number_or_null(s->loginuid, UINT32_MAX));
+	json_put(o, "audit_session", json_number_or_null(s->session, UINT32_MAX));
+	json_put(o, "tty", slice_json(s->tty));
+	json_put(o, "command_line", cmdline_json(s->cmdline));
+	json_put(o, "ancestors", ancestors_json(s));
+}
+
 static void put_signal(struct json_object *o, const struct ev_signal *s)
 {
 	json_put(o, "signal", json_signal(s->sig));
@@ -127,13 +137,9 @@ static void put_signal(struct json_object *o, const struct ev_signal *s)
 	json_put(o, "target_exiting", json_boolean(s->target_flags & WIRE_TARGET_EXITING));
 	json_put(o, "to_process", json_boolean(s->target_flags & WIRE_TARGET_GROUP));
 	json_put(o, "by_manager", json_boolean(s->target_flags & WIRE_TARGET_MANAGER_SENT));
-	json_put(o, "sender", task_json(&s->sender));
+	json_put(o, "sender", task_json(&s->sender.task));
 	json_put(o, "target", task_json(&s->target));
-	json_put(o, "login_uid", json_number_or_null(s->loginuid, UINT32_MAX));
-	json_put(o, "audit_session", json_number_or_null(s->session, UINT32_MAX));
-	json_put(o, "tty", slice_json(s->tty));
-	json_put(o, "command_line", cmdline_json(s->cmdline));
-	json_put(o, "ancestors", ancestors_json(s));
+	put_origin(o, &s->sender);
 }
 
 static void put_process(struct json_object *o, const struct ev *e)
