@@ -16,9 +16,16 @@ struct manager_layout {
 	__u32 job_type; /* Job: JobType type */
 	__u32 main_pid; /* Service: pid_t */
 	__u32 control_pid;
-	__u32 pid_file; /* Service: char *pid_file */
-	__u32 result;	/* Service: ServiceResult */
-	__u32 state;	/* Service: ServiceState */
+	__u32 pid_file;	      /* Service: char *pid_file */
+	__u32 result;	      /* Service: ServiceResult */
+	__u32 state;	      /* Service: ServiceState */
+	__u32 job_unit;	      /* Job: Unit *unit */
+	__u32 message_bus;    /* sd_bus_message: sd_bus *bus */
+	__u32 message_header; /* sd_bus_message: the header as it was sent */
+	__u32 message_sender; /* sd_bus_message: const char *, as all below */
+	__u32 message_path;
+	__u32 message_member;
+	__u32 bus_fd; /* sd_bus: int */
 };
 
 /* Per CPU and kind of record: exact, so that sent = received + lost holds. */

@@ -13,6 +13,19 @@ struct service_record {
 	char path[WIRE_PATH_MAX];
 };
 
+#define S_IFMT	 00170000
+#define S_IFSOCK 0140000
+
+/* The sixth argument: bpf_tracing.h of libbpf 1.1 and older knows five on some machines. */
+static __always_inline __u64 argument_6(struct pt_regs *ctx)
+{
+#if defined(__TARGET_ARCH_x86)
+	return ctx->r9;
+#else
+	return ((struct user_pt_regs *)ctx)->regs[5];
+#endif
+}
+
 /* The manager may have asked for the PID file's result: remembered from entry to return, by tid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -149,11 +162,152 @@ int BPF_KPROBE(service_force_watchdog, void *s)
 	return service_event(WIRE_SERVICE_WATCHDOG, s, 1, 0, 0);
 }
 
+/* Who is at the other end of a socket of the current task: as the kernel noted it when it came. */
+static __always_inline __u32 socket_peer(int fd)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct fdtable *fdt = BPF_CORE_READ(t, files, fdt);
+	struct file **files = BPF_CORE_READ(fdt, fd), *file = NULL;
+	struct socket *socket;
+	struct pid *pid;
+	__u32 nr = 0;
+
+	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	pid = BPF_CORE_READ(socket, sk, sk_peer_pid);
+	if (pid)
+		bpf_probe_read_kernel(&nr, sizeof(nr), &pid->numbers[0].nr);
+	return nr;
+}
+
+#define BUS_NAME_MAX  256 /* D-Bus: names are shorter */
+#define MESSAGE_TAIL  1024
+#define HEADER_SERIAL 8 /* in the fixed part of a D-Bus header */
+
+struct message_record {
+	struct wire_message m;
+	char tail[MESSAGE_TAIL];
+};
+
+/* Appends one of several strings; all of them together fit. */
+static __always_inline void message_string(struct message_record *r, struct wire_str *str,
+					   const char *src)
+{
+	__u32 at = r->m.h.size - sizeof(r->m);
+	long n;
+
+	if (!src || at > MESSAGE_TAIL - BUS_NAME_MAX)
+		return;
+	n = bpf_probe_read_user_str(r->tail + at, BUS_NAME_MAX, src);
+	str->off = sizeof(r->m) + at;
+	str->len = string_len(&r->m.h, n, BUS_NAME_MAX);
+	r->m.h.size = str->off + str->len;
+}
+
+/* The method call that the manager is about to obey. */
+static __always_inline void message_event(const void *message, const struct manager_layout *l)
+{
+	const void *header = read_ptr(message, l->message_header);
+	const void *bus = read_ptr(message, l->message_bus);
+	struct message_record *r;
+
+	if (!message)
+		return;
+	r = record_reserve(WIRE_BUS_MESSAGE, sizeof(r->m), sizeof(r->tail));
+	if (!r)
+		return;
+	if (header)
+		r->m.serial = read_s32(header, HEADER_SERIAL);
+	if (bus)
+		r->m.peer = socket_peer(read_s32(bus, l->bus_fd));
+	message_string(r, &r->m.sender, read_ptr(message, l->message_sender));
+	message_string(r, &r->m.path, read_ptr(message, l->message_path));
+	message_string(r, &r->m.member, read_ptr(message, l->message_member));
+	record_submit(r);
+}
+
+static __always_inline int bus_event(__u32 kind, const void *message, const void *unit, __s32 a0,
+				     __s32 a1)
+{
+	struct manager_layout *l = current_manager();
+
+	if (!l)
+		return 0;
+	message_event(message, l);
+	return service_event(kind, unit, a0, a1, 0);
+}
+
 /* bus_unit_queue_job_one(), or bus_unit_queue_job() in builds that have only that. */
 SEC("uprobe")
 int BPF_KPROBE(bus_unit_queue_job, void *message, void *u, int type, int mode)
 {
-	return service_event(WIRE_BUS_QUEUE_JOB, u, type, mode, 0);
+	return bus_event(WIRE_BUS_QUEUE_JOB, message, u, type, mode);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(bus_unit_method_kill, void *message, void *u)
+{
+	return bus_event(WIRE_BUS_KILL, message, u, 0, 0);
+}
+
+struct job_record {
+	struct wire_job j;
+	char tail[2 * WIRE_ID_MAX];
+};
+
+/* A job of unit, wanted by the job by (NULL: by nobody's). */
+static __always_inline int job_event(__u32 kind, const void *unit, __s32 type, const void *by,
+				     __u64 a0, __u64 a1)
+{
+	struct manager_layout *l = current_manager();
+	struct job_record *r;
+	const void *by_unit;
+	__u32 at;
+
+	if (!l)
+		return 0;
+	r = record_reserve(kind, sizeof(r->j), sizeof(r->tail));
+	if (!r)
+		return 0;
+	by_unit = by ? read_ptr(by, l->job_unit) : NULL;
+	r->j.unit = (__u64)unit;
+	r->j.by = (__u64)by_unit;
+	r->j.type = type;
+	r->j.by_type = by ? read_s32(by, l->job_type) : WIRE_NONE;
+	r->j.arg[0] = a0;
+	r->j.arg[1] = a1;
+	tail_string(&r->j.h, &r->j.id, r->tail, sizeof(r->j), WIRE_ID_MAX,
+		    read_ptr(unit, l->unit_id), true);
+	at = r->j.id.len & (WIRE_ID_MAX - 1);
+	if (by_unit)
+		tail_string(&r->j.h, &r->j.by_id, r->tail + at, sizeof(r->j) + at, WIRE_ID_MAX,
+			    read_ptr(by_unit, l->unit_id), true);
+	record_submit(r);
+	return 0;
+}
+
+/* manager_add_job(), or manager_add_job_full(): they differ behind the mode. */
+SEC("uprobe")
+int BPF_KPROBE(manager_add_job, void *m, int type, void *unit, int mode)
+{
+	return job_event(WIRE_MANAGER_ADD_JOB, unit, type, NULL, mode, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(transaction_add_job_and_dependencies, void *tr, int type, void *unit, void *by)
+{
+	return job_event(WIRE_TRANSACTION_JOB, unit, type, by, PT_REGS_PARM5(ctx), argument_6(ctx));
+}
+
+/* A unit that starts others on an occasion: a timer, a path, a socket. */
+SEC("uprobe")
+int BPF_KPROBE(unit_triggers, void *u)
+{
+	return job_event(WIRE_UNIT_TRIGGERS, u, WIRE_NONE, NULL, 0, 0);
 }
 
 SEC("uprobe")

@@ -1,64 +1,49 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
 /*
- * Processes of services: who was started, by whom, how it ended, who was shot by the OOM killer.
- * Only processes in a service's cgroup are of interest; everybody else costs one map look-up.
+ * Processes: who was started, by whom, what it executes, how it ended, who was shot by the OOM
+ * killer. All of them, not those of services only: whoever asks for a stop has ancestors that may
+ * be gone by then. Threads and the kernel's own threads are nobody to us.
  */
 #include "common.bpf.h"
+
+static __always_inline bool is_kthread(struct task_struct *t)
+{
+	return BPF_CORE_READ(t, flags) & PF_KTHREAD;
+}
 
 SEC("raw_tp/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct wire_fork *r;
-	__u64 cgroup;
 
-	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid)) /* a thread */
-		return 0;
-	cgroup = task_cgroup(child);
-	if (!is_service_cgroup(cgroup))
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid) || is_kthread(child))
 		return 0;
 	r = record_reserve(WIRE_FORK, sizeof(*r), 0);
 	if (!r)
 		return 0;
-	fill_task(&r->child, child, cgroup);
+	fill_task(&r->child, child, task_cgroup(child));
 	record_submit(r);
 	return 0;
 }
 
 struct exec_record {
 	struct wire_exec e;
-	char exe[WIRE_PATH_MAX];
-	char cmdline[WIRE_CMDLINE_MAX];
+	char tail[WIRE_PATH_MAX + WIRE_CMDLINE_MAX];
 };
-
-/* PID 1 of a pid namespace of its own. */
-static __always_inline bool is_ns_init(struct task_struct *t)
-{
-	struct upid up = innermost_upid(BPF_CORE_READ(t, group_leader));
-
-	return up.nr == 1;
-}
 
 SEC("raw_tp/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct exec_record *r;
-	__u64 cgroup = task_cgroup(p);
-	long n;
+	struct exec_record *r = record_reserve(WIRE_EXEC, sizeof(r->e), sizeof(r->tail));
+	__u32 at;
 
-	/* a manager that executes itself anew matters, and so does a container that starts one */
-	if (!is_service_cgroup(cgroup) && !bpf_map_lookup_elem(&managers, &tgid) && !is_ns_init(p))
-		return 0;
-	r = record_reserve(WIRE_EXEC, sizeof(r->e), sizeof(r->exe) + sizeof(r->cmdline));
 	if (!r)
 		return 0;
-	fill_task(&r->e.task, p, cgroup);
-	__builtin_memset(r->exe, 0, sizeof(r->exe));
-	n = bpf_probe_read_kernel_str(r->exe, sizeof(r->exe), BPF_CORE_READ(bprm, filename));
-	r->e.exe.off = sizeof(r->e);
-	r->e.exe.len = string_len(&r->e.h, n, sizeof(r->exe));
-	r->e.h.size = sizeof(r->e) + sizeof(r->exe);
-	tail_cmdline(&r->e.h, &r->e.cmdline, r->cmdline, sizeof(r->e) + sizeof(r->exe), p);
+	fill_task(&r->e.task, p, task_cgroup(p));
+	tail_string(&r->e.h, &r->e.exe, r->tail, sizeof(r->e), WIRE_PATH_MAX,
+		    BPF_CORE_READ(bprm, filename), false);
+	at = r->e.exe.len & (WIRE_PATH_MAX - 1);
+	tail_cmdline(&r->e.h, &r->e.cmdline, r->tail + at, sizeof(r->e) + at, p);
 	record_submit(r);
 	return 0;
 }
@@ -88,15 +73,9 @@ static __always_inline int process_end(__u32 kind, struct task_struct *p, __u64 
 SEC("raw_tp/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *p)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	__u64 cgroup;
-
-	if (BPF_CORE_READ(p, signal, live.counter) != 0) /* other threads go on */
+	if (BPF_CORE_READ(p, signal, live.counter) != 0 || is_kthread(p)) /* other threads go on */
 		return 0;
-	cgroup = task_cgroup(p);
-	if (!is_service_cgroup(cgroup) && !bpf_map_lookup_elem(&managers, &tgid))
-		return 0;
-	return process_end(WIRE_EXIT, p, cgroup, exit_code(p));
+	return process_end(WIRE_EXIT, p, task_cgroup(p), exit_code(p));
 }
 
 /* Since 6.8 the tracepoint hands over the task, before that a pid number. */

@@ -80,6 +80,14 @@ static __always_inline __s32 current_syscall(void)
 	return BPF_CORE_READ((struct pt_regs___syscall *)regs, SYSCALL_NUMBER);
 }
 
+/* A manager obeys signals: SIGINT reboots, SIGRTMIN+4 powers off. */
+static __always_inline bool is_manager(struct task_struct *target)
+{
+	__u32 tgid = BPF_CORE_READ(target, tgid);
+
+	return bpf_map_lookup_elem(&managers, &tgid) != NULL;
+}
+
 static __always_inline int signal_event(int sig, struct task_struct *target, __s32 code, bool group)
 {
 	struct task_struct *sender = (void *)bpf_get_current_task();
@@ -89,7 +97,8 @@ static __always_inline int signal_event(int sig, struct task_struct *target, __s
 	__u64 cgroup = task_cgroup(target);
 
 	/* a SIGKILL that wakes nobody is how a hang begins, wherever the target lives */
-	if (!is_service_cgroup(cgroup) && !(sig == SIGKILL && (flags & PF_EXITING)))
+	if (!is_service_cgroup(cgroup) && !(sig == SIGKILL && (flags & PF_EXITING)) &&
+	    !is_manager(target))
 		return 0;
 	r = record_reserve(WIRE_SIGNAL, sizeof(r->s), sizeof(r->cmdline));
 	if (!r)

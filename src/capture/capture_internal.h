@@ -36,7 +36,7 @@ struct probe_state {
 #define KINDS_MAX   2
 
 /* object.c: a file that holds a service manager's code; two managers may share one. */
-#define UPROBES_MAX 16
+#define UPROBES_MAX 32
 
 struct object {
 	struct sym_object file;

@@ -106,8 +106,45 @@ static const struct function functions[] = {
 		.name = "bus_unit_queue_job_one",
 		.also = "bus_unit_queue_job",
 		.program = "bus_unit_queue_job",
-		.kinds = {WIRE_BUS_QUEUE_JOB},
+		.kinds = {WIRE_BUS_QUEUE_JOB, WIRE_BUS_MESSAGE},
 		.lost = "whether a client asked for a stop",
+	},
+	{
+		.name = "bus_unit_method_kill",
+		.program = "bus_unit_method_kill",
+		.kinds = {WIRE_BUS_KILL},
+		.lost = "who had systemd send a signal",
+	},
+	{
+		.name = "manager_add_job",
+		.also = "manager_add_job_full",
+		.program = "manager_add_job",
+		.kinds = {WIRE_MANAGER_ADD_JOB},
+		.lost = "what made systemd run a job of its own accord",
+	},
+	{
+		.name = "transaction_add_job_and_dependencies",
+		.program = "transaction_add_job_and_dependencies",
+		.kinds = {WIRE_TRANSACTION_JOB},
+		.lost = "which unit's job pulled in another's",
+	},
+	{
+		.name = "timer_enter_running",
+		.program = "unit_triggers",
+		.kinds = {WIRE_UNIT_TRIGGERS},
+		.lost = "which timer started a unit",
+	},
+	{
+		.name = "path_enter_running",
+		.program = "unit_triggers",
+		.kinds = {WIRE_UNIT_TRIGGERS},
+		.lost = "which path unit started a unit",
+	},
+	{
+		.name = "socket_enter_running",
+		.program = "unit_triggers",
+		.kinds = {WIRE_UNIT_TRIGGERS},
+		.lost = "which socket unit started a unit",
 	},
 	{
 		.name = "service_load_pid_file",
@@ -165,6 +202,13 @@ static struct manager_layout layout_of(const struct symbols *s)
 		.pid_file = offset_of(s, "Service.PIDFile"),
 		.result = offset_of(s, "Service.Result"),
 		.state = offset_of(s, "Service.state"),
+		.job_unit = offset_of(s, "Job.Unit"),
+		.message_bus = offset_of(s, "Message.bus"),
+		.message_header = offset_of(s, "Message.header"),
+		.message_sender = offset_of(s, "Message.sender"),
+		.message_path = offset_of(s, "Message.path"),
+		.message_member = offset_of(s, "Message.member"),
+		.bus_fd = offset_of(s, "Bus.input_fd"),
 	};
 }
 
