@@ -52,6 +52,24 @@ struct ev_service {
 	int32_t arg[3];		  /* the raw arguments, see enum wire_kind */
 };
 
+/* A job that the manager makes: the one that a transaction begins with, or one that it needs. */
+struct ev_job {
+	struct str id;	  /* its unit; of UNIT_TRIGGERS the timer, path … itself; always valid */
+	struct str by;	  /* TRANSACTION_JOB: the unit whose job pulls it in; {NULL, 0}: none */
+	const char *type; /* NULL: not known */
+	const char *by_type; /* NULL: not known, or none */
+	const char *mode;    /* MANAGER_ADD_JOB: "replace", "isolate"; NULL: not known */
+	bool conflict;	     /* pulled in by a Conflicts= */
+};
+
+/* A method call that the manager obeys: what the next BUS_* event of that thread was asked by. */
+struct ev_message {
+	uint32_t serial;
+	uint32_t peer;	   /* see struct wire_message */
+	struct str sender; /* unique name; {NULL, 0} on a private socket */
+	struct str path, member;
+};
+
 /* A process that did something, as the kernel knew it at that moment. */
 struct ev_origin {
 	struct ev_task task;
@@ -122,6 +140,8 @@ struct ev {
 	} manager;
 	union {
 		struct ev_service service;
+		struct ev_job job; /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
+		struct ev_message message;
 		struct ev_signal signal;
 		struct ev_client_send send; /* CLIENT_SEND */
 		struct ev_bus_name bus_name;

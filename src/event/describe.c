@@ -92,6 +92,9 @@ static void describe_service(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "a client asks to %s %s (%s)", or_unknown(s->request), id,
 			 or_unknown(s->request_mode));
 		break;
+	case WIRE_BUS_KILL:
+		snprintf(dst, size, "a client asks to send a signal to %s", id);
+		break;
 	case WIRE_SERVICE_PIDFILE_RESULT:
 		snprintf(dst, size, "%s of %s returns %" PRId32, function, id, s->arg[0]);
 		break;
@@ -99,6 +102,46 @@ static void describe_service(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "%s of %s, state %s", function, id, or_unknown(s->state));
 		break;
 	}
+}
+
+/* Unit names are plain by their charset. */
+static void describe_job(char *dst, size_t size, const struct ev *e)
+{
+	const struct ev_job *j = &e->job;
+	int id = (int)j->id.n, by = (int)j->by.n;
+
+	switch (e->kind) {
+	case WIRE_UNIT_TRIGGERS:
+		snprintf(dst, size, "%.*s triggers", id, j->id.s);
+		break;
+	case WIRE_MANAGER_ADD_JOB:
+		snprintf(dst, size, "%s job for %.*s (%s)", or_unknown(j->type), id, j->id.s,
+			 or_unknown(j->mode));
+		break;
+	default:
+		if (j->by.s)
+			snprintf(dst, size, "%s job for %.*s, because %.*s gets a %s job%s",
+				 or_unknown(j->type), id, j->id.s, by, j->by.s,
+				 or_unknown(j->by_type), j->conflict ? " (Conflicts=)" : "");
+		else
+			snprintf(dst, size, "%s job for %.*s", or_unknown(j->type), id, j->id.s);
+		break;
+	}
+}
+
+static void describe_message(char *dst, size_t size, const struct ev_message *m)
+{
+	char member[NAME_LEN], sender[NAME_LEN];
+
+	show(m->member, member);
+	if (m->sender.s)
+		snprintf(dst, size, "systemd handles %s of %s, serial %" PRIu32, member,
+			 show(m->sender, sender), m->serial);
+	else
+		snprintf(dst, size,
+			 "systemd handles %s on its private socket, serial %" PRIu32
+			 ", peer %" PRIu32,
+			 member, m->serial, m->peer);
 }
 
 static void describe_signal(char *dst, size_t size, const struct ev_signal *s)
@@ -244,7 +287,16 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 		break;
 	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
 	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+	case WIRE_BUS_KILL:
 		describe_service(dst, dst_size, e);
+		break;
+	case WIRE_MANAGER_ADD_JOB:
+	case WIRE_TRANSACTION_JOB:
+	case WIRE_UNIT_TRIGGERS:
+		describe_job(dst, dst_size, e);
+		break;
+	case WIRE_BUS_MESSAGE:
+		describe_message(dst, dst_size, &e->message);
 		break;
 	case WIRE_FORK ... WIRE_EXIT:
 	case WIRE_OOM_VICTIM:

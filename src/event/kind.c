@@ -92,6 +92,20 @@ static void name_arguments(const struct manager_memory *mm, struct ev *e)
 	}
 }
 
+static bool is_service(struct str id)
+{
+	static const char suffix[] = ".service";
+	const size_t n = sizeof(suffix) - 1;
+
+	return id.n > n && memcmp(id.s + id.n - n, suffix, n) == 0;
+}
+
+static void forget_service_fields(struct ev_service *s)
+{
+	s->main_pid = s->control_pid = WIRE_NONE;
+	s->state = s->result = NULL;
+}
+
 static int decode_service(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_service w = FIXED(r, wire_service);
@@ -109,9 +123,58 @@ static int decode_service(struct memory *m, const struct record *r, struct ev *e
 		.arg = {w.arg[0], w.arg[1], w.arg[2]},
 	};
 	name_arguments(mm, e);
-	if (get_str(r, w.id, &s->id) < 0 || get_str(r, w.path, &s->path) < 0)
+	if (get_str(r, w.id, &s->id) < 0 || get_str(r, w.path, &s->path) < 0 ||
+	    !unit_name_is_valid(s->id))
 		return -EBADMSG;
-	return unit_name_is_valid(s->id) ? 0 : -EBADMSG;
+	if (!is_service(s->id)) /* its unit has no such fields: something else lies there */
+		forget_service_fields(s);
+	return 0;
+}
+
+/*
+ * transaction_add_job_and_dependencies(): the 5th and 6th argument are the bools matters and
+ * conflicts, or since 255 a set of flags and a pointer.
+ */
+static bool is_conflict(const struct wire_job *w)
+{
+	const unsigned int flag_conflicts = 1u << 1;
+	bool flags = w->arg[1] > UINT16_MAX || w->arg[0] > 1;
+
+	return flags ? w->arg[0] & flag_conflicts : w->arg[1] & 1;
+}
+
+static int decode_job(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_job w = FIXED(r, wire_job);
+	const struct manager_memory *mm = memory_manager(m, w.h.tgid);
+	struct ev_job *j = &e->job;
+
+	*j = (struct ev_job){
+		.type = memory_enum_name(mm, ENUM_JOB_TYPE, w.type),
+		.by_type = memory_enum_name(mm, ENUM_JOB_TYPE, w.by_type),
+	};
+	if (e->kind == WIRE_MANAGER_ADD_JOB)
+		j->mode = memory_enum_name(mm, ENUM_JOB_MODE, (int32_t)w.arg[0]);
+	else if (e->kind == WIRE_TRANSACTION_JOB)
+		j->conflict = is_conflict(&w);
+	if (get_str(r, w.id, &j->id) < 0 || get_str(r, w.by_id, &j->by) < 0)
+		return -EBADMSG;
+	if (j->by.s && !unit_name_is_valid(j->by))
+		return -EBADMSG;
+	return unit_name_is_valid(j->id) ? 0 : -EBADMSG;
+}
+
+static int decode_message(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_message w = FIXED(r, wire_message);
+
+	(void)m;
+	e->message.serial = w.serial;
+	e->message.peer = w.peer;
+	if (get_str(r, w.sender, &e->message.sender) < 0 ||
+	    get_str(r, w.path, &e->message.path) < 0)
+		return -EBADMSG;
+	return get_str(r, w.member, &e->message.member);
 }
 
 static int decode_path(struct memory *m, const struct record *r, struct ev *e)
@@ -355,6 +418,10 @@ static int decode_lost(struct memory *m, const struct record *r, struct ev *e)
 	{                                                                                          \
 		n, f, sizeof(struct wire_service), true, decode_service                            \
 	}
+#define JOB(n, f)                                                                                  \
+	{                                                                                          \
+		n, f, sizeof(struct wire_job), true, decode_job                                    \
+	}
 #define PATH(n)                                                                                    \
 	{                                                                                          \
 		n, NULL, sizeof(struct wire_path), false, decode_path                              \
@@ -389,6 +456,11 @@ static const struct kind kinds[] = {
 	[WIRE_SERVICE_OOM] = SERVICE("service-oom", "service_notify_cgroup_oom_event"),
 	[WIRE_BUS_QUEUE_JOB] = SERVICE("bus-queue-job", "bus_unit_queue_job_one"),
 	[WIRE_MANAGER_CGROUP_EVENT] = MPATH("manager-cgroup-event", "on_cgroup_inotify_event"),
+	[WIRE_MANAGER_ADD_JOB] = JOB("manager-add-job", "manager_add_job"),
+	[WIRE_TRANSACTION_JOB] = JOB("transaction-job", "transaction_add_job_and_dependencies"),
+	[WIRE_BUS_MESSAGE] = {"bus-message", NULL, sizeof(struct wire_message), true, decode_message},
+	[WIRE_BUS_KILL] = SERVICE("bus-kill", "bus_unit_method_kill"),
+	[WIRE_UNIT_TRIGGERS] = JOB("unit-triggers", "unit_enter_running"),
 	[WIRE_FORK] = OTHER("fork", fork),
 	[WIRE_EXEC] = OTHER("exec", exec),
 	[WIRE_EXIT] = OTHER("exit", exit),

@@ -91,6 +91,28 @@ static void put_service(struct json_object *o, const struct ev *e)
 	json_put(o, "arguments", arguments_json(s));
 }
 
+static void put_job(struct json_object *o, const struct ev *e)
+{
+	const struct ev_job *j = &e->job;
+
+	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "systemd.unit.name", slice_json(j->id));
+	json_put(o, "job_type", json_text(j->type));
+	json_put(o, "mode", json_text(j->mode));
+	json_put(o, "by_unit", slice_json(j->by));
+	json_put(o, "by_job_type", json_text(j->by_type));
+	json_put(o, "conflict", json_boolean(j->conflict));
+}
+
+static void put_message(struct json_object *o, const struct ev_message *m)
+{
+	json_put(o, "member", slice_json(m->member));
+	json_put(o, "path", slice_json(m->path));
+	json_put(o, "sender", slice_json(m->sender));
+	json_put(o, "serial", json_number_or_null(m->serial, 0));
+	json_put(o, "peer_pid", json_number_or_null(m->peer, 0));
+}
+
 static void put_path(struct json_object *o, const struct ev *e)
 {
 	json_put(o, "function", json_text(wire_kind_function(e->kind)));
@@ -268,7 +290,16 @@ json_t *event_data_json(const struct ev *e)
 	switch (e->kind) {
 	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
 	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+	case WIRE_BUS_KILL:
 		put_service(&o, e);
+		break;
+	case WIRE_MANAGER_ADD_JOB:
+	case WIRE_TRANSACTION_JOB:
+	case WIRE_UNIT_TRIGGERS:
+		put_job(&o, e);
+		break;
+	case WIRE_BUS_MESSAGE:
+		put_message(&o, &e->message);
 		break;
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
