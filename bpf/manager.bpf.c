@@ -265,7 +265,7 @@ static __always_inline int job_event(__u32 kind, const void *unit, __s32 type, c
 {
 	struct manager_layout *l = current_manager();
 	struct job_record *r;
-	const void *by_unit;
+	const void *by_unit, *pending;
 	__u32 at;
 
 	if (!l)
@@ -280,6 +280,8 @@ static __always_inline int job_event(__u32 kind, const void *unit, __s32 type, c
 	r->j.by_type = by ? read_s32(by, l->job_type) : WIRE_NONE;
 	r->j.arg[0] = a0;
 	r->j.arg[1] = a1;
+	pending = read_ptr(unit, l->unit_job);
+	r->j.pending = pending ? read_s32(pending, l->job_id) : 0;
 	tail_string(&r->j.h, &r->j.id, r->tail, sizeof(r->j), WIRE_ID_MAX,
 		    read_ptr(unit, l->unit_id), true);
 	at = r->j.id.len & (WIRE_ID_MAX - 1);

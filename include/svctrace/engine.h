@@ -21,6 +21,12 @@ enum cause {
 	CAUSE_MAIN_EXITED,     /* the main process ended by itself */
 	CAUSE_MAIN_KILLED,     /* the main process died by a signal */
 	CAUSE_CGROUP_EMPTY,    /* the last process left the unit's cgroup */
+	CAUSE_DEPENDENCY,      /* another unit stops or restarts, and takes it along */
+	CAUSE_CONFLICT,	       /* a unit starts that it conflicts with */
+	CAUSE_ISOLATE,	       /* another unit is isolated */
+	CAUSE_SHUTDOWN,	       /* the manager, with its machine or session, goes down */
+	CAUSE_UNNEEDED,	       /* StopWhenUnneeded=, and nothing needs it any more */
+	CAUSE_BOUND,	       /* BindsTo= a unit that went away by itself */
 	CAUSE_MAX,
 };
 
@@ -29,6 +35,27 @@ const char *cause_name(enum cause c);
 int cause_parse(const char *name);
 /* One sentence for people: "main process killed". */
 const char *cause_title(enum cause c);
+
+/* What a chain of jobs begins with. */
+enum root_reason {
+	ROOT_UNKNOWN,
+	ROOT_REQUEST,	/* a client's call */
+	ROOT_UNNEEDED,	/* StopWhenUnneeded= */
+	ROOT_BOUND,	/* BindsTo= */
+	ROOT_UPHELD,	/* Upholds= */
+	ROOT_TIMER,	/* a timer elapsed */
+	ROOT_PATH,	/* a path unit saw a change */
+	ROOT_SOCKET,	/* a socket got traffic */
+	ROOT_AUTOMOUNT, /* an automount point was entered */
+	ROOT_ON_RESULT, /* OnFailure=, OnSuccess= */
+	ROOT_RESTART,	/* Restart= */
+	ROOT_EMERGENCY, /* FailureAction= and its like */
+	ROOT_SIGNAL,	/* a signal to the manager */
+	ROOT_MAX,
+};
+
+/* Stable short name, "stop-when-unneeded"; NULL out of range. */
+const char *root_reason_name(enum root_reason reason);
 
 /* How much a statement rests on. */
 enum certainty {
@@ -48,12 +75,30 @@ struct actor {
 	uint32_t uid;		    /* (uint32_t)-1: not known */
 	uint32_t loginuid, session; /* (uint32_t)-1: none, or not known */
 	char *comm, *exe, *tty;
-	char *cmdline; /* ready to print: arguments joined, not escaped */
-	char *cgroup;  /* path */
-	char *unit;    /* the innermost unit of that path: "session-2.scope" */
-	bool exited;   /* known to be gone when the verdict was made */
+	char *cmdline;	 /* ready to print: arguments joined, not escaped */
+	char *cgroup;	 /* path */
+	char *unit;	 /* the innermost unit of that path: "session-2.scope" */
+	char *container; /* that the path tells of: "docker:0123456789ab"; NULL: none */
+	bool exited;	 /* known to be gone when the verdict was made */
 };
 
+/* One unit of the chain of jobs that ended in a stop. */
+struct link {
+	char *unit;
+	char *job;	  /* "stop", "start"; NULL: not known */
+	char *dependency; /* by which the next one's job pulled it in: "PartOf"; NULL: not known */
+};
+
+/* What a client asked the manager for. */
+struct verdict_request {
+	enum wire_endpoint endpoint;	     /* 0: not known */
+	char *member, *unit, *mode, *sender; /* NULL: not known */
+	uint32_t serial;		     /* 0: not known */
+	enum certainty certainty;	     /* that it was this client */
+	struct actor passed_on_by; /* tgid 0: nobody; else it asked for the actor: logind */
+};
+
+#define VERDICT_LINKS_MAX 16
 #define VERDICT_PROOF_MAX 48
 #define VERDICT_VIA_MAX	  8
 #define VERDICT_NOTES_MAX 8
@@ -103,8 +148,15 @@ struct verdict {
 	int32_t signal_syscall;		 /* by which system call; WIRE_NONE, -1 as in ev_signal */
 	const char *signal_syscall_name; /* "pidfd_send_signal"; NULL: none that sends signals */
 	/* the job that did it */
-	uint32_t job_id; /* 0: none */
-	char *job_type;	 /* "stop", "restart" … */
+	uint32_t job_id;		      /* 0: none */
+	char *job_type;			      /* "stop", "restart" … */
+	struct link links[VERDICT_LINKS_MAX]; /* from this unit to the one that it began with */
+	unsigned int n_links;
+	bool links_cut;	       /* there are more */
+	enum root_reason root; /* what it began with */
+	char *root_unit;       /* the timer, path … that did; NULL: none, or not known */
+	bool have_request;
+	struct verdict_request request;
 	/* then */
 	bool restarts;	 /* systemd restarts it by itself (Restart=) */
 	bool incomplete; /* its end was not seen: sub_state is the last one that was */

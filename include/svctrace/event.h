@@ -60,6 +60,13 @@ struct ev_job {
 	const char *by_type; /* NULL: not known, or none */
 	const char *mode;    /* MANAGER_ADD_JOB: "replace", "isolate"; NULL: not known */
 	bool conflict;	     /* pulled in by a Conflicts= */
+	uint32_t pending;    /* id of the job that the unit has already; 0: none */
+};
+
+/* Why the manager's transaction pulled in the job of one unit for that of another. */
+struct ev_dependency {
+	struct str unit, by;
+	struct str name; /* "PartOf"; {NULL, 0}: not to be had */
 };
 
 /* A method call that the manager obeys: what the next BUS_* event of that thread was asked by. */
@@ -142,6 +149,7 @@ struct ev {
 		struct ev_service service;
 		struct ev_job job; /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
 		struct ev_message message;
+		struct ev_dependency dependency;
 		struct ev_signal signal;
 		struct ev_client_send send; /* CLIENT_SEND */
 		struct ev_bus_name bus_name;

@@ -146,6 +146,8 @@ struct wire_job {
 	__s32 by_type;
 	/* The 5th and 6th argument: (matters, conflicts), or since 255 (flags, a pointer). */
 	__u64 arg[2];
+	__u32 pending; /* id of the job that the unit has already; 0: none */
+	__u32 pad;
 	struct wire_str id;
 	struct wire_str by_id;
 };
@@ -401,7 +403,7 @@ WIRE_ASSERT_SIZE(wire_hdr, 24);
 WIRE_ASSERT_SIZE(wire_str, 4);
 WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
-WIRE_ASSERT_SIZE(wire_job, 72);
+WIRE_ASSERT_SIZE(wire_job, 80);
 WIRE_ASSERT_SIZE(wire_message, 48);
 WIRE_ASSERT_SIZE(wire_stack_sample, 312);
 WIRE_ASSERT_SIZE(wire_path, 48);

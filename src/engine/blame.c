@@ -75,6 +75,56 @@ int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n)
 	return 0;
 }
 
+static int set(char **dst, const char *src)
+{
+	*dst = src ? strdup(src) : NULL;
+	return src && !*dst ? -ENOMEM : 0;
+}
+
+static int request_fill(struct verdict_request *d, const struct request *q)
+{
+	d->endpoint = q->call ? q->call->endpoint : q->endpoint;
+	d->serial = q->serial;
+	d->certainty = q->certainty;
+	d->passed_on_by = (struct actor){};
+	if (set(&d->member, q->member) < 0 || set(&d->sender, q->sender) < 0)
+		return -ENOMEM;
+	if (q->call && (set(&d->unit, q->call->unit) < 0 || set(&d->mode, q->call->mode) < 0))
+		return -ENOMEM;
+	return q->passed_on ? actor_copy(&d->passed_on_by, &q->from.chain[0]) : 0;
+}
+
+/* The events that say who it was. */
+static int cite_request(struct verdict *v, const struct request *q)
+{
+	int r = verdict_cite(v, &q->proof);
+
+	if (r == 0)
+		r = verdict_cite(v, &q->name_proof);
+	if (r == 0 && q->call)
+		r = verdict_cite(v, &q->call->proof);
+	return r == 0 && q->passed_on ? verdict_cite(v, &q->passed_on->proof) : r;
+}
+
+int blame_client(struct verdict *v, const struct request *q)
+{
+	const struct lineage *from = q->passed_on ? &q->passed_on->from : &q->from;
+	int r;
+
+	v->have_request = true;
+	r = request_fill(&v->request, q);
+	if (r == 0)
+		r = cite_request(v, q);
+	if (r < 0)
+		return r;
+	if (from->n == 0)
+		return verdict_note(v,
+				    "who asked was not seen: the client was gone before it could "
+				    "be looked at, and its message was not seen");
+	v->actor_certainty = q->passed_on ? INFERRED : q->certainty;
+	return blame_actor(v, from->chain, from->n);
+}
+
 static int note_signal(struct verdict *v, const struct process *p, const struct signal_seen *x,
 		       uint64_t end_ns)
 {
@@ -126,6 +176,14 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 					     sender == SENDER_CGROUP_KILL
 				     ? INFERRED
 				     : CERTAIN;
+	if (sender == SENDER_MANAGER && x->request) {
+		v->actor_manager = false;
+		r = verdict_note(v, "systemd sent %s for a client (%s)", text_signal(x->sig, sig),
+				 "systemctl kill, or a call like it");
+		if (r == 0)
+			r = verdict_cite(v, &x->proof);
+		return r < 0 ? r : blame_client(v, x->request);
+	}
 	if (sender == SENDER_MANAGER) {
 		r = verdict_note(v,
 				 "no stop was under way: a client had systemd send %s, most likely "

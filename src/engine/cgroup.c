@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,78 @@ struct str cgroup_unit_path(struct str path)
 	struct str unit = cgroup_unit(path);
 
 	return unit.s ? (struct str){path.s, (size_t)(unit.s + unit.n - path.s)} : unit;
+}
+
+/* How container runtimes name the cgroups of their containers: prefix, name, suffix. */
+static const struct {
+	const char *prefix, *suffix, *runtime;
+} containers[] = {
+	{"docker-", ".scope", "docker"},
+	{"libpod-", ".scope", "podman"},
+	{"cri-containerd-", ".scope", "containerd"},
+	{"crio-", ".scope", "cri-o"},
+	{"lxc.payload.", "", "lxc"},
+	{"machine-", ".scope", "machine"},
+	{"systemd-nspawn@", ".service", "machine"},
+};
+
+#define CONTAINER_ID_SHOWN 12 /* hexadecimal digits of those that runtimes make up */
+
+static bool is_id(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.n && strchr("0123456789abcdef", s.s[i]))
+		i++;
+	return i == s.n && s.n >= 32;
+}
+
+static int container_name(const char *runtime, struct str name, char **ret)
+{
+	size_t n = is_id(name) ? CONTAINER_ID_SHOWN : name.n;
+
+	if (asprintf(ret, "%s:%.*s", runtime, (int)n, name.s) >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+static int container_of(struct str part, bool in_docker, char **ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(containers); i++) {
+		size_t pre = strlen(containers[i].prefix), post = strlen(containers[i].suffix);
+
+		if (part.n > pre + post && memcmp(part.s, containers[i].prefix, pre) == 0 &&
+		    memcmp(part.s + part.n - post, containers[i].suffix, post) == 0)
+			return container_name(containers[i].runtime,
+					      (struct str){part.s + pre, part.n - pre - post}, ret);
+	}
+	/* the cgroupfs driver: /docker/ID */
+	return in_docker && is_id(part) ? container_name("docker", part, ret) : 0;
+}
+
+int cgroup_container(struct str path, char **ret)
+{
+	struct str part = {path.s, 0}, before = {NULL, 0};
+	int r = 0;
+
+	*ret = NULL;
+	/* the innermost container has the last word, so go on behind the first */
+	for (size_t i = 0; path.s && r == 0 && i <= path.n; i++) {
+		char *found = NULL;
+
+		if (i < path.n && path.s[i] != '/')
+			continue;
+		part.n = (size_t)(path.s + i - part.s);
+		r = container_of(part, str_equal(before, "docker"), &found);
+		if (found) {
+			free(*ret);
+			*ret = found;
+		}
+		before = part;
+		part.s = path.s + i + 1;
+	}
+	return r;
 }
 
 static int cgroup_compare(const void *a, const void *b)

@@ -40,6 +40,9 @@ struct str cgroup_unit(struct str path);
 /* The path up to and with that unit; {NULL, 0} if there is none. */
 struct str cgroup_unit_path(struct str path);
 
+/* "docker:0123456789ab", for the container that a path tells of; NULL in *ret: none. */
+int cgroup_container(struct str path, char **ret);
+
 int cgroup_note_exit(struct cgroup_table *t, struct process *p);
 /* p is still known under its old path; nothing happens if it stays within the unit. */
 int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev *e,

@@ -38,11 +38,12 @@ struct engine {
 	struct cgroup_table cgroups;
 	struct unit_table units;
 	struct stop_queue stops; /* in the order in which they began */
-	unsigned int n_ended;	 /* stops that only wait for a restart to follow */
+	struct call_table calls;
+	unsigned int n_ended; /* stops that only wait for a restart to follow */
 	struct lost_span lost[LOST_SPANS_MAX];
 	unsigned int n_lost; /* ever; the newest overwrite the oldest */
 	enum arch arch;
-	bool requests_are_seen;
+	bool jobs_are_seen;
 	uint64_t now_mono, now_wall;
 	struct engine_stats stats;
 };
@@ -58,6 +59,7 @@ int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 	process_table_init(&g->processes);
 	cgroup_table_init(&g->cgroups);
 	unit_table_init(&g->units);
+	call_table_init(&g->calls);
 	TAILQ_INIT(&g->stops);
 	*ret = g;
 	return 0;
@@ -68,6 +70,7 @@ void engine_freep(struct engine **g)
 	if (!*g)
 		return;
 	unit_table_done(&(*g)->units);
+	call_table_done(&(*g)->calls);
 	cgroup_table_done(&(*g)->cgroups);
 	process_table_done(&(*g)->processes);
 	free(*g);
@@ -123,7 +126,6 @@ static void stop_free(struct engine *g, struct unit *u)
 	verdict_done(&u->stop->v);
 	free(u->stop);
 	u->stop = NULL;
-	proof_done(&u->request.proof);
 	unit_release(&g->units, u);
 }
 
@@ -183,6 +185,8 @@ static int stop_finish(struct engine *g, struct unit *u)
 		g->stats.verdicts++;
 		r = g->sink(g->ctx, v);
 	}
+	if (m)
+		jobs_forget_stops(&m->jobs, (struct str){u->id, strlen(u->id)});
 	c = cgroup_find(&g->cgroups, m && m->root ? m->root : "", u->id);
 	if (c)
 		cgroup_drop(&g->cgroups, c);
@@ -252,7 +256,7 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 		.processes = &g->processes,
 		.cgroups = &g->cgroups,
 		.arch = g->arch,
-		.requests_are_seen = g->requests_are_seen,
+		.jobs_are_seen = g->jobs_are_seen,
 		.manager = m,
 		.unit = u,
 		.e = e,
@@ -365,17 +369,14 @@ static bool opens_stop(const struct manager *m, const struct ev *e)
 	return from != STATE_FINAL;
 }
 
-/* What a client asked for was for the unit's life before. */
-static void forget_request(struct engine *g, const struct ev *e)
+/* What was asked of the unit in its life before is over. */
+static void forget_stops(struct manager *m, const struct ev *e)
 {
-	struct unit *u = unit_find(&g->units, e->manager.tgid, e->service.id);
 	enum state_class to = state_class(e->service.new_state);
 
-	if (!u || u->stop || state_class(e->service.state) != STATE_FINAL ||
-	    (to != STATE_STARTING && to != STATE_UP))
-		return;
-	proof_done(&u->request.proof);
-	unit_release(&g->units, u);
+	if (state_class(e->service.state) == STATE_FINAL &&
+	    (to == STATE_STARTING || to == STATE_UP))
+		jobs_forget_stops(&m->jobs, e->service.id);
 }
 
 static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
@@ -385,7 +386,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 
 	if (!u || !u->stop) {
 		if (!opens_stop(m, e)) {
-			forget_request(g, e);
+			forget_stops(m, e);
 			return 0;
 		}
 		u = unit_get(&g->units, m->tgid, e->service.id);
@@ -400,18 +401,87 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 	return stop_set_state(g, u, e);
 }
 
-static int on_request(struct engine *g, struct manager *m, const struct ev *e)
+/* The manager turns to something else: what it was asked before has no part in it. */
+static void forget_asked(struct manager *m)
 {
-	const char *type = e->service.request;
-	struct unit *u;
+	request_unref(m->asked);
+	request_unref(m->to_kill);
+	m->asked = m->to_kill = NULL;
+}
 
-	if (type && strcmp(type, "stop") != 0 && !request_is_restart(type))
-		return 0;
-	u = unit_get(&g->units, m->tgid, e->service.id);
-	if (!u)
+static int on_message(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	if (!m)
 		return -ENOMEM;
-	word_copy(u->request.type, type);
-	return proof_set(&u->request.proof, e);
+	trigger_clear(&m->trigger);
+	forget_asked(m);
+	m->asked = calls_join(&g->calls, e, &g->processes);
+	return m->asked ? 0 : -ENOMEM;
+}
+
+/* What the message asks for. */
+static int on_asked(struct manager *m, const struct ev *e)
+{
+	struct request *q = m->asked;
+	int r = 0;
+
+	trigger_clear(&m->trigger);
+	m->asked = NULL;
+	forget_asked(m);
+	if (e->kind == WIRE_BUS_KILL) {
+		m->to_kill = q;
+		return 0;
+	}
+	r = jobs_request(&m->jobs, e, q);
+	request_unref(q);
+	return r;
+}
+
+/* Whatever is about to start a unit, if that was just seen. */
+static enum root_reason trigger_reason(const struct manager *m)
+{
+	static const struct {
+		const char *suffix;
+		enum root_reason reason;
+	} kinds[] = {
+		{".timer", ROOT_TIMER},
+		{".path", ROOT_PATH},
+		{".socket", ROOT_SOCKET},
+	};
+	size_t n = strlen(m->triggering);
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		size_t k = strlen(kinds[i].suffix);
+
+		if (n > k && strcmp(m->triggering + n - k, kinds[i].suffix) == 0)
+			return kinds[i].reason;
+	}
+	return ROOT_UNKNOWN;
+}
+
+static int on_add_job(struct manager *m, const struct ev *e)
+{
+	enum root_reason reason = trigger_reason(m);
+	const char *trigger = reason ? m->triggering : NULL;
+	int r = jobs_begin(&m->jobs, e, reason, trigger);
+
+	m->triggering[0] = 0;
+	return r;
+}
+
+static int on_job(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	if (!m)
+		return -ENOMEM;
+	if (e->kind == WIRE_UNIT_TRIGGERS) {
+		id_copy(m->triggering, e->job.id);
+		return 0;
+	}
+	return e->kind == WIRE_MANAGER_ADD_JOB ? on_add_job(m, e) : jobs_add(&m->jobs, e);
 }
 
 static int on_service(struct engine *g, const struct ev *e)
@@ -422,20 +492,26 @@ static int on_service(struct engine *g, const struct ev *e)
 
 	if (!m)
 		return -ENOMEM;
+	if (e->kind == WIRE_BUS_QUEUE_JOB || e->kind == WIRE_BUS_KILL)
+		return on_asked(m, e);
+	forget_asked(m);
 	if (is_trigger(e->kind))
 		r = trigger_set(&m->trigger, e);
-	else if (e->kind == WIRE_BUS_QUEUE_JOB)
-		trigger_clear(&m->trigger);
 	else if (m->trigger.set && m->trigger.unit != e->service.unit)
 		m->trigger.followed_by_others = true;
 	if (r < 0)
 		return r;
 	if (is_deciding(e->kind))
 		return on_deciding(g, m, e);
-	if (e->kind == WIRE_BUS_QUEUE_JOB)
-		r = on_request(g, m, e);
 	u = unit_find(&g->units, m->tgid, e->service.id);
 	return r == 0 && u && u->stop ? stop_note_event(u, e) : r;
+}
+
+static int on_dependency(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_find(&g->units, e->tgid);
+
+	return m ? jobs_name_dependency(&m->jobs, e) : 0;
 }
 
 static int on_manager_cgroup(struct engine *g, const struct ev *e)
@@ -479,7 +555,6 @@ static int manager_exited(struct engine *g, uint32_t tgid)
 		next = TAILQ_NEXT(u, entry);
 		if (u->manager != tgid)
 			continue;
-		proof_done(&u->request.proof);
 		if (u->stop)
 			r = stop_abandon(g, u, "its manager ended first");
 		else
@@ -524,9 +599,19 @@ static int on_process(struct engine *g, const struct ev *e)
 	}
 }
 
+/* The manager sends signals for clients, too. */
+static struct request *signal_request(const struct engine *g, const struct ev *e)
+{
+	struct manager *m = e->signal.target_flags & WIRE_TARGET_MANAGER_SENT
+				    ? manager_find(&g->units, e->tgid)
+				    : NULL;
+
+	return m ? m->to_kill : NULL;
+}
+
 static int on_signal(struct engine *g, const struct ev *e)
 {
-	if (!process_learn_signal(&g->processes, e))
+	if (!process_learn_signal(&g->processes, e, signal_request(g, e)))
 		return -ENOMEM;
 	return e->signal.sig == SIGCHLD ? 0 : cite_for_main(g, e->signal.target.tgid, e);
 }
@@ -545,7 +630,7 @@ static int on_attach(struct engine *g, const struct ev *e)
 	r = cgroup_note_move(&g->cgroups, p, e, &g->processes);
 	if (r < 0)
 		return r;
-	return process_set_cgroup(&g->processes, p, e->attach.cgroup, e->attach.path);
+	return process_set_cgroup(p, e->attach.cgroup, e->attach.path);
 }
 
 static int on_lost(struct engine *g, const struct ev *e)
@@ -576,7 +661,7 @@ static void on_probe(struct engine *g, const struct ev *e)
 
 	if (e->probe.name.n >= sizeof(name) - 1 &&
 	    memcmp(e->probe.name.s, name, sizeof(name) - 1) == 0)
-		g->requests_are_seen |= e->probe.error == 0;
+		g->jobs_are_seen |= e->probe.error == 0;
 }
 
 static int dispatch(struct engine *g, const struct ev *e)
@@ -584,7 +669,20 @@ static int dispatch(struct engine *g, const struct ev *e)
 	switch (e->kind) {
 	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
 	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+	case WIRE_BUS_KILL:
 		return on_service(g, e);
+	case WIRE_BUS_MESSAGE:
+		return on_message(g, e);
+	case WIRE_MANAGER_ADD_JOB:
+	case WIRE_TRANSACTION_JOB:
+	case WIRE_UNIT_TRIGGERS:
+		return on_job(g, e);
+	case WIRE_CLIENT_SEND:
+		return calls_learn(&g->calls, e, &g->processes);
+	case WIRE_BUS_NAME:
+		return calls_learn_name(&g->calls, e);
+	case WIRE_DEPENDENCY:
+		return on_dependency(g, e);
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
@@ -647,10 +745,10 @@ static int keep_bounds(struct engine *g)
 	int r = 0;
 
 	process_table_expire(&g->processes, g->now_mono);
+	call_table_expire(&g->calls, g->now_mono);
 	if (u && u->stop) {
 		r = stop_abandon(g, u, "too many stops at once: its end was not waited for");
 	} else if (u) {
-		proof_done(&u->request.proof);
 		unit_release(&g->units, u);
 	}
 	return r == 0 && m ? manager_exited(g, m->tgid) : r;

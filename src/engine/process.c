@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/call.h"
 #include "engine/cgroup.h"
 #include "engine/process.h"
 #include "engine/verdict.h"
@@ -12,15 +13,16 @@
 
 /* How many of each list are kept; the oldest goes first. */
 static const unsigned int list_max[PROCESS_LIST_MAX] = {
-	[PROCESS_RESIDENT] = 65536, /* only reached when exits were lost */
-	[PROCESS_VISITOR] = 2048,
-	[PROCESS_DEAD] = 256,
+	[PROCESS_ALIVE] = 65536, /* only reached when exits were lost */
+	[PROCESS_DEAD] = 1024,
 };
 
-#define AFTERLIFE_NS (10 * 1000000000ull)
+#define AFTERLIFE_NS	   (10 * 1000000000ull)
+#define DEAD_ANCESTORS_MAX 16
+#define LINEAGE_MAX	   32
 
 /* What /proc says of a start time is exact to one clock tick (USER_HZ is 100 everywhere). */
-#define TICK_NS	     10000000ull
+#define TICK_NS		   10000000ull
 
 static bool same_start(uint64_t a, uint64_t b)
 {
@@ -35,6 +37,7 @@ void actor_done(struct actor *a)
 	free(a->cmdline);
 	free(a->cgroup);
 	free(a->unit);
+	free(a->container);
 	*a = (struct actor){};
 }
 
@@ -58,7 +61,8 @@ static int actor_fill(struct actor *dst, const struct actor *src)
 	dst->session = dst->session != UINT32_MAX ? dst->session : src->session;
 	dst->exited = dst->exited || src->exited;
 	if (copy_text(&dst->comm, src->comm) < 0 || copy_text(&dst->tty, src->tty) < 0 ||
-	    copy_text(&dst->cgroup, src->cgroup) < 0 || copy_text(&dst->unit, src->unit) < 0)
+	    copy_text(&dst->cgroup, src->cgroup) < 0 || copy_text(&dst->unit, src->unit) < 0 ||
+	    copy_text(&dst->container, src->container) < 0)
 		return -ENOMEM;
 	/* another name: it has executed something else since, and the rest would not fit */
 	if (!nameless && src->comm && strcmp(dst->comm, src->comm) != 0)
@@ -92,6 +96,7 @@ static void signal_free(struct signal_seen *s)
 	if (!s)
 		return;
 	lineage_done(&s->from);
+	request_unref(s->request);
 	proof_done(&s->proof);
 	free(s);
 }
@@ -102,17 +107,42 @@ struct process *process_ref(struct process *p)
 	return p;
 }
 
-void process_unref(struct process *p)
+static void process_free(struct process *p)
 {
-	if (!p || --p->n_ref > 0)
-		return;
 	for (unsigned int i = 0; i < p->n_signals; i++)
 		signal_free(p->signals[i]);
 	proof_done(&p->exit_proof);
 	proof_done(&p->oom_proof);
-	proof_done(&p->fork_proof);
 	actor_done(&p->a);
 	free(p);
+}
+
+void process_unref(struct process *p)
+{
+	/* the last of a family takes its ancestors along: a loop, for a family may be long */
+	while (p && --p->n_ref == 0) {
+		struct process *parent = p->parent;
+
+		process_free(p);
+		p = parent;
+	}
+}
+
+/* Ancestors that are dead are kept up to a limit, or a chain of forks would grow for ever. */
+static void set_parent(struct process *p, struct process *parent)
+{
+	struct process *x = parent;
+
+	if (!parent || p->parent || parent == p)
+		return;
+	p->parent = process_ref(parent);
+	for (unsigned int i = 0; x->parent; i++, x = x->parent) {
+		if (i < DEAD_ANCESTORS_MAX || !x->parent->a.exited)
+			continue;
+		process_unref(x->parent);
+		x->parent = NULL;
+		return;
+	}
 }
 
 void process_table_init(struct process_table *t)
@@ -163,22 +193,11 @@ static void enlist(struct process_table *t, struct process *p, enum process_list
 
 static void move(struct process_table *t, struct process *p, enum process_list list)
 {
-	if (p->list == list && list != PROCESS_VISITOR)
+	if (p->list == list)
 		return;
 	TAILQ_REMOVE(&t->lists[p->list], p, entry);
 	t->n[p->list]--;
 	enlist(t, p, list);
-}
-
-/* Where a living process belongs: exits are reported from services' cgroups only. */
-static enum process_list home(const struct process *p)
-{
-	size_t n = p->a.unit ? strlen(p->a.unit) : 0;
-
-	return !p->a.cgroup || strstr(p->a.cgroup, ".service/") ||
-			       (n > 8 && strcmp(p->a.unit + n - 8, ".service") == 0)
-		       ? PROCESS_RESIDENT
-		       : PROCESS_VISITOR;
 }
 
 struct process *process_by_tgid(const struct process_table *t, uint32_t tgid)
@@ -207,11 +226,10 @@ struct process *process_find(const struct process_table *t, uint32_t tgid, uint6
 
 struct process *process_by_ns(const struct process_table *t, uint32_t pidns, uint32_t ns_tgid)
 {
-	static const enum process_list order[] = {PROCESS_RESIDENT, PROCESS_DEAD};
 	struct process *p, *found = NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		TAILQ_FOREACH(p, &t->lists[order[i]], entry)
+	for (size_t i = 0; i < PROCESS_LIST_MAX; i++)
+		TAILQ_FOREACH(p, &t->lists[i], entry)
 	if (p->pidns == pidns && p->a.ns_tgid == ns_tgid &&
 	    (!found || p->a.start_ns > found->a.start_ns))
 		found = p;
@@ -253,10 +271,11 @@ static int actor_set_cgroup(struct actor *a, struct str path)
 	if (!path.s || (a->cgroup && str_equal(path, a->cgroup)))
 		return 0;
 	free(a->unit);
-	a->unit = NULL;
+	free(a->container);
+	a->unit = a->container = NULL;
 	if (set_text(&a->cgroup, path) < 0 || set_text(&a->unit, unit) < 0)
 		return -ENOMEM;
-	return 0;
+	return cgroup_container(path, &a->container);
 }
 
 /* What the kernel says of a task; it knows better than what was known before. */
@@ -285,7 +304,7 @@ static struct process *add(struct process_table *t, const struct ev_task *task)
 	p->n_ref = 1;
 	LIST_INSERT_HEAD(&t->by_tgid[p->a.tgid % PROCESS_BUCKETS], p, same_bucket);
 	p->has_number = true;
-	enlist(t, p, PROCESS_RESIDENT);
+	enlist(t, p, PROCESS_ALIVE);
 	return p;
 }
 
@@ -315,8 +334,6 @@ struct process *process_learn_task(struct process_table *t, const struct ev_task
 		return NULL;
 	p->pidns = task->pidns;
 	p->cgroup = task->cgroup ? task->cgroup : p->cgroup;
-	if (!p->a.exited)
-		move(t, p, home(p));
 	return p;
 }
 
@@ -340,6 +357,8 @@ struct process *process_learn_fork(struct process_table *t, const struct ev *e)
 	parent = process_by_tgid(t, e->tgid);
 	if (!p || !parent || parent == p)
 		return p;
+	/* CLONE_PARENT makes it a sibling */
+	set_parent(p, task->ppid == parent->a.tgid ? parent : process_by_tgid(t, task->ppid));
 	p->a.loginuid = parent->a.loginuid;
 	p->a.session = parent->a.session;
 	if (copy_text(&p->a.exe, parent->a.exe) < 0 ||
@@ -374,6 +393,13 @@ struct process *process_learn_exit(struct process_table *t, const struct ev *e)
 	return p;
 }
 
+/* The one that has the parent's number now may not be the parent: it has to be older. */
+static struct process *elder(struct process *parent, const struct process *child)
+{
+	return parent && parent->a.start_ns / TICK_NS <= child->a.start_ns / TICK_NS ? parent
+										     : NULL;
+}
+
 struct process *process_learn_proc(struct process_table *t, const struct ev *e)
 {
 	struct process *known = process_by_tgid(t, e->proc.task.tgid), *p;
@@ -391,20 +417,17 @@ struct process *process_learn_proc(struct process_table *t, const struct ev *e)
 		return NULL;
 	p->a.loginuid = e->proc.loginuid;
 	p->a.session = e->proc.session;
+	set_parent(p, elder(process_by_tgid(t, task.ppid), p));
 	if (set_text(&p->a.exe, e->proc.exe) < 0 || set_text(&p->a.tty, e->proc.tty) < 0 ||
 	    set_cmdline(&p->a.cmdline, e->proc.cmdline) < 0)
 		return NULL;
 	return p;
 }
 
-int process_set_cgroup(struct process_table *t, struct process *p, uint64_t id, struct str path)
+int process_set_cgroup(struct process *p, uint64_t id, struct str path)
 {
 	p->cgroup = id;
-	if (actor_set_cgroup(&p->a, path) < 0)
-		return -ENOMEM;
-	if (!p->a.exited)
-		move(t, p, home(p));
-	return 0;
+	return actor_set_cgroup(&p->a, path);
 }
 
 /* Signals that end nobody who does not ask for it. */
@@ -433,41 +456,136 @@ static int origin_actor(struct actor *a, const struct ev_origin *o)
 	return set_cmdline(&a->cmdline, o->cmdline);
 }
 
-static int lineage_fill(struct lineage *l, const struct ev_origin *o)
+static struct actor *lineage_append(struct lineage *l)
 {
-	if (origin_actor(&l->chain[0], o) < 0)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < o->n_ancestors; i++) {
-		struct actor *a = &l->chain[1 + i];
+	struct actor *a = &l->chain[l->n];
 
-		*a = (struct actor){
-			.tgid = o->ancestors[i].tgid,
-			.start_ns = o->ancestors[i].start_ns,
-			.uid = UINT32_MAX,
-			.loginuid = UINT32_MAX,
-			.session = UINT32_MAX,
-		};
-		l->chain[i].ppid = a->tgid;
-		if (set_text(&a->comm, o->ancestors[i].comm) < 0)
-			return -ENOMEM;
+	if (l->n == LINEAGE_MAX)
+		return NULL;
+	*a = (struct actor){.uid = UINT32_MAX, .loginuid = UINT32_MAX, .session = UINT32_MAX};
+	l->n++;
+	return a;
+}
+
+/* The parent of the last one, as the process table knows it. */
+static const struct process *born_to(const struct lineage *l, const struct process_table *t)
+{
+	const struct actor *last = &l->chain[l->n - 1];
+	const struct process *p = process_find(t, last->tgid, last->start_ns);
+
+	if (!p)
+		return NULL;
+	return p->parent ? p->parent : elder(process_by_tgid(t, p->a.ppid), p);
+}
+
+static bool lineage_has(const struct lineage *l, uint32_t tgid)
+{
+	unsigned int i = 0;
+
+	while (i < l->n && l->chain[i].tgid != tgid)
+		i++;
+	return i < l->n;
+}
+
+static int append_ancestor(struct lineage *l, const struct ev_origin *o, uint32_t i,
+			   const struct process_table *t)
+{
+	struct actor *a = lineage_append(l);
+
+	if (!a)
+		return 0;
+	a->tgid = o->ancestors[i].tgid;
+	a->start_ns = o->ancestors[i].start_ns;
+	if (set_text(&a->comm, o->ancestors[i].comm) < 0)
+		return -ENOMEM;
+	return actor_enrich(a, t);
+}
+
+/*
+ * The ancestors, the parent first. The kernel tells the living ones: an orphan's is whoever adopted
+ * it. Whom it was born to, the process table remembers.
+ */
+static int lineage_climb(struct lineage *l, const struct ev_origin *o,
+			 const struct process_table *t)
+{
+	uint32_t i = 0, n = o ? o->n_ancestors : 0;
+	int r = 0;
+
+	while (r == 0 && l->n < LINEAGE_MAX) {
+		const struct process *p = born_to(l, t);
+
+		while (i < n && lineage_has(l, o->ancestors[i].tgid))
+			i++;
+		if (p && (i == n || p->a.tgid != o->ancestors[i].tgid)) {
+			struct actor *a = lineage_has(l, p->a.tgid) ? NULL : lineage_append(l);
+
+			if (!a)
+				return 0;
+			r = actor_copy(a, &p->a);
+		} else if (i < n) {
+			r = append_ancestor(l, o, i++, t);
+		} else {
+			return 0;
+		}
 	}
-	return 0;
+	return r;
+}
+
+static int lineage_finish(struct lineage *l, int r)
+{
+	for (unsigned int i = 0; r == 0 && i + 1 < l->n; i++)
+		l->chain[i].ppid = l->chain[i + 1].tgid;
+	if (r < 0) {
+		lineage_done(l);
+	} else {
+		struct actor *fit = reallocarray(l->chain, l->n, sizeof(*l->chain));
+
+		l->chain = fit ? fit : l->chain;
+	}
+	return r;
+}
+
+static int lineage_new(struct lineage *l)
+{
+	*l = (struct lineage){.chain = calloc(LINEAGE_MAX, sizeof(*l->chain))};
+	return l->chain ? 0 : -ENOMEM;
 }
 
 int lineage_set(struct lineage *l, const struct ev_origin *o, const struct process_table *t)
 {
-	int r;
+	int r = lineage_new(l);
 
-	*l = (struct lineage){.chain = calloc(1 + o->n_ancestors, sizeof(*l->chain))};
-	if (!l->chain)
-		return -ENOMEM;
-	l->n = 1 + o->n_ancestors;
-	r = lineage_fill(l, o);
-	for (unsigned int i = 0; r == 0 && i < l->n; i++)
-		r = actor_enrich(&l->chain[i], t);
 	if (r < 0)
-		lineage_done(l);
-	return r;
+		return r;
+	l->n = 1;
+	r = origin_actor(&l->chain[0], o);
+	if (r == 0)
+		r = actor_enrich(&l->chain[0], t);
+	if (r == 0)
+		r = lineage_climb(l, o, t);
+	return lineage_finish(l, r);
+}
+
+int lineage_of(struct lineage *l, const struct process *p, const struct process_table *t)
+{
+	int r = lineage_new(l);
+
+	if (r < 0)
+		return r;
+	l->n = 1;
+	r = actor_copy(&l->chain[0], &p->a);
+	if (r == 0)
+		r = lineage_climb(l, NULL, t);
+	return lineage_finish(l, r);
+}
+
+int lineage_copy(struct lineage *dst, const struct lineage *src)
+{
+	int r = lineage_new(dst);
+
+	for (; r == 0 && dst->n < src->n; dst->n++)
+		r = actor_copy(&dst->chain[dst->n], &src->chain[dst->n]);
+	return lineage_finish(dst, r);
 }
 
 void lineage_done(struct lineage *l)
@@ -529,7 +647,8 @@ static void signal_make_room(struct process *p)
 	memmove(&p->signals[i], &p->signals[i + 1], (p->n_signals - i) * sizeof(p->signals[0]));
 }
 
-struct process *process_learn_signal(struct process_table *t, const struct ev *e)
+struct process *process_learn_signal(struct process_table *t, const struct ev *e,
+				     struct request *request)
 {
 	struct process *p = process_learn_task(t, &e->signal.target);
 	struct signal_seen *again, *x;
@@ -543,6 +662,7 @@ struct process *process_learn_signal(struct process_table *t, const struct ev *e
 	}
 	if (signal_new(e, t, &x) < 0)
 		return NULL;
+	x->request = request ? request_ref(request) : NULL;
 	signal_make_room(p);
 	p->signals[p->n_signals++] = x;
 	return p;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Who is who: processes by (pid, start time), with what was said of them and the signals that they
- * got. Those of services live until they exit, and a little longer; others (senders of signals and
- * their ancestors, of whose end nobody tells) live as long as there is room.
+ * got. They are kept until they exit, and a little longer; as ancestors as long as a descendant is.
  */
 #ifndef SVCTRACE_ENGINE_PROCESS_H
 #define SVCTRACE_ENGINE_PROCESS_H
@@ -14,6 +13,8 @@
 /* A signal older than this has been handled and does not explain a death. */
 #define SIGNAL_WINDOW_NS (5 * 1000000000ull)
 #define SIGNALS_MAX	 8
+
+struct request; /* engine/call.h */
 
 /* A process and its ancestors, as the kernel saw them when it acted. */
 struct lineage {
@@ -28,22 +29,23 @@ struct signal_seen {
 	uint32_t flags; /* WIRE_TARGET_* */
 	uint32_t count; /* by the same sender */
 	struct lineage from;
+	struct request *request; /* the manager sent it because a client asked for it; NULL: no */
 };
 
 enum process_list {
-	PROCESS_RESIDENT, /* in a service's cgroup: its exit will be seen */
-	PROCESS_VISITOR,
+	PROCESS_ALIVE,
 	PROCESS_DEAD,
 	PROCESS_LIST_MAX,
 };
 
 struct process {
 	struct actor a;
+	struct process *parent; /* that it was born to, dead or alive; NULL: not known */
 	uint32_t pidns;
 	uint64_t cgroup;  /* id */
 	int32_t status;	  /* wait(2) status, once a.exited */
 	uint64_t exit_ns; /* CLOCK_MONOTONIC */
-	struct proof exit_proof, oom_proof, fork_proof;
+	struct proof exit_proof, oom_proof;
 	struct signal_seen *signals[SIGNALS_MAX];
 	unsigned int n_signals;
 	unsigned int n_ref;
@@ -87,8 +89,9 @@ struct process *process_learn_exec(struct process_table *t, const struct ev *e);
 struct process *process_learn_exit(struct process_table *t, const struct ev *e);
 struct process *process_learn_proc(struct process_table *t, const struct ev *e);
 /* Keeps the signal with its target, the sender's ancestry with the signal. */
-struct process *process_learn_signal(struct process_table *t, const struct ev *e);
-int process_set_cgroup(struct process_table *t, struct process *p, uint64_t id, struct str path);
+struct process *process_learn_signal(struct process_table *t, const struct ev *e,
+				     struct request *request);
+int process_set_cgroup(struct process *p, uint64_t id, struct str path);
 
 /* The signal that killed p, whose end came at end_ns: the first one of its kind that counts. */
 const struct signal_seen *process_fatal_signal(const struct process *p, int sig, uint64_t end_ns);
@@ -97,6 +100,9 @@ const struct signal_seen *process_fatal_signal(const struct process *p, int sig,
 int actor_enrich(struct actor *a, const struct process_table *t);
 /* With what else is known of each. */
 int lineage_set(struct lineage *l, const struct ev_origin *o, const struct process_table *t);
+int lineage_copy(struct lineage *dst, const struct lineage *src);
+/* A process of which nothing but its being there is known. */
+int lineage_of(struct lineage *l, const struct process *p, const struct process_table *t);
 void lineage_done(struct lineage *l);
 int actor_copy(struct actor *dst, const struct actor *src);
 void actor_done(struct actor *a);

@@ -29,84 +29,9 @@ static void set_exit_from_wait(struct verdict *v, int status)
 		rules_set_exit(v, CLD_EXITED, WEXITSTATUS(status));
 }
 
-static bool triggered_by(const struct opening *o, enum wire_kind kind)
+bool triggered_by(const struct opening *o, enum wire_kind kind)
 {
 	return o->trigger && o->trigger->kind == kind;
-}
-
-bool request_is_restart(const char *type)
-{
-	size_t n = strlen(type);
-
-	return n >= 7 && strcmp(type + n - 7, "restart") == 0;
-}
-
-/* Whether what the client asked for ("try-restart") became the job that runs ("restart"). */
-static bool request_is_for(const char *request, const char *job)
-{
-	return strcmp(request, job) == 0 ||
-	       (request_is_restart(request) && request_is_restart(job));
-}
-
-static int requested(struct opening *o, bool restart)
-{
-	struct verdict *v = o->v;
-	int r;
-
-	v->cause = restart ? CAUSE_RESTART_REQUEST : CAUSE_STOP_REQUEST;
-	r = verdict_step(v, "a client's request");
-	if (r == 0)
-		r = verdict_step(v, "%s job %" PRIu32, restart ? "restart" : "stop",
-				 o->trigger->job_id);
-	return r < 0 ? r : 1;
-}
-
-/* A job runs, and nobody can say whether a client had asked for it. */
-static int perhaps_requested(struct opening *o)
-{
-	int r = verdict_note(o->v, "whether a client asked for this job was not seen: "
-				   "the probe for requests is missing");
-
-	certainty_limit(&o->v->certainty, INFERRED);
-	return r < 0 ? r : requested(o, request_is_restart(o->trigger->job_type));
-}
-
-static int not_requested(struct opening *o)
-{
-	int r = verdict_note(o->v, "a stop job ran that no client asked for this unit (dependency, "
-				   "conflict, isolate, timer or shutdown)");
-
-	if (r == 0)
-		r = verdict_step(o->v, "%s job %" PRIu32,
-				 *o->trigger->job_type ? o->trigger->job_type : "stop",
-				 o->trigger->job_id);
-	o->v->certainty = UNKNOWN;
-	return r < 0 ? r : 1;
-}
-
-static int rule_job(struct opening *o)
-{
-	const struct request *q = &o->unit->request;
-	const char *job;
-	int r;
-
-	if (!triggered_by(o, WIRE_SERVICE_STOP))
-		return 0;
-	job = o->trigger->job_type;
-	o->v->job_id = o->trigger->job_id;
-	if (*job && !(o->v->job_type = strdup(job)))
-		return -ENOMEM;
-	if (q->proof.seq == 0)
-		return o->requests_are_seen ? not_requested(o) : perhaps_requested(o);
-	r = verdict_cite(o->v, &q->proof);
-	if (r < 0)
-		return r;
-	if (*job && *q->type)
-		return request_is_for(q->type, job) ? requested(o, request_is_restart(job))
-						    : not_requested(o);
-	/* one of the two words is not known: the request is still the best that there is */
-	certainty_limit(&o->v->certainty, INFERRED);
-	return requested(o, request_is_restart(*job ? job : q->type));
 }
 
 static int main_killed(struct opening *o, int sig)

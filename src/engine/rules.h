@@ -13,7 +13,7 @@ struct opening {
 	const struct process_table *processes;
 	const struct cgroup_table *cgroups;
 	enum arch arch;
-	bool requests_are_seen; /* the probe for clients' requests is live */
+	bool jobs_are_seen; /* the probe for clients' requests is live */
 
 	const struct manager *manager;
 	const struct unit *unit;
@@ -26,8 +26,10 @@ struct opening {
 /* Finds the cause: who and why, but not what came of it. */
 int rules_apply(struct opening *o);
 
-/* "restart", "try-restart". */
-bool request_is_restart(const char *type);
+bool triggered_by(const struct opening *o, enum wire_kind kind);
+
+/* A job ran the unit's stop(): what the job came from. 0: no job did; 1: found. */
+int rule_job(struct opening *o);
 
 /* Says in v how the main process ended; code and status as waitid(2) has them. */
 void rules_set_exit(struct verdict *v, int32_t code, int32_t status);
@@ -37,6 +39,8 @@ int blame_signal(struct opening *o, const struct process *p, int sig);
 /* Who had asked p to end by a signal that it caught; 0 if nobody did, 1 if somebody did. */
 int blame_request_to_exit(struct opening *o, const struct process *p);
 int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n);
+/* The client that the manager was asked by, or whoever is behind it. */
+int blame_client(struct verdict *v, const struct request *q);
 
 /* "kill 11733", safe to show. */
 #define ACTOR_NAME_MAX 96

@@ -80,7 +80,7 @@ void word_copy(char dst[static WORD_MAX], const char *src)
 	dst[n] = 0;
 }
 
-static void id_copy(char dst[static WIRE_ID_MAX], struct str id)
+void id_copy(char dst[static WIRE_ID_MAX], struct str id)
 {
 	size_t n = id.n < WIRE_ID_MAX ? id.n : WIRE_ID_MAX - 1;
 
@@ -124,6 +124,9 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	TAILQ_REMOVE(&t->managers, m, entry);
 	t->n_managers--;
 	trigger_clear(&m->trigger);
+	jobs_done(&m->jobs);
+	request_unref(m->asked);
+	request_unref(m->to_kill);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);
 	free(m->root);
@@ -144,7 +147,6 @@ static void unit_free(struct unit_table *t, struct unit *u)
 	tdelete(u, &t->by_name, unit_compare);
 	TAILQ_REMOVE(&t->units, u, entry);
 	t->n_units--;
-	proof_done(&u->request.proof);
 	if (u->stop)
 		verdict_done(&u->stop->v);
 	free(u->stop);
@@ -176,6 +178,7 @@ static struct manager *manager_new(struct unit_table *t, uint32_t tgid)
 	if (!m)
 		return NULL;
 	m->tgid = tgid;
+	jobs_init(&m->jobs);
 	TAILQ_INSERT_TAIL(&t->managers, m, entry);
 	t->n_managers++;
 	return m;
@@ -250,7 +253,7 @@ struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id)
 
 void unit_release(struct unit_table *t, struct unit *u)
 {
-	if (!u->stop && u->request.proof.seq == 0)
+	if (!u->stop)
 		unit_free(t, u);
 }
 

@@ -5,9 +5,8 @@
 
 #include <sys/queue.h>
 
+#include "engine/job.h"
 #include "svctrace/engine.h"
-
-#define WORD_MAX 64 /* systemd's words for states, results, job types */
 
 /* The event that a manager's main loop is dispatching, as far as one is known. */
 struct trigger {
@@ -29,19 +28,18 @@ struct manager {
 	bool initial; /* its pid namespace is the initial one */
 	char *root;   /* where its units' cgroups lie: its own cgroup without /init.scope */
 	struct trigger trigger;
-	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */
-	struct proof cgroup_empty;	     /* the last manager_notify_cgroup_empty … */
+	struct jobs jobs;
+	struct request *asked;	      /* the message that it handles; NULL: none, or not known */
+	struct request *to_kill;      /* … which had it send signals */
+	char triggering[WIRE_ID_MAX]; /* the timer, path … that is about to start a unit; "": none
+				       */
+	struct proof cgroup_event;    /* the last on_cgroup_inotify_event */
+	struct proof cgroup_empty;    /* the last manager_notify_cgroup_empty … */
 	char cgroup_empty_unit[WIRE_ID_MAX]; /* … and its unit */
 	TAILQ_ENTRY(manager) entry;
 };
 
 TAILQ_HEAD(manager_queue, manager);
-
-/* What a client asked for. */
-struct request {
-	char type[WORD_MAX]; /* "" : not known */
-	struct proof proof;  /* seq 0: none */
-};
 
 /* A stop under way, or one that ended and may yet turn out to be followed by a restart. */
 struct stop {
@@ -59,7 +57,6 @@ TAILQ_HEAD(stop_queue, stop);
 struct unit {
 	uint32_t manager;
 	char id[WIRE_ID_MAX];
-	struct request request;
 	struct stop *stop;
 	TAILQ_ENTRY(unit) entry;
 };
@@ -91,11 +88,10 @@ void unit_release(struct unit_table *t, struct unit *u);
 /* The oldest unit, if there are too many. */
 struct unit *unit_surplus(const struct unit_table *t);
 
+void id_copy(char dst[static WIRE_ID_MAX], struct str id);
+
 int trigger_set(struct trigger *t, const struct ev *e);
 void trigger_clear(struct trigger *t);
-/* dst is left empty if src is NULL or does not fit. */
-void word_copy(char dst[static WORD_MAX], const char *src);
-
 enum state_class {
 	STATE_UNKNOWN,
 	STATE_STARTING,

@@ -17,6 +17,12 @@ static const struct {
 	[CAUSE_MAIN_EXITED] = {"main-exited", "main process exited"},
 	[CAUSE_MAIN_KILLED] = {"main-killed", "main process killed"},
 	[CAUSE_CGROUP_EMPTY] = {"cgroup-empty", "its cgroup became empty"},
+	[CAUSE_DEPENDENCY] = {"dependency", "another unit took it along"},
+	[CAUSE_CONFLICT] = {"conflict", "a unit was started that it conflicts with"},
+	[CAUSE_ISOLATE] = {"isolate", "another unit was isolated"},
+	[CAUSE_SHUTDOWN] = {"shutdown", "the system goes down"},
+	[CAUSE_UNNEEDED] = {"unneeded", "nothing needs it any more"},
+	[CAUSE_BOUND] = {"bound", "a unit that it is bound to went away"},
 };
 
 const char *cause_name(enum cause c)
@@ -35,6 +41,27 @@ int cause_parse(const char *name)
 const char *cause_title(enum cause c)
 {
 	return c < CAUSE_MAX ? causes[c].title : NULL;
+}
+
+const char *root_reason_name(enum root_reason reason)
+{
+	static const char *const names[ROOT_MAX] = {
+		[ROOT_UNKNOWN] = "unknown",
+		[ROOT_REQUEST] = "request",
+		[ROOT_UNNEEDED] = "stop-when-unneeded",
+		[ROOT_BOUND] = "binds-to",
+		[ROOT_UPHELD] = "upholds",
+		[ROOT_TIMER] = "timer",
+		[ROOT_PATH] = "path",
+		[ROOT_SOCKET] = "socket",
+		[ROOT_AUTOMOUNT] = "automount",
+		[ROOT_ON_RESULT] = "on-result",
+		[ROOT_RESTART] = "restart",
+		[ROOT_EMERGENCY] = "emergency-action",
+		[ROOT_SIGNAL] = "signal-to-manager",
+	};
+
+	return reason < ROOT_MAX ? names[reason] : NULL;
 }
 
 const char *certainty_name(enum certainty c)
@@ -79,6 +106,24 @@ void proof_done(struct proof *p)
 	*p = (struct proof){};
 }
 
+static void links_done(struct verdict *v)
+{
+	for (unsigned int i = 0; i < v->n_links; i++) {
+		free(v->links[i].unit);
+		free(v->links[i].job);
+		free(v->links[i].dependency);
+	}
+}
+
+static void request_done(struct verdict_request *q)
+{
+	free(q->member);
+	free(q->unit);
+	free(q->mode);
+	free(q->sender);
+	actor_done(&q->passed_on_by);
+}
+
 void verdict_done(struct verdict *v)
 {
 	char *const texts[] = {v->unit,	  v->main_cmdline, v->old_state, v->sub_state,
@@ -89,6 +134,9 @@ void verdict_done(struct verdict *v)
 	for (unsigned int i = 0; i < v->n_chain; i++)
 		actor_done(&v->chain[i]);
 	free(v->chain);
+	links_done(v);
+	request_done(&v->request);
+	free(v->root_unit);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
 	for (unsigned int i = 0; i < v->n_notes; i++)

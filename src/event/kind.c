@@ -152,6 +152,7 @@ static int decode_job(struct memory *m, const struct record *r, struct ev *e)
 	*j = (struct ev_job){
 		.type = memory_enum_name(mm, ENUM_JOB_TYPE, w.type),
 		.by_type = memory_enum_name(mm, ENUM_JOB_TYPE, w.by_type),
+		.pending = w.pending,
 	};
 	if (e->kind == WIRE_MANAGER_ADD_JOB)
 		j->mode = memory_enum_name(mm, ENUM_JOB_MODE, (int32_t)w.arg[0]);

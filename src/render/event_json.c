@@ -102,6 +102,7 @@ static void put_job(struct json_object *o, const struct ev *e)
 	json_put(o, "by_unit", slice_json(j->by));
 	json_put(o, "by_job_type", json_text(j->by_type));
 	json_put(o, "conflict", json_boolean(j->conflict));
+	json_put(o, "pending_job_id", json_number_or_null(j->pending, 0));
 }
 
 static void put_message(struct json_object *o, const struct ev_message *m)

@@ -65,11 +65,18 @@ struct shape {
 	}
 
 /* clang-format off */
+#define JOB {sizeof(struct wire_job), {{PLAIN, AT(job, id)}, {PLAIN, AT(job, by_id)}}}
+
 static const struct shape shapes[] = {
 	[WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY] = SERVICE,
 	[WIRE_MANAGER_CGROUP_EMPTY] = CGROUP_PATH,
 	[WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB] = SERVICE,
 	[WIRE_MANAGER_CGROUP_EVENT] = CGROUP_PATH,
+	[WIRE_MANAGER_ADD_JOB ... WIRE_TRANSACTION_JOB] = JOB,
+	[WIRE_BUS_MESSAGE] = {sizeof(struct wire_message), {{PLAIN, AT(message, sender)},
+				{PLAIN, AT(message, path)}, {PLAIN, AT(message, member)}}},
+	[WIRE_BUS_KILL] = SERVICE,
+	[WIRE_UNIT_TRIGGERS] = JOB,
 	[WIRE_FORK] = NUMBERS(fork),
 	[WIRE_EXEC] = {sizeof(struct wire_exec),
 		       {{PATH, AT(exec, exe)}, {ARGUMENTS, AT(exec, cmdline)}}},

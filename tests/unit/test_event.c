@@ -270,7 +270,7 @@ static void test_unknown_kinds_are_skipped(void **state)
 	struct bench *x = *state;
 	struct decoder_stats stats;
 
-	static const unsigned int kinds[] = {0, 16, 29, 43, 99, 112, 65535};
+	static const unsigned int kinds[] = {0, 29, 46, 99, 114, 65535};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		wb_begin(&x->b, kinds[i], sizeof(struct wire_hdr), 0, 0);

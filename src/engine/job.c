@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/job.h"
+#include "engine/verdict.h"
+#include "svctrace/cleanup.h"
+
+/* The oldest transactions go when there are more; booting a machine takes about 1000 edges. */
+#define TRANSACTIONS_MAX 64
+#define EDGES_MAX	 4096
+#define EDGES_STEP	 16
+
+void jobs_init(struct jobs *j)
+{
+	TAILQ_INIT(&j->transactions);
+}
+
+static void edge_done(struct edge *e)
+{
+	free(e->unit);
+	free(e->by);
+	free(e->dependency);
+	proof_done(&e->proof);
+}
+
+static void drop(struct jobs *j, struct transaction *t)
+{
+	TAILQ_REMOVE(&j->transactions, t, entry);
+	j->n--;
+	j->n_edges -= t->n_edges;
+	for (unsigned int i = 0; i < t->n_edges; i++)
+		edge_done(&t->edges[i]);
+	free(t->edges);
+	free(t->anchor);
+	free(t->trigger);
+	request_unref(t->request);
+	proof_done(&t->proof);
+	free(t);
+}
+
+void jobs_done(struct jobs *j)
+{
+	while (!TAILQ_EMPTY(&j->transactions))
+		drop(j, TAILQ_FIRST(&j->transactions));
+}
+
+static struct transaction *newest(const struct jobs *j)
+{
+	return TAILQ_LAST(&j->transactions, transaction_queue);
+}
+
+static void keep_bounds(struct jobs *j)
+{
+	while (j->n > TRANSACTIONS_MAX || (j->n > 1 && j->n_edges > EDGES_MAX))
+		drop(j, TAILQ_FIRST(&j->transactions));
+}
+
+static struct transaction *begin(struct jobs *j, const struct ev *e, struct str anchor)
+{
+	struct transaction *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	TAILQ_INSERT_TAIL(&j->transactions, t, entry);
+	j->n++;
+	j->open = false;
+	keep_bounds(j);
+	t->anchor = str_dup(anchor);
+	return t->anchor && proof_set(&t->proof, e) == 0 ? t : NULL;
+}
+
+int jobs_request(struct jobs *j, const struct ev *e, struct request *q)
+{
+	struct transaction *t = begin(j, e, e->service.id);
+
+	if (!t)
+		return -ENOMEM;
+	word_copy(t->type, e->service.request);
+	word_copy(t->mode, e->service.request_mode);
+	t->reason = ROOT_REQUEST;
+	t->request = q ? request_ref(q) : NULL;
+	j->open = true;
+	return 0;
+}
+
+int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason, const char *trigger)
+{
+	struct transaction *t = newest(j);
+
+	/* "reload-or-restart" has become one of both by now */
+	if (t && j->open && str_equal(e->job.id, t->anchor)) {
+		j->open = false;
+		word_copy(t->type, e->job.type);
+		return 0;
+	}
+	t = begin(j, e, e->job.id);
+	if (!t)
+		return -ENOMEM;
+	word_copy(t->type, e->job.type);
+	word_copy(t->mode, e->job.mode);
+	t->reason = reason;
+	t->trigger = trigger ? strdup(trigger) : NULL;
+	return trigger && !t->trigger ? -ENOMEM : 0;
+}
+
+static struct edge *edge_new(struct jobs *j, struct transaction *t)
+{
+	if (t->n_edges == EDGES_MAX) {
+		t->n_left_out++;
+		return NULL;
+	}
+	if (t->n_edges % EDGES_STEP == 0) {
+		struct edge *more = reallocarray(t->edges, t->n_edges + EDGES_STEP, sizeof(*more));
+
+		if (!more)
+			return NULL;
+		t->edges = more;
+	}
+	j->n_edges++;
+	t->edges[t->n_edges] = (struct edge){};
+	return &t->edges[t->n_edges++];
+}
+
+int jobs_add(struct jobs *j, const struct ev *e)
+{
+	struct transaction *t = newest(j);
+	struct edge *x;
+
+	if (!t)
+		t = begin(j, e, e->job.id);
+	if (!t)
+		return -ENOMEM;
+	j->open = false;
+	x = edge_new(j, t);
+	if (!x)
+		return t->n_left_out ? 0 : -ENOMEM;
+	x->conflict = e->job.conflict;
+	x->pending = e->job.pending;
+	word_copy(x->type, e->job.type);
+	word_copy(x->by_type, e->job.by_type);
+	x->unit = str_dup(e->job.id);
+	x->by = str_dup(e->job.by);
+	if (!x->unit || (e->job.by.s && !x->by))
+		return -ENOMEM;
+	keep_bounds(j);
+	return proof_set(&x->proof, e);
+}
+
+int jobs_name_dependency(struct jobs *j, const struct ev *e)
+{
+	struct transaction *t;
+
+	TAILQ_FOREACH_REVERSE(t, &j->transactions, transaction_queue, entry)
+	for (unsigned int i = 0; i < t->n_edges; i++) {
+		struct edge *x = &t->edges[i];
+
+		if (x->dependency || !x->by || !str_equal(e->dependency.unit, x->unit) ||
+		    !str_equal(e->dependency.by, x->by))
+			continue;
+		x->dependency = str_dup(e->dependency.name);
+		return e->dependency.name.s && !x->dependency ? -ENOMEM : 0;
+	}
+	return 0;
+}
+
+bool job_type_is_restart(const char *type)
+{
+	size_t n = strlen(type);
+
+	return n >= 7 && strcmp(type + n - 7, "restart") == 0;
+}
+
+/* Whether what a transaction wants ("try-restart") becomes the job that runs ("restart"). */
+static bool becomes(const char *wanted, const char *job)
+{
+	if (!*wanted)
+		return true;
+	if (!*job)
+		return strcmp(wanted, "stop") == 0 || job_type_is_restart(wanted);
+	return strcmp(wanted, job) == 0 ||
+	       (job_type_is_restart(wanted) && job_type_is_restart(job));
+}
+
+const struct edge *transaction_edge(const struct transaction *t, const char *unit, const char *type)
+{
+	for (unsigned int i = 0; i < t->n_edges; i++)
+		if (strcmp(t->edges[i].unit, unit) == 0 && becomes(t->edges[i].type, type))
+			return &t->edges[i];
+	return NULL;
+}
+
+void jobs_forget_stops(struct jobs *j, struct str unit)
+{
+	struct transaction *t;
+
+	TAILQ_FOREACH(t, &j->transactions, entry)
+	{
+		for (unsigned int i = 0; i < t->n_edges; i++)
+			t->edges[i].over |=
+				becomes(t->edges[i].type, "") && str_equal(unit, t->edges[i].unit);
+		t->over |= str_equal(unit, t->anchor);
+	}
+}
+
+/* A job that the unit had already takes up like ones that come later. */
+bool jobs_find(const struct jobs *j, const char *unit, const char *type, uint32_t id,
+	       struct job_origin *ret)
+{
+	const struct transaction *t;
+
+	*ret = (struct job_origin){};
+	TAILQ_FOREACH_REVERSE(t, &j->transactions, transaction_queue, entry)
+	{
+		const struct edge *x = transaction_edge(t, unit, type);
+
+		if (!x &&
+		    (t->n_edges > 0 || strcmp(t->anchor, unit) != 0 || !becomes(t->type, type)))
+			continue;
+		if (ret->transaction)
+			ret->merged++;
+		ret->transaction = t;
+		ret->edge = x;
+		if (!x || id == 0 || x->pending != id)
+			return true;
+	}
+	return ret->transaction != NULL;
+}

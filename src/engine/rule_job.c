@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A stop by a job: back through the jobs that pulled it in to whoever or whatever was first. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/rules.h"
+#include "engine/verdict.h"
+#include "svctrace/text.h"
+
+/* How far back a signal to the manager can lie that it obeys now. */
+#define COMMAND_WINDOW_NS (10 * 1000000000ull)
+
+static int set(char **dst, const char *src)
+{
+	*dst = src && *src ? strdup(src) : NULL;
+	return src && *src && !*dst ? -ENOMEM : 0;
+}
+
+static int add_link(struct verdict *v, const char *unit, const char *job, const char *dependency)
+{
+	struct link *l = &v->links[v->n_links];
+
+	if (v->n_links == VERDICT_LINKS_MAX) {
+		v->links_cut = true;
+		return 0;
+	}
+	v->n_links++;
+	if (set(&l->unit, unit) < 0 || set(&l->job, job) < 0 || set(&l->dependency, dependency) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* By what the unit of an edge hangs on the one that pulled it in. */
+static const char *dependency_of(const struct transaction *t, const struct edge *x)
+{
+	if (x->conflict)
+		return "Conflicts";
+	if (strcmp(t->mode, "isolate") == 0 && strcmp(x->type, "stop") == 0 &&
+	    strcmp(x->by_type, "start") == 0)
+		return "isolate";
+	return x->dependency;
+}
+
+/* From this unit up to the one that the transaction began with. */
+static int follow_links(struct verdict *v, const struct transaction *t, const struct edge *x)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && x && i < VERDICT_LINKS_MAX; i++) {
+		r = add_link(v, x->unit, x->type, x->by ? dependency_of(t, x) : NULL);
+		if (r == 0)
+			r = verdict_cite(v, &x->proof);
+		if (!x->by)
+			return r;
+		if (strcmp(x->by, t->anchor) == 0)
+			return r < 0 ? r : add_link(v, t->anchor, x->by_type, NULL);
+		x = transaction_edge(t, x->by, x->by_type);
+	}
+	return r;
+}
+
+static enum cause cause_of_root(const struct transaction *t, const char *job)
+{
+	switch (t->reason) {
+	case ROOT_REQUEST:
+		return job_type_is_restart(*job ? job : t->type) ? CAUSE_RESTART_REQUEST
+								 : CAUSE_STOP_REQUEST;
+	case ROOT_UNNEEDED:
+		return CAUSE_UNNEEDED;
+	case ROOT_BOUND:
+		return CAUSE_BOUND;
+	default:
+		return CAUSE_UNCLASSIFIED;
+	}
+}
+
+static enum cause cause_of_edge(const struct transaction *t, const struct edge *x)
+{
+	const char *dependency = dependency_of(t, x);
+
+	if (x->conflict)
+		return strcmp(x->by, "shutdown.target") == 0 ? CAUSE_SHUTDOWN : CAUSE_CONFLICT;
+	return dependency && strcmp(dependency, "isolate") == 0 ? CAUSE_ISOLATE : CAUSE_DEPENDENCY;
+}
+
+/* "StopUnit(nginx.service)", or what else it began with. */
+static int step_root(struct verdict *v, const struct transaction *t)
+{
+	char member[64];
+
+	if (t->reason != ROOT_REQUEST)
+		return verdict_step(v, "%s%s%s", root_reason_name(t->reason), t->trigger ? " " : "",
+				    t->trigger ? t->trigger : "");
+	if (!v->request.member)
+		return verdict_step(v, "a client's request");
+	return verdict_step(
+		v, "%s(%s)",
+		text_escape(member, sizeof(member), v->request.member, strlen(v->request.member)),
+		t->anchor);
+}
+
+/* "stop of a.target → (PartOf=) → stop of b.service": from the root down to this unit. */
+static int step_links(struct verdict *v)
+{
+	int r = v->links_cut ? verdict_step(v, "…") : 0;
+
+	for (unsigned int i = v->n_links; r == 0 && i-- > 1;) {
+		const struct link *l = &v->links[i], *below = &v->links[i - 1];
+
+		r = verdict_step(v, "%s job of %s%s%s%s", l->job ? l->job : "a", l->unit,
+				 below->dependency ? " (" : "",
+				 below->dependency ? below->dependency : "",
+				 !below->dependency			     ? ""
+				 : strcmp(below->dependency, "isolate") == 0 ? ")"
+									     : "=)");
+	}
+	return r;
+}
+
+static int note_merged(struct verdict *v, const struct job_origin *origin)
+{
+	if (origin->merged == 0)
+		return 0;
+	return verdict_note(v, "the same job was asked for %u more time%s while it waited",
+			    origin->merged, origin->merged == 1 ? "" : "s");
+}
+
+/* A signal that the manager obeys, ctrl-alt-del's for one, has a sender. */
+static int blame_commander(struct opening *o)
+{
+	const struct process *p = process_by_tgid(o->processes, o->manager->tgid);
+	const struct signal_seen *x = p && p->n_signals ? p->signals[p->n_signals - 1] : NULL;
+	int r;
+
+	if (!x || x->proof.mono_ns + COMMAND_WINDOW_NS < o->e->mono_ns)
+		return 0;
+	o->v->signal = x->sig;
+	o->v->actor_certainty = INFERRED;
+	r = blame_actor(o->v, x->from.chain, x->from.n);
+	return r < 0 ? r : verdict_cite(o->v, &x->proof);
+}
+
+static int blame_root(struct opening *o, const struct transaction *t)
+{
+	if (t->request)
+		return blame_client(o->v, t->request);
+	return t->reason == ROOT_SIGNAL ? blame_commander(o) : 0;
+}
+
+static int explain(struct opening *o, const struct job_origin *origin)
+{
+	const struct transaction *t = origin->transaction;
+	const struct edge *x = origin->edge;
+	const char *job = o->trigger->job_type;
+	struct verdict *v = o->v;
+	int r = x ? follow_links(v, t, x) : add_link(v, t->anchor, *job ? job : t->type, NULL);
+
+	v->root = t->reason;
+	v->cause = x && x->by ? cause_of_edge(t, x) : cause_of_root(t, job);
+	if (!*job || !*t->type)
+		certainty_limit(&v->certainty, INFERRED);
+	if (v->cause == CAUSE_UNCLASSIFIED)
+		certainty_limit(&v->certainty, UNKNOWN);
+	if (r == 0)
+		r = set(&v->root_unit, t->trigger);
+	if (r == 0)
+		r = verdict_cite(v, &t->proof);
+	if (r == 0)
+		r = blame_root(o, t);
+	if (r == 0)
+		r = step_root(v, t);
+	if (r == 0)
+		r = step_links(v);
+	return r < 0 ? r : note_merged(v, origin);
+}
+
+/* A job runs, and nobody can say what it came from. */
+static int not_seen(struct opening *o)
+{
+	bool restart = job_type_is_restart(o->trigger->job_type);
+
+	if (o->jobs_are_seen) {
+		o->v->certainty = UNKNOWN;
+		return verdict_note(o->v, "what made systemd run this job was not seen: it was "
+					  "queued before the trace began, or long ago");
+	}
+	o->v->cause = restart ? CAUSE_RESTART_REQUEST : CAUSE_STOP_REQUEST;
+	certainty_limit(&o->v->certainty, INFERRED);
+	return verdict_note(o->v, "whether a client asked for this job was not seen: "
+				  "the probe for requests is missing");
+}
+
+int rule_job(struct opening *o)
+{
+	const struct trigger *t = o->trigger;
+	struct job_origin origin;
+	int r;
+
+	if (!triggered_by(o, WIRE_SERVICE_STOP))
+		return 0;
+	o->v->job_id = t->job_id;
+	if (set(&o->v->job_type, t->job_type) < 0)
+		return -ENOMEM;
+	if (jobs_find(&o->manager->jobs, o->unit->id, t->job_type, t->job_id, &origin))
+		r = explain(o, &origin);
+	else
+		r = not_seen(o);
+	if (r == 0)
+		r = verdict_step(o->v, "%s job %" PRIu32, *t->job_type ? t->job_type : "stop",
+				 t->job_id);
+	return r < 0 ? r : 1;
+}
