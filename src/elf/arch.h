@@ -17,6 +17,7 @@ enum insn_kind {
 	INSN_JUMP,
 	INSN_BRANCH,   /* conditional */
 	INSN_END,      /* return or trap: what follows is not reached from here */
+	/* Not of the stack pointer: what is there belongs to no struct that others know. */
 	INSN_LOAD,     /* reads [reg + disp] */
 	INSN_STORE,    /* writes [reg + disp] */
 	INSN_FIELD,    /* computes reg + disp */

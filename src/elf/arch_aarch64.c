@@ -11,6 +11,7 @@
 
 /* x0–x18 and the link register do not survive a call. */
 #define CALL_CLOBBERS 0x4007ffffU
+#define STACK_POINTER 31 /* as the base of an address */
 
 static int64_t sign_extend(uint64_t v, unsigned bits)
 {
@@ -100,6 +101,8 @@ static void add_immediate(uint32_t w, struct arch_state *st, struct insn *ret)
 		imm = -imm;
 	if (!(st->now.known & 1U << rn)) {
 		forget(&st->now, rd);
+		if (rn == STACK_POINTER)
+			return;
 		ret->kind = INSN_FIELD;
 		ret->reg = rn;
 		ret->disp = (int32_t)imm;
@@ -143,6 +146,8 @@ static void memory_access(uint32_t w, struct arch_values *v, struct insn *ret)
 		if (pair)
 			forget(v, w >> 10 & 31);
 	}
+	if (rn == STACK_POINTER)
+		ret->kind = INSN_OTHER;
 }
 
 static void control(uint32_t w, uint64_t vaddr, struct arch_state *st, struct insn *ret)

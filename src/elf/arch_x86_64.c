@@ -223,12 +223,15 @@ static int32_t immediate(struct decoder *d, uint8_t what)
 	return v;
 }
 
+#define STACK_POINTER 4
+
 /* Reads and writes of 4 or 8 bytes at [register + displacement]. */
 static void memory_access(const struct decoder *d, struct insn *ret)
 {
 	bool store;
 
-	if (!d->has_memory || d->indexed || d->rip_relative || d->vex || d->map > 1)
+	if (!d->has_memory || d->indexed || d->rip_relative || d->vex || d->map > 1 ||
+	    d->base == STACK_POINTER)
 		return;
 	if (d->map == 1) {
 		/* movups, movaps, movdqa, movdqu, movq to memory */

@@ -67,6 +67,12 @@ const char *const sym_needed_offsets[] = {
 	"Service.PIDFile",
 	"Service.NRestarts",
 	"Service.WatchdogTimestamp",
+	"Message.bus",
+	"Message.sender",
+	"Message.path",
+	"Message.member",
+	"Message.header",
+	"Bus.input_fd",
 	NULL,
 };
 

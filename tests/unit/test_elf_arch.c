@@ -48,6 +48,10 @@ static const struct sample x86[] = {
 	{"movsxd rdx, [rdi+0xb08]", {0x48, 0x63, 0x97, 0x08, 0x0b}, 7, INSN_LOAD, 0, 0xb08, 7, 4},
 	{"mov dword [rbx+0xb74], 0", {0xc7, 0x83, 0x74, 0x0b}, 10, INSN_STORE, 0, 0xb74, 3, 4},
 	{"mov rcx, [r12+8]", {0x49, 0x8b, 0x4c, 0x24, 0x08}, 5, INSN_LOAD, 0, 8, 12, 8},
+	{"mov rax, [rsp+8]: the stack", {0x48, 0x8b, 0x44, 0x24, 0x08}, 5, INSN_OTHER, 0, 0, 0, 0},
+	{"lea rdi, [rsp+8]", {0x48, 0x8d, 0x7c, 0x24, 0x08}, 5, INSN_OTHER, 0, 0, 0, 0},
+	{"cmp qword [rbp+0x38], 0", {0x48, 0x83, 0x7d, 0x38}, 5, INSN_LOAD, 0, 0x38, 5, 8},
+	{"cmp [rbx+8], eax", {0x39, 0x43, 0x08}, 3, INSN_LOAD, 0, 8, 3, 4},
 	{"mov eax, [rax+rdx*4]", {0x8b, 0x04, 0x90}, 3, INSN_OTHER, 0, 0, 0, 4},
 	{"mov esi, 11", {0xbe, 0x0b}, 5, INSN_CONSTANT, 11, 0, 6, 0},
 	{"movabs rax, imm64", {0x48, 0xb8}, 10, INSN_CONSTANT, 0, 0, 0, 0},
@@ -199,6 +203,14 @@ static void arm_reads_fields(void **state)
 	i = arm(&st, AT, 0xa9400801); /* ldp x1, x2, [x0] */
 	assert_int_equal(i.kind, INSN_LOAD);
 	assert_int_equal(i.width, 8);
+	i = arm(&st, AT, 0x29410802); /* ldp w2, w2, [x0, #8] */
+	assert_int_equal(i.kind, INSN_LOAD);
+	assert_int_equal(i.disp, 8);
+	assert_int_equal(i.width, 4);
+	i = arm(&st, AT, 0xf94007e0); /* ldr x0, [sp, #8] */
+	assert_int_equal(i.kind, INSN_OTHER);
+	i = arm(&st, AT, 0x910043e0); /* add x0, sp, #0x10 */
+	assert_int_equal(i.kind, INSN_OTHER);
 	i = arm(&st, AT, 0x52800161); /* mov w1, #11 */
 	assert_int_equal(i.kind, INSN_CONSTANT);
 	assert_int_equal(i.target, 11);
