@@ -122,6 +122,14 @@ static inline void symbols_freep(struct symbols **s)
 int symbols_find(const struct symbols *s, const char *fn, struct sym *ret);
 
 /*
+ * As what the function takes over one of its first six arguments (from 0) at its start: 4 (an int
+ * or a bool) or 8 bytes (a pointer), -ENOENT when its code does not tell. Signatures differ between
+ * releases: up to 252 transaction_add_job_and_dependencies() takes (…, bool matters, bool
+ * conflicts, …), 254 and later (…, flags, sd_bus_error *), so argument 5 tells which it is.
+ */
+int symbols_argument_width(const struct symbols *s, const char *fn, unsigned argument);
+
+/*
  * "Unit.Id", "Service.MainPID", "Service.ControlPID", "Service.PIDFile", "Service.Result"…: the
  * offset that the D-Bus property table of that interface passes to its getter, so the key is
  * STRUCT.Property with STRUCT one of Unit, Service, Job, Manager. "Unit.Job", "Job.Unit" and

@@ -193,6 +193,21 @@ static void process_data(uint32_t w, uint64_t vaddr, struct arch_state *st, stru
 	}
 }
 
+/* mov of a general register, with and: a bool's upper bits mean nothing; and str. */
+static void register_copy(uint32_t w, struct insn *ret)
+{
+	if ((w & 0x7fe0ffe0) == 0x2a0003e0) {
+		ret->source = w >> 16 & 31;
+		ret->copied = w >> 31 ? 8 : 4;
+	} else if ((w & 0xfffffc00) == 0x12001c00) { /* and w, w, #0xff */
+		ret->source = w >> 5 & 31;
+		ret->copied = 4;
+	} else if ((w & 0x3fc00000) == 0x39000000) {
+		ret->source = w & 31;
+		ret->copied = w >> 30 == 3 ? 8 : 4;
+	}
+}
+
 static size_t decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_state *st,
 		     struct insn *ret)
 {
@@ -220,6 +235,7 @@ static size_t decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_
 	default:
 		process_data(w, vaddr, st, ret);
 	}
+	register_copy(w, ret);
 	return sizeof(w);
 }
 
@@ -230,6 +246,6 @@ const struct arch arch_aarch64 = {
 	.r_absolute = R_AARCH64_ABS64,
 	.r_glob_dat = R_AARCH64_GLOB_DAT,
 	.array_align = 8,
-	.arguments = {0, 1, 2, 3, 4},
+	.arguments = {0, 1, 2, 3, 4, 5},
 	.decode = decode,
 };

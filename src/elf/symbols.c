@@ -378,6 +378,17 @@ int symbols_find(const struct symbols *s, const char *fn, struct sym *ret)
 	return r;
 }
 
+int symbols_argument_width(const struct symbols *s, const char *fn, unsigned argument)
+{
+	struct sym sym;
+	ssize_t f = symbols_find(s, fn, &sym) == 0 ? ranges_find(&s->code.ranges, sym.vaddr) : -1;
+	int r = f >= 0 && s->code.ranges.items[f].start == sym.vaddr
+			? (int)code_argument_width(&s->code, f, argument)
+			: 0;
+
+	return r ?: -ENOENT;
+}
+
 static int locate(const void *ctx, const char *name, uint64_t *ret)
 {
 	struct sym sym;
