@@ -23,7 +23,7 @@ static const char help[] =
 	"      --all              every function whose name can be found\n"
 	"      --user-address=NAME=0xADDR\n"
 	"                         where a function is, for those that cannot be found\n"
-	"      --shared=PATH      libsystemd-shared-*.so, for the enums (default: next to ELF)\n"
+	"      --shared=PATH      libsystemd-shared-*.so (default: next to ELF)\n"
 	"      --debug-path=DIR[:DIR…]\n"
 	"                         where separate debug files are (default: next to ELF, and\n"
 	"                         /usr/lib/debug)\n"

@@ -90,8 +90,8 @@ struct symbols_options {
 	bool no_reference;
 	const struct sym_user *user; /* copied */
 	size_t n_user;
-	/* Half of the enums are in libsystemd-shared-*.so. NULL: the one that the object asks for
-	 * (DT_NEEDED), in the object's own directory. */
+	/* Half of the enums and sd-bus are in libsystemd-shared-*.so. NULL: the one that the object
+	 * asks for (DT_NEEDED), in the object's own directory. */
 	const char *shared_path;
 };
 
@@ -122,11 +122,24 @@ static inline void symbols_freep(struct symbols **s)
 int symbols_find(const struct symbols *s, const char *fn, struct sym *ret);
 
 /*
+ * As what the function takes over one of its first six arguments (from 0) at its start: 4 (an int
+ * or a bool) or 8 bytes (a pointer), -ENOENT when its code does not tell. Signatures differ between
+ * releases: up to 252 transaction_add_job_and_dependencies() takes (…, bool matters, bool
+ * conflicts, …), 254 and later (…, flags, sd_bus_error *), so argument 5 tells which it is.
+ */
+int symbols_argument_width(const struct symbols *s, const char *fn, unsigned argument);
+
+/*
  * "Unit.Id", "Service.MainPID", "Service.ControlPID", "Service.PIDFile", "Service.Result"…: the
  * offset that the D-Bus property table of that interface passes to its getter, so the key is
  * STRUCT.Property with STRUCT one of Unit, Service, Job, Manager. "Unit.Job", "Job.Unit" and
  * "Service.state" are in no such table and come from code. The value need not be what D-Bus shows:
  * read a field's layout from systemd's source.
+ *
+ * Of sd-bus, as libsystemd-shared's exported functions read them: of sd_bus_message "Message.bus"
+ * (sd_bus *), "Message.sender", "Message.path", "Message.member" (strings; sender is NULL on a
+ * direct connection) and "Message.header" (points to the header as on the wire: byte order at 0,
+ * type at 1, serial at 8); of sd_bus "Bus.input_fd" (int).
  * 0, -ENOENT or -ENOTUNIQ. symbols_offset_info() also says where it comes from.
  */
 int symbols_offset(const struct symbols *s, const char *key, size_t *ret);

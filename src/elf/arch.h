@@ -15,8 +15,9 @@ enum insn_kind {
 	INSN_ADDRESS, /* puts the address `target` into a register */
 	INSN_CALL,
 	INSN_JUMP,
-	INSN_BRANCH,   /* conditional */
-	INSN_END,      /* return or trap: what follows is not reached from here */
+	INSN_BRANCH, /* conditional */
+	INSN_END,    /* return or trap: what follows is not reached from here */
+	/* Not of the stack pointer: what is there belongs to no struct that others know. */
 	INSN_LOAD,     /* reads [reg + disp] */
 	INSN_STORE,    /* writes [reg + disp] */
 	INSN_FIELD,    /* computes reg + disp */
@@ -30,6 +31,8 @@ struct insn {
 	int32_t disp;
 	uint8_t reg;   /* LOAD, STORE, FIELD: the base; ADDRESS, CONSTANT: the destination */
 	uint8_t width; /* LOAD, STORE: bytes; 0 when of no interest */
+	/* It copies register `source`, to another or to memory: this many bytes, 0 when none. */
+	uint8_t source, copied;
 };
 
 #define ARCH_PENDING_MAX 32U
@@ -64,7 +67,7 @@ struct arch {
 	uint16_t machine;
 	uint32_t r_relative, r_absolute, r_glob_dat;
 	uint8_t array_align;  /* of a static array of 16 bytes or more */
-	uint8_t arguments[5]; /* registers of the first five */
+	uint8_t arguments[6]; /* registers of the first six */
 	/* Length of the instruction at code (n bytes left, n > 0), 0 if it cannot be decoded. */
 	size_t (*decode)(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_state *st,
 			 struct insn *ret);

@@ -11,6 +11,7 @@
 
 /* x0–x18 and the link register do not survive a call. */
 #define CALL_CLOBBERS 0x4007ffffU
+#define STACK_POINTER 31 /* as the base of an address */
 
 static int64_t sign_extend(uint64_t v, unsigned bits)
 {
@@ -100,6 +101,8 @@ static void add_immediate(uint32_t w, struct arch_state *st, struct insn *ret)
 		imm = -imm;
 	if (!(st->now.known & 1U << rn)) {
 		forget(&st->now, rd);
+		if (rn == STACK_POINTER)
+			return;
 		ret->kind = INSN_FIELD;
 		ret->reg = rn;
 		ret->disp = (int32_t)imm;
@@ -143,6 +146,8 @@ static void memory_access(uint32_t w, struct arch_values *v, struct insn *ret)
 		if (pair)
 			forget(v, w >> 10 & 31);
 	}
+	if (rn == STACK_POINTER)
+		ret->kind = INSN_OTHER;
 }
 
 static void control(uint32_t w, uint64_t vaddr, struct arch_state *st, struct insn *ret)
@@ -188,6 +193,21 @@ static void process_data(uint32_t w, uint64_t vaddr, struct arch_state *st, stru
 	}
 }
 
+/* mov of a general register, with and: a bool's upper bits mean nothing; and str. */
+static void register_copy(uint32_t w, struct insn *ret)
+{
+	if ((w & 0x7fe0ffe0) == 0x2a0003e0) {
+		ret->source = w >> 16 & 31;
+		ret->copied = w >> 31 ? 8 : 4;
+	} else if ((w & 0xfffffc00) == 0x12001c00) { /* and w, w, #0xff */
+		ret->source = w >> 5 & 31;
+		ret->copied = 4;
+	} else if ((w & 0x3fc00000) == 0x39000000) {
+		ret->source = w & 31;
+		ret->copied = w >> 30 == 3 ? 8 : 4;
+	}
+}
+
 static size_t decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_state *st,
 		     struct insn *ret)
 {
@@ -215,6 +235,7 @@ static size_t decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_
 	default:
 		process_data(w, vaddr, st, ret);
 	}
+	register_copy(w, ret);
 	return sizeof(w);
 }
 
@@ -225,6 +246,6 @@ const struct arch arch_aarch64 = {
 	.r_absolute = R_AARCH64_ABS64,
 	.r_glob_dat = R_AARCH64_GLOB_DAT,
 	.array_align = 8,
-	.arguments = {0, 1, 2, 3, 4},
+	.arguments = {0, 1, 2, 3, 4, 5},
 	.decode = decode,
 };

@@ -223,12 +223,15 @@ static int32_t immediate(struct decoder *d, uint8_t what)
 	return v;
 }
 
+#define STACK_POINTER 4
+
 /* Reads and writes of 4 or 8 bytes at [register + displacement]. */
 static void memory_access(const struct decoder *d, struct insn *ret)
 {
 	bool store;
 
-	if (!d->has_memory || d->indexed || d->rip_relative || d->vex || d->map > 1)
+	if (!d->has_memory || d->indexed || d->rip_relative || d->vex || d->map > 1 ||
+	    d->base == STACK_POINTER)
 		return;
 	if (d->map == 1) {
 		/* movups, movaps, movdqa, movdqu, movq to memory */
@@ -291,6 +294,17 @@ static void classify_one_byte(const struct decoder *d, uint64_t end, int32_t imm
 	ret->target = end + imm;
 }
 
+/* mov of a general register. */
+static void register_copy(const struct decoder *d, struct insn *ret)
+{
+	bool to_register = d->opcode == 0x8b && !d->has_memory;
+
+	if (d->map != 0 || d->vex || d->operand16 || (d->opcode != 0x89 && !to_register))
+		return;
+	ret->source = to_register ? (d->modrm & 7) | d->rex_b : (d->modrm >> 3 & 7) | d->rex_r;
+	ret->copied = d->rex_w ? 8 : 4;
+}
+
 static void classify(const struct decoder *d, uint64_t end, int32_t imm, struct insn *ret)
 {
 	if (d->map == 0 && !d->vex) {
@@ -324,6 +338,7 @@ static size_t decode(const uint8_t *code, size_t n, uint64_t vaddr, struct arch_
 	if (d.truncated)
 		return 0;
 	classify(&d, vaddr + d.at, imm, ret);
+	register_copy(&d, ret);
 	return d.at;
 }
 
@@ -333,7 +348,7 @@ const struct arch arch_x86_64 = {
 	.r_relative = R_X86_64_RELATIVE,
 	.r_absolute = R_X86_64_64,
 	.r_glob_dat = R_X86_64_GLOB_DAT,
-	.array_align = 16,	      /* psABI 3.1.2 */
-	.arguments = {7, 6, 2, 1, 8}, /* rdi, rsi, rdx, rcx, r8 */
+	.array_align = 16,		 /* psABI 3.1.2 */
+	.arguments = {7, 6, 2, 1, 8, 9}, /* rdi, rsi, rdx, rcx, r8, r9 */
 	.decode = decode,
 };

@@ -197,6 +197,32 @@ int code_each_of(const struct code *c, size_t function, insn_fn f, void *ctx)
 	return r;
 }
 
+struct taking {
+	uint8_t argument;
+	unsigned bytes;
+};
+
+static int note_copy(void *ctx, uint64_t vaddr, const struct insn *i)
+{
+	struct taking *t = ctx;
+
+	(void)vaddr;
+	if (i->copied && i->source == t->argument)
+		t->bytes = i->copied;
+	return t->bytes || i->kind == INSN_CALL || i->kind == INSN_END;
+}
+
+unsigned code_argument_width(const struct code *c, size_t function, unsigned argument)
+{
+	struct taking t = {0};
+
+	if (argument >= ARRAY_LEN(c->arch->arguments))
+		return 0;
+	t.argument = c->arch->arguments[argument];
+	(void)code_each(c, function, note_copy, &t);
+	return t.bytes;
+}
+
 /* Functions are aligned, cold parts are packed: one in sixteen is aligned by chance. */
 static bool aligned(const struct code *c, size_t range)
 {

@@ -49,4 +49,7 @@ int code_each(const struct code *c, size_t range, insn_fn f, void *ctx);
 /* The same for a function and its cold parts. */
 int code_each_of(const struct code *c, size_t function, insn_fn f, void *ctx);
 
+/* Bytes of a function's argument (from 0) as it takes it over at its start, 0 when it does not. */
+unsigned code_argument_width(const struct code *c, size_t function, unsigned argument);
+
 #endif

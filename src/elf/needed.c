@@ -43,7 +43,10 @@ const char *const sym_needed_functions[] = {
 	"transaction_add_job_and_dependencies",
 	"job_perform_on_unit",
 	"job_run_and_invalidate",
+	"transaction_add_isolate_jobs",
+	"bus_unit_queue_job",
 	"bus_unit_queue_job_one",
+	"bus_unit_method_kill",
 	"emergency_action",
 	"unit_notify",
 	"unit_stop",
@@ -67,6 +70,12 @@ const char *const sym_needed_offsets[] = {
 	"Service.PIDFile",
 	"Service.NRestarts",
 	"Service.WatchdogTimestamp",
+	"Message.bus",
+	"Message.sender",
+	"Message.path",
+	"Message.member",
+	"Message.header",
+	"Bus.input_fd",
 	NULL,
 };
 

@@ -237,12 +237,18 @@ static int from_table(const struct offsets *o, const char *key, struct sym_offse
 		return confirm(o, ret, e->offset);
 	}
 	snprintf(ret->reason, sizeof(ret->reason),
-		 "unknown struct: only Service, Unit, Job and Manager have tables");
+		 "unknown: only Service, Unit, Job and Manager have tables");
 	return answer(ret, SYM_MISSING, 0);
 }
 
 int offsets_find(const struct offsets *o, const char *key, struct sym_offset *ret)
 {
+	const struct sym_offset *member = accessors_find(o->accessors, key);
+
+	if (member) {
+		*ret = *member;
+		return answer(ret, member->status, member->offset);
+	}
 	*ret = (struct sym_offset){.key = key};
 	if (!strcmp(key, "Service.state"))
 		return service_state(o, ret);

@@ -3,6 +3,7 @@
 #ifndef SVCTRACE_ELF_OFFSETS_H
 #define SVCTRACE_ELF_OFFSETS_H
 
+#include "elf/accessors.h"
 #include "elf/bus.h"
 #include "elf/code.h"
 
@@ -12,6 +13,7 @@ typedef int (*locate_fn)(const void *ctx, const char *name, uint64_t *ret);
 struct offsets {
 	const struct bus *bus;
 	const struct code *code;
+	const struct accessors *accessors;
 	locate_fn locate;
 	const void *ctx;
 };

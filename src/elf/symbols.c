@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "elf/accessors.h"
 #include "elf/debugfile.h"
 #include "elf/enums.h"
 #include "elf/offsets.h"
@@ -21,6 +22,7 @@ struct symbols {
 	struct bus bus;
 	struct reference reference;
 	struct enums enums;
+	struct accessors accessors;
 	struct image shared; /* open as long as enums points into it */
 	struct sym_user *user;
 	size_t n_user;
@@ -85,6 +87,8 @@ static int load_object(struct symbols *s, struct sym_error *err)
 		r = reference_load(&s->reference, &s->code, &s->symtab, &s->bus);
 	if (r == 0)
 		r = enums_add(&s->enums, &s->code, &s->pointers, s->code.takes_data);
+	if (r == 0)
+		accessors_add(&s->accessors, &s->code, &s->symtab);
 	return r;
 }
 
@@ -126,34 +130,42 @@ static char *shared_path(const struct symbols *s, const struct symbols_options *
 
 /* For each range: is it TYPE_to_string() or TYPE_from_string()? The manager imports those it needs.
  */
-static int find_converters(const struct image *im, const struct ranges *ranges, bool **ret)
+static bool *find_converters(const struct symtab *exported, const struct ranges *ranges)
 {
-	_cleanup_free_ bool *relevant = calloc(ranges->n + 1, sizeof(*relevant));
-	struct symtab exported = {0};
-	int r;
+	bool *relevant = calloc(ranges->n + 1, sizeof(*relevant));
 
-	if (!relevant)
-		return -ENOMEM;
-	r = symtab_add_image(&exported, im, SHT_DYNSYM, SYM_ORIGIN_DYNSYM);
-	for (size_t i = 0; r == 0 && i < exported.n; i++) {
-		ssize_t f = ranges_find(ranges, exported.items[i].vaddr);
+	for (size_t i = 0; relevant && i < exported->n; i++) {
+		ssize_t f = ranges_find(ranges, exported->items[i].vaddr);
 
-		if (f >= 0 && strstr(exported.items[i].name, "_string"))
+		if (f >= 0 && strstr(exported->items[i].name, "_string"))
 			relevant[f] = true;
 	}
-	symtab_done(&exported);
-	if (r == 0)
-		*ret = take_ptr(relevant);
-	return r;
+	return relevant;
 }
 
-/* The enums of libsystemd-shared; that it is missing only shows in the enums. */
-static int add_shared_enums(struct symbols *s, const struct symbols_options *o)
+/* What the functions tell that libsystemd-shared exports. */
+static int add_shared_exports(struct symbols *s, const struct code *code,
+			      const struct pointers *pointers, struct symtab *exported)
+{
+	_cleanup_free_ bool *relevant = NULL;
+	int r = symtab_add_image(exported, &s->shared, SHT_DYNSYM, SYM_ORIGIN_DYNSYM);
+
+	if (r == 0)
+		r = symtab_sort(exported);
+	if (r < 0)
+		return r;
+	accessors_add(&s->accessors, code, exported);
+	relevant = find_converters(exported, &code->ranges);
+	return relevant ? enums_add(&s->enums, code, pointers, relevant) : -ENOMEM;
+}
+
+/* Half of the enums, and sd-bus; that libsystemd-shared is missing only shows in these. */
+static int add_shared(struct symbols *s, const struct symbols_options *o)
 {
 	_cleanup_free_ char *path = shared_path(s, o);
-	_cleanup_free_ bool *relevant = NULL;
 	struct code code = {.im = &s->shared, .arch = s->arch};
 	struct pointers pointers = {0};
+	struct symtab exported = {0};
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -166,9 +178,8 @@ static int add_shared_enums(struct symbols *s, const struct symbols_options *o)
 	if (r == 0)
 		r = ranges_load(&s->shared, &code.ranges);
 	if (r == 0)
-		r = find_converters(&s->shared, &code.ranges, &relevant);
-	if (r == 0)
-		r = enums_add(&s->enums, &code, &pointers, relevant);
+		r = add_shared_exports(s, &code, &pointers, &exported);
+	symtab_done(&exported);
 	pointers_done(&pointers);
 	ranges_done(&code.ranges);
 	return r;
@@ -183,7 +194,7 @@ static int add_outside_help(struct symbols *s, const struct symbols_options *o)
 		r = debugfile_add(&s->symtab, &s->image, s->path, o, &s->debug_file);
 	if (r == 0 && s->symtab.n != before)
 		r = symtab_sort(&s->symtab);
-	return r ?: add_shared_enums(s, o);
+	return r ?: add_shared(s, o);
 }
 
 static int load(struct symbols *s, const struct symbols_options *o, struct sym_error *err)
@@ -367,6 +378,17 @@ int symbols_find(const struct symbols *s, const char *fn, struct sym *ret)
 	return r;
 }
 
+int symbols_argument_width(const struct symbols *s, const char *fn, unsigned argument)
+{
+	struct sym sym;
+	ssize_t f = symbols_find(s, fn, &sym) == 0 ? ranges_find(&s->code.ranges, sym.vaddr) : -1;
+	int r = f >= 0 && s->code.ranges.items[f].start == sym.vaddr
+			? (int)code_argument_width(&s->code, f, argument)
+			: 0;
+
+	return r ?: -ENOENT;
+}
+
 static int locate(const void *ctx, const char *name, uint64_t *ret)
 {
 	struct sym sym;
@@ -379,7 +401,7 @@ static int locate(const void *ctx, const char *name, uint64_t *ret)
 
 int symbols_offset_info(const struct symbols *s, const char *key, struct sym_offset *ret)
 {
-	struct offsets o = {&s->bus, &s->code, locate, s};
+	struct offsets o = {&s->bus, &s->code, &s->accessors, locate, s};
 
 	return offsets_find(&o, key, ret);
 }

@@ -109,11 +109,14 @@ crafted_offsets() {
 	for line in Unit.Id=id Unit.Job=job Job.Id=id Job.JobType=type Job.Unit=unit Service.Type=type \
 		Service.state=state Service.Result=result Service.MainPID=main_pid \
 		Service.ControlPID=control_pid Service.PIDFile=pid_file Service.NRestarts=n_restarts \
-		Service.WatchdogTimestamp=watchdog_timestamp; do
+		Service.WatchdogTimestamp=watchdog_timestamp Message.bus=bus Message.sender=sender \
+		Message.member=member Message.header=header Bus.input_fd=input_fd; do
 		key=${line%=*}
 		expect "crafted: $key as in DWARF" "$(offset_in_dwarf "${key%.*}" "${line#*=}")" \
 			"$(resolve --json bare.so "$key" | jq '.offsets[0].offset')"
 	done
+	expect 'crafted: an accessor that its witness contradicts' ambiguous \
+		"$(resolve --json bare.so Message.path | jq -r '.offsets[0].status')"
 	expect 'crafted: the getter takes it all' missing "$(resolve --json bare.so Unit.Following | jq -r '.offsets[0].status')"
 }
 
@@ -345,6 +348,10 @@ agreement() { # LABEL ELF
 	for q in Service.Result Service.ControlPID Service.PIDFile Service.MainPID; do
 		expect "$label: code confirms $q" 1 "$(q ".offsets[] | select(.key == \"$q\").reason" | grep -c ' it$')"
 	done
+	# path, interface, member, destination and sender are neighbours in all releases.
+	expect "$label: members of sd_bus_message" '16 16' "$(q '
+		[.offsets[] | {(.key): .offset}] | add |
+		"\(.["Message.member"] - .["Message.path"]) \(.["Message.sender"] - .["Message.member"])"')"
 	expect "$label: start of ServiceState" dead "$(q '.enums[] | select(.name == "ServiceState").values[0]')"
 	expect "$label: the restart states are among them" true \
 		"$(q '.enums[] | select(.name == "ServiceState").values | index("auto-restart") > index("failed")')"

@@ -48,6 +48,10 @@ static const struct sample x86[] = {
 	{"movsxd rdx, [rdi+0xb08]", {0x48, 0x63, 0x97, 0x08, 0x0b}, 7, INSN_LOAD, 0, 0xb08, 7, 4},
 	{"mov dword [rbx+0xb74], 0", {0xc7, 0x83, 0x74, 0x0b}, 10, INSN_STORE, 0, 0xb74, 3, 4},
 	{"mov rcx, [r12+8]", {0x49, 0x8b, 0x4c, 0x24, 0x08}, 5, INSN_LOAD, 0, 8, 12, 8},
+	{"mov rax, [rsp+8]: the stack", {0x48, 0x8b, 0x44, 0x24, 0x08}, 5, INSN_OTHER, 0, 0, 0, 0},
+	{"lea rdi, [rsp+8]", {0x48, 0x8d, 0x7c, 0x24, 0x08}, 5, INSN_OTHER, 0, 0, 0, 0},
+	{"cmp qword [rbp+0x38], 0", {0x48, 0x83, 0x7d, 0x38}, 5, INSN_LOAD, 0, 0x38, 5, 8},
+	{"cmp [rbx+8], eax", {0x39, 0x43, 0x08}, 3, INSN_LOAD, 0, 8, 3, 4},
 	{"mov eax, [rax+rdx*4]", {0x8b, 0x04, 0x90}, 3, INSN_OTHER, 0, 0, 0, 4},
 	{"mov esi, 11", {0xbe, 0x0b}, 5, INSN_CONSTANT, 11, 0, 6, 0},
 	{"movabs rax, imm64", {0x48, 0xb8}, 10, INSN_CONSTANT, 0, 0, 0, 0},
@@ -118,6 +122,33 @@ static void x86_stays_inside(void **state)
 			/* a prefix of it may be an instruction, too */
 			assert_true(arch_x86_64.decode(copy, n, AT, &st, &i) <= n);
 		}
+}
+
+static void x86_follows_copies(void **state)
+{
+	static const struct {
+		uint8_t code[8], source, copied;
+	} samples[] = {
+		{{0x4d, 0x89, 0xce}, 9, 8},		      /* mov r14, r9 */
+		{{0x45, 0x89, 0xce}, 9, 4},		      /* mov r14d, r9d */
+		{{0x44, 0x89, 0x4c, 0x24, 0x18}, 9, 4},	      /* mov [rsp+0x18], r9d */
+		{{0x4c, 0x89, 0x4c, 0x24, 0x18}, 9, 8},	      /* mov [rsp+0x18], r9 */
+		{{0x4d, 0x8b, 0xf1}, 9, 8},		      /* the other way to write the first */
+		{{0x4c, 0x8b, 0x4c, 0x24, 0x18}, 0, 0},	      /* mov r9, [rsp+0x18] */
+		{{0x66, 0x89, 0xf8}, 0, 0},		      /* mov ax, di */
+		{{0xb8, 0x01}, 0, 0},			      /* mov eax, 1 */
+		{{0x0f, 0x89, 0x01, 0x00, 0x00, 0x00}, 0, 0}, /* jns */
+	};
+	struct arch_state st;
+	struct insn i;
+
+	(void)state;
+	arch_begin(&st);
+	for (size_t k = 0; k < ARRAY_LEN(samples); k++) {
+		assert_true(arch_x86_64.decode(samples[k].code, 8, AT, &st, &i) > 0);
+		assert_int_equal(i.copied, samples[k].copied);
+		assert_int_equal(i.source, samples[k].source);
+	}
 }
 
 static struct insn arm(struct arch_state *st, uint64_t vaddr, uint32_t word)
@@ -199,10 +230,44 @@ static void arm_reads_fields(void **state)
 	i = arm(&st, AT, 0xa9400801); /* ldp x1, x2, [x0] */
 	assert_int_equal(i.kind, INSN_LOAD);
 	assert_int_equal(i.width, 8);
+	i = arm(&st, AT, 0x29410802); /* ldp w2, w2, [x0, #8] */
+	assert_int_equal(i.kind, INSN_LOAD);
+	assert_int_equal(i.disp, 8);
+	assert_int_equal(i.width, 4);
+	i = arm(&st, AT, 0xf94007e0); /* ldr x0, [sp, #8] */
+	assert_int_equal(i.kind, INSN_OTHER);
+	i = arm(&st, AT, 0x910043e0); /* add x0, sp, #0x10 */
+	assert_int_equal(i.kind, INSN_OTHER);
 	i = arm(&st, AT, 0x52800161); /* mov w1, #11 */
 	assert_int_equal(i.kind, INSN_CONSTANT);
 	assert_int_equal(i.target, 11);
 	assert_int_equal(i.reg, 1);
+}
+
+static void arm_follows_copies(void **state)
+{
+	static const struct {
+		uint32_t word;
+		uint8_t source, copied;
+	} samples[] = {
+		{0xaa0503f4, 5, 8}, /* mov x20, x5 */
+		{0x2a0503f4, 5, 4}, /* mov w20, w5 */
+		{0x12001cb4, 5, 4}, /* and w20, w5, #0xff */
+		{0xf90007e5, 5, 8}, /* str x5, [sp, #8] */
+		{0xb9000be5, 5, 4}, /* str w5, [sp, #8] */
+		{0xf94007e5, 0, 0}, /* ldr x5, [sp, #8] */
+		{0x8b0500b4, 0, 0}, /* add x20, x5, x5 */
+	};
+	struct arch_state st;
+
+	(void)state;
+	arch_begin(&st);
+	for (size_t k = 0; k < ARRAY_LEN(samples); k++) {
+		struct insn i = arm(&st, AT, samples[k].word);
+
+		assert_int_equal(i.copied, samples[k].copied);
+		assert_int_equal(i.source, samples[k].source);
+	}
 }
 
 static void only_known_machines(void **state)
@@ -219,10 +284,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(x86_decodes),
 		cmocka_unit_test(x86_stays_inside),
+		cmocka_unit_test(x86_follows_copies),
 		cmocka_unit_test(arm_follows_addresses),
 		cmocka_unit_test(arm_follows_branches),
 		cmocka_unit_test(arm_tells_calls_from_returns),
 		cmocka_unit_test(arm_reads_fields),
+		cmocka_unit_test(arm_follows_copies),
 		cmocka_unit_test(only_known_machines),
 	};
 

@@ -75,6 +75,27 @@ static __attribute__((noinline)) int find_me(int x)
 	return x;
 }
 
+static __attribute__((noinline)) const char *take_both(int n, const char *s)
+{
+	__asm__ volatile("" : "+r"(n), "+r"(s));
+	return n > 0 ? s : NULL;
+}
+
+static void arguments_have_a_width(void **state)
+{
+	_cleanup_(symbols_freep) struct symbols *s = NULL;
+	struct sym_error err;
+
+	(void)state;
+	assert_null(take_both(0, ""));
+	assert_int_equal(symbols_load("/proc/self/exe", NULL, &s, &err), 0);
+	/* A compiler may leave either where it is, but does not take an int for a pointer. */
+	assert_int_not_equal(symbols_argument_width(s, "take_both", 0), 8);
+	assert_int_not_equal(symbols_argument_width(s, "take_both", 1), 4);
+	assert_int_equal(symbols_argument_width(s, "take_both", 6), -ENOENT);
+	assert_int_equal(symbols_argument_width(s, "no-such-function", 0), -ENOENT);
+}
+
 static void this_program(void **state)
 {
 	_cleanup_(symbols_freep) struct symbols *s = NULL;
@@ -149,8 +170,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(suffixes_are_cut),	  cmocka_unit_test(addresses_are_found),
-		cmocka_unit_test(methods_are_recognised), cmocka_unit_test(this_program),
-		cmocka_unit_test(users_come_last),	  cmocka_unit_test(errors_are_one_line),
+		cmocka_unit_test(methods_are_recognised), cmocka_unit_test(arguments_have_a_width),
+		cmocka_unit_test(this_program),		  cmocka_unit_test(users_come_last),
+		cmocka_unit_test(errors_are_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
