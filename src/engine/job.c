@@ -204,6 +204,16 @@ void jobs_forget_stops(struct jobs *j, struct str unit)
 	}
 }
 
+static bool is_candidate(const struct transaction *t, const struct edge *x, const char *unit,
+			 const char *type)
+{
+	if (x)
+		return !x->over;
+	/* its edges were not seen: it has an anchor still */
+	return t->n_edges == 0 && !t->over && strcmp(t->anchor, unit) == 0 &&
+	       becomes(t->type, type);
+}
+
 /* A job that the unit had already takes up like ones that come later. */
 bool jobs_find(const struct jobs *j, const char *unit, const char *type, uint32_t id,
 	       struct job_origin *ret)
@@ -215,8 +225,7 @@ bool jobs_find(const struct jobs *j, const char *unit, const char *type, uint32_
 	{
 		const struct edge *x = transaction_edge(t, unit, type);
 
-		if (!x &&
-		    (t->n_edges > 0 || strcmp(t->anchor, unit) != 0 || !becomes(t->type, type)))
+		if (!is_candidate(t, x, unit, type))
 			continue;
 		if (ret->transaction)
 			ret->merged++;

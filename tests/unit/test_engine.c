@@ -118,8 +118,8 @@ static void test_job_without_request(void **state)
 	assert_int_equal(w->v[0].cause, CAUSE_UNCLASSIFIED);
 	assert_int_equal(w->v[0].certainty, UNKNOWN);
 	assert_string_equal(w->v[0].notes,
-			    "a stop job ran that no client asked for this unit (dependency, "
-			    "conflict, isolate, timer or shutdown)");
+			    "what made systemd run this job was not seen: it was queued before the "
+			    "trace began, or long ago");
 	assert_string_equal(w->v[0].path,
 			    "stop job 9 → service_stop → service_enter_stop(success)");
 }
@@ -1154,7 +1154,7 @@ static void test_memory_is_bounded(void **state)
 	/* at most one process for each number that is in use, and those that died lately */
 	assert_in_range(late.processes, 6000, 30000 + 256 + 2048);
 	assert_in_range(late.processes, early.processes - 300, early.processes + 300);
-	assert_in_range(late.units, 1, 4096 + 1);
+	assert_in_range(late.units, 0, 4096 + 1);
 	assert_in_range(late.cgroups, 0, 2);
 }
 
