@@ -73,6 +73,30 @@ struct ev_signal {
 	struct ev_task target;
 };
 
+/* See svctrace/bus.h. */
+struct bus_message;
+
+/* A client writes to a manager's socket or to a bus. */
+struct ev_client_send {
+	struct ev_origin client;
+	enum wire_endpoint endpoint;
+	uint32_t listener;		    /* the process that called listen(); 0: not known */
+	uint32_t length;		    /* of the whole send, bytes */
+	struct str socket;		    /* the path it is bound to: "/run/systemd/private" */
+	struct str bytes;		    /* as sent; fewer than length if they were cut */
+	const struct bus_message *messages; /* those in bytes, in the order sent */
+	uint32_t n_messages;
+	bool more; /* bytes holds more than messages tells */
+};
+
+/* A bus gave a new connection its name. */
+struct ev_bus_name {
+	uint32_t client;   /* the process that connected; 0: not known */
+	uint32_t listener; /* as in ev_client_send */
+	struct str name;   /* ":1.42" */
+	struct str socket;
+};
+
 struct ev_proc {
 	struct ev_task task;
 	uint32_t loginuid, session;
@@ -99,6 +123,8 @@ struct ev {
 	union {
 		struct ev_service service;
 		struct ev_signal signal;
+		struct ev_client_send send; /* CLIENT_SEND */
+		struct ev_bus_name bus_name;
 		struct ev_proc proc;
 		struct {
 			struct ev_task task; /* FORK: the child; EXEC, EXIT, OOM_VICTIM: itself */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What clients ask systemd for: the messages in the bytes that one of them sent, D-Bus of either
+ * byte order or Varlink.
+ *
+ * Pure and bounded. The bytes are hostile, and may be cut anywhere: a message is told as far as
+ * they reach.
+ */
+#ifndef SVCTRACE_BUS_H
+#define SVCTRACE_BUS_H
+
+#include "svctrace/event.h"
+
+#define BUS_MESSAGES_MAX 4
+
+/* D-Bus message types; a Varlink call is a BUS_CALL. */
+enum bus_type {
+	BUS_CALL = 1,
+	BUS_RETURN = 2,
+	BUS_ERROR = 3,
+	BUS_SIGNAL = 4,
+};
+
+/*
+ * One message. Strings that it does not have, or that lie behind the cut, are {NULL, 0}; of those
+ * that do not matter to the member nothing is read. All may hold anything, but unit, which is a
+ * valid name.
+ */
+struct bus_message {
+	enum bus_type type;
+	bool incomplete; /* the bytes end before the message does */
+	bool no_reply;	 /* the client does not wait for an answer */
+	uint32_t serial; /* 0: Varlink, which has none; or not known */
+	uint32_t reply_serial;
+	struct str destination;
+	struct str path;
+	struct str interface;
+	struct str member; /* "StopUnit"; of Varlink's "io.systemd.Unit.Stop" the last part */
+	struct str sender;
+	struct str signature;
+	/* What the call is about, from its arguments or its path. */
+	struct str unit;     /* "nginx.service" */
+	struct str job_type; /* EnqueueUnitJob, EnqueueJob: "stop" */
+	struct str mode;     /* "replace" */
+	struct str whom;     /* KillUnit: "main", "all" */
+	int32_t signal;	     /* KillUnit; 0: none */
+};
+
+struct bus_messages {
+	struct bus_message message[BUS_MESSAGES_MAX];
+	uint32_t n;
+	bool more; /* others follow, or may: what is behind is no message, or beyond the limit */
+	size_t used;
+	char text[WIRE_MESSAGE_MAX]; /* strings that had to be unescaped */
+};
+
+/*
+ * Takes apart the n bytes that were kept of a send of length bytes. Fills ret, which points into
+ * bytes; what is no message at all yields none.
+ */
+void bus_parse(struct bus_messages *ret, enum wire_endpoint endpoint, const void *bytes, size_t n,
+	       size_t length);
+
+/* "StopUnit(nginx.service, replace)", for a terminal. Always NUL-terminated; returns dst. */
+char *bus_describe(char *dst, size_t dst_size, const struct bus_message *m);
+
+#endif
