@@ -206,6 +206,47 @@ static __always_inline void fill_task(struct wire_task *w, struct task_struct *t
 	bpf_probe_read_kernel_str(w->comm, sizeof(w->comm), &t->comm);
 }
 
+/* Fields that a kernel without audit does not have. */
+struct task_struct___audit {
+	kuid_t loginuid;
+	unsigned int sessionid;
+} __attribute__((preserve_access_index));
+
+/* name: of its terminal; WIRE_TTY_LEN bytes, zero so far. */
+static __always_inline void fill_login(struct task_struct *t, __u32 *loginuid, __u32 *session,
+				       char *name)
+{
+	struct task_struct___audit *a = (void *)t;
+	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
+
+	*loginuid = *session = -1;
+	if (bpf_core_field_exists(a->loginuid)) {
+		*loginuid = BPF_CORE_READ(a, loginuid.val);
+		*session = BPF_CORE_READ(a, sessionid);
+	}
+	if (tty)
+		bpf_probe_read_kernel_str(name, WIRE_TTY_LEN, &tty->name);
+}
+
+/* The parent first; returns how many. a has room for WIRE_ANCESTORS_MAX. */
+static __always_inline __u32 fill_ancestors(struct wire_ancestor *a, struct task_struct *t)
+{
+	__u32 n = 0;
+
+	for (; n < WIRE_ANCESTORS_MAX; n++) {
+		struct task_struct *parent = BPF_CORE_READ(t, real_parent, group_leader);
+		__u32 tgid = BPF_CORE_READ(parent, tgid);
+
+		if (!tgid || parent == t)
+			break;
+		a[n].tgid = tgid;
+		a[n].start_ns = task_start(parent);
+		bpf_probe_read_kernel_str(a[n].comm, WIRE_COMM_LEN, &parent->comm);
+		t = parent;
+	}
+	return n;
+}
+
 /*
  * The arguments of a task whose memory is the current one. They are NUL-separated; what is longer
  * than the room is cut and marked.

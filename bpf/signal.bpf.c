@@ -21,43 +21,6 @@ struct signal_record {
 	char cmdline[WIRE_CMDLINE_MAX];
 };
 
-/* Fields that a kernel without audit does not have. */
-struct task_struct___audit {
-	kuid_t loginuid;
-	unsigned int sessionid;
-} __attribute__((preserve_access_index));
-
-static __always_inline void fill_sender(struct signal_record *r, struct task_struct *t)
-{
-	struct task_struct___audit *a = (void *)t;
-	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
-
-	fill_task(&r->s.sender, t, task_cgroup(t));
-	r->s.loginuid = r->s.session = -1;
-	if (bpf_core_field_exists(a->loginuid)) {
-		r->s.loginuid = BPF_CORE_READ(a, loginuid.val);
-		r->s.session = BPF_CORE_READ(a, sessionid);
-	}
-	if (tty)
-		bpf_probe_read_kernel_str(r->s.tty, sizeof(r->s.tty), &tty->name);
-}
-
-static __always_inline void fill_ancestors(struct signal_record *r, struct task_struct *t)
-{
-	for (int i = 0; i < WIRE_ANCESTORS_MAX; i++) {
-		struct task_struct *parent = BPF_CORE_READ(t, real_parent, group_leader);
-		__u32 tgid = BPF_CORE_READ(parent, tgid);
-
-		if (!tgid || parent == t)
-			return;
-		r->s.ancestors[i].tgid = tgid;
-		r->s.ancestors[i].start_ns = task_start(parent);
-		bpf_probe_read_kernel_str(r->s.ancestors[i].comm, WIRE_COMM_LEN, &parent->comm);
-		r->s.n_ancestors = i + 1;
-		t = parent;
-	}
-}
-
 struct pt_regs___syscall {
 #if defined(__TARGET_ARCH_x86)
 	unsigned long orig_ax;
@@ -111,8 +74,9 @@ static __always_inline int signal_event(int sig, struct task_struct *target, __s
 	if (bpf_map_lookup_elem(&managers, &sender_tgid))
 		r->s.target_flags |= WIRE_TARGET_MANAGER_SENT;
 	fill_task(&r->s.target, target, cgroup);
-	fill_sender(r, sender);
-	fill_ancestors(r, sender);
+	fill_task(&r->s.sender, sender, task_cgroup(sender));
+	fill_login(sender, &r->s.loginuid, &r->s.session, r->s.tty);
+	r->s.n_ancestors = fill_ancestors(r->s.ancestors, sender);
 	tail_cmdline(&r->s.h, &r->s.cmdline, r->cmdline, sizeof(r->s), sender);
 	record_submit(r);
 	return 0;

@@ -114,12 +114,13 @@ int hierarchy_walk(const struct hierarchy *h, hierarchy_fn fn, void *ctx);
 
 /* probes.c: the programs, and the kernel functions that they are attached to. */
 #define KPROBES_MAX   16
+#define PROGRAMS_MAX  5 /* that one probe is made of */
 #define INSTANCES_MAX 16
 
 struct probes {
 	struct probe_state state[KPROBES_MAX];
 	unsigned int way[KPROBES_MAX];
-	struct bpf_link *links[KPROBES_MAX][2];
+	struct bpf_link *links[KPROBES_MAX][PROGRAMS_MAX];
 	unsigned int n;
 	struct svctrace_bpf *instance[INSTANCES_MAX];
 	unsigned int n_instances;
@@ -142,6 +143,9 @@ int probe_describe(const struct probe_state *s, struct stream *st);
 int probes_retry(struct probes *p, const char *module);
 /* libbpf's own talk; the last complaint about a program is kept to name the culprit. */
 void probes_set_log(void (*log)(const char *line));
+
+/* tracepoint.c: attaches a program of a section "tp/GROUP/NAME"; NULL and errno if it cannot be. */
+struct bpf_link *tracepoint_attach(struct bpf_program *prog);
 
 /* privileges.c: what tracing is allowed to do. */
 /* The capabilities that tracing lacks here, by name; their number. */

@@ -80,21 +80,32 @@ static int send_if_alive(struct enrich *e, uint32_t tgid, uint64_t start_ns, str
 	return r;
 }
 
-static int enrich_signal(struct enrich *e, const struct wire_signal *w, struct stream *s)
+/* Who did something, and its ancestors. */
+static int enrich_origin(struct enrich *e, const struct wire_task *t,
+			 const struct wire_ancestor *ancestors, uint32_t n, struct stream *s)
 {
-	unsigned int n = w->n_ancestors < WIRE_ANCESTORS_MAX ? w->n_ancestors : WIRE_ANCESTORS_MAX;
-	int r = send_if_alive(e, w->sender.tgid, w->sender.start_ns, s);
+	int r = send_if_alive(e, t->tgid, t->start_ns, s);
 
+	if (n > WIRE_ANCESTORS_MAX)
+		n = WIRE_ANCESTORS_MAX;
 	for (unsigned int i = 0; r == 0 && i < n; i++)
-		r = send_if_alive(e, w->ancestors[i].tgid, w->ancestors[i].start_ns, s);
+		r = send_if_alive(e, ancestors[i].tgid, ancestors[i].start_ns, s);
 	return r;
 }
 
 int enrich_record(struct enrich *e, const struct wire_hdr *h, struct stream *s)
 {
 	switch (h->kind) {
-	case WIRE_SIGNAL:
-		return enrich_signal(e, (const struct wire_signal *)h, s);
+	case WIRE_SIGNAL: {
+		const struct wire_signal *w = (const struct wire_signal *)h;
+
+		return enrich_origin(e, &w->sender, w->ancestors, w->n_ancestors, s);
+	}
+	case WIRE_CLIENT_SEND: {
+		const struct wire_client_send *w = (const struct wire_client_send *)h;
+
+		return enrich_origin(e, &w->task, w->ancestors, w->n_ancestors, s);
+	}
 	case WIRE_CGROUP_ATTACH: {
 		const struct wire_attach *a = (const struct wire_attach *)h;
 		int r = send_if_alive(e, a->task.tgid, a->task.start_ns, s);

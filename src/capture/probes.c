@@ -19,8 +19,7 @@
 #include "svctrace.skel.h"
 #include "svctrace/cleanup.h"
 
-#define WAYS_MAX     3
-#define PROGRAMS_MAX 2
+#define WAYS_MAX 3
 
 struct way {
 	const char *how;
@@ -69,6 +68,17 @@ static const struct kernel_probe specs[] = {
 		.kinds = {WIRE_FUSE_FLUSH_ENTER, WIRE_FUSE_FLUSH_EXIT},
 		.ways = {{"fentry", {"flush_fentry", "flush_fexit"}, ""},
 			 {"kprobe", {"flush_kprobe", "flush_kretprobe"}, ""}},
+	},
+	{
+		.name = "unix_stream_sendmsg",
+		.lost = "who asks a service manager for something",
+		.kinds = {WIRE_CLIENT_SEND, WIRE_BUS_NAME},
+		.ways = {{"fentry", {"unix_sendmsg_fentry"}, ""},
+			 {"kprobe", {"unix_sendmsg_kprobe"}, ""},
+			 {"tracepoint",
+			  {"sys_enter_write", "sys_enter_writev", "sys_enter_sendto",
+			   "sys_enter_sendmsg", "sys_enter_sendmmsg"},
+			  "system calls stand in: io_uring and 32-bit programs are not seen"}},
 	},
 	TRACEPOINT("sched_process_fork", "process_fork", WIRE_FORK, "new processes of services"),
 	TRACEPOINT("sched_process_exec", "process_exec", WIRE_EXEC, "what services execute"),
@@ -367,6 +377,13 @@ static int load_instance(struct probes *p, uint32_t *wanted)
 	return r;
 }
 
+static struct bpf_link *attach_program(struct bpf_program *prog)
+{
+	if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACEPOINT)
+		return tracepoint_attach(prog);
+	return bpf_program__attach(prog);
+}
+
 static void detach_probe(struct probes *p, unsigned int i)
 {
 	for (unsigned int k = 0; k < PROGRAMS_MAX; k++) {
@@ -388,7 +405,7 @@ static int attach_probe(struct probes *p, unsigned int i)
 		if (!w->programs[k])
 			continue;
 		prog = bpf_object__find_program_by_name(skel->obj, w->programs[k]);
-		p->links[i][k] = bpf_program__attach(prog);
+		p->links[i][k] = attach_program(prog);
 		if (p->links[i][k])
 			continue;
 		r = -errno;

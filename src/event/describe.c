@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "svctrace/bus.h"
 #include "svctrace/event.h"
 #include "svctrace/text.h"
 
@@ -152,6 +153,46 @@ static void describe_signal(char *dst, size_t size, const struct ev_signal *s)
 		 show_task(&s->target, to), show_task(&s->sender.task, from),
 		 s->target_flags & WIRE_TARGET_MANAGER_SENT ? " (the manager)" : "",
 		 s->target_flags & WIRE_TARGET_EXITING ? ", already exiting" : "");
+}
+
+static const char *show_endpoint(enum wire_endpoint endpoint)
+{
+	switch (endpoint) {
+	case WIRE_ENDPOINT_PRIVATE:
+		return "the private socket";
+	case WIRE_ENDPOINT_BUS:
+		return "the bus";
+	case WIRE_ENDPOINT_VARLINK:
+		return "Varlink";
+	default:
+		return "?";
+	}
+}
+
+/* "systemctl 1234 calls StopUnit(nginx.service, replace), serial 3, on the private socket" */
+static void describe_send(char *dst, size_t size, const struct ev_client_send *s)
+{
+	char task[TASK_LEN], call[2 * NAME_LEN], serial[24] = "";
+	const struct bus_message *m = s->messages;
+
+	show_task(&s->client.task, task);
+	if (s->n_messages == 0) {
+		snprintf(dst, size, "%s sends %" PRIu32 " bytes to %s", task, s->length,
+			 show_endpoint(s->endpoint));
+		return;
+	}
+	if (m->serial)
+		snprintf(serial, sizeof(serial), ", serial %" PRIu32, m->serial);
+	snprintf(dst, size, "%s calls %s%s, on %s%s", task, bus_describe(call, sizeof(call), m),
+		 serial, show_endpoint(s->endpoint),
+		 s->n_messages > 1 || s->more ? ", and more" : "");
+}
+
+static void describe_bus_name(char *dst, size_t size, const struct ev_bus_name *b)
+{
+	char name[NAME_LEN];
+
+	snprintf(dst, size, "process %" PRIu32 " is %s on the bus", b->client, show(b->name, name));
 }
 
 static void describe_process(char *dst, size_t size, const struct ev *e)
@@ -304,6 +345,12 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 		break;
 	case WIRE_SIGNAL:
 		describe_signal(dst, dst_size, &e->signal);
+		break;
+	case WIRE_CLIENT_SEND:
+		describe_send(dst, dst_size, &e->send);
+		break;
+	case WIRE_BUS_NAME:
+		describe_bus_name(dst, dst_size, &e->bus_name);
 		break;
 	case WIRE_CGROUP_ATTACH:
 		describe_attach(dst, dst_size, e);

@@ -260,6 +260,47 @@ static int decode_signal(struct memory *m, const struct record *r, struct ev *e)
 	return get_ancestors(r, offsetof(struct wire_signal, ancestors), w.n_ancestors, &s->sender);
 }
 
+static int decode_client_send(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_client_send w = FIXED(r, wire_client_send);
+	struct ev_client_send *s = &e->send;
+
+	*s = (struct ev_client_send){
+		.client =
+			{
+				.task = get_task(m, r, offsetof(struct wire_client_send, task)),
+				.loginuid = w.loginuid,
+				.session = w.session,
+				.tty = fixed_str(r->bytes + offsetof(struct wire_client_send, tty),
+						 WIRE_TTY_LEN),
+			},
+		.endpoint = w.endpoint,
+		.listener = w.listener,
+		.length = w.length,
+	};
+	if (get_bytes(r, w.cmdline, &s->client.cmdline) < 0 ||
+	    get_str(r, w.socket, &s->socket) < 0 || get_bytes(r, w.bytes, &s->bytes) < 0)
+		return -EBADMSG;
+	bus_parse(&m->messages, s->endpoint, s->bytes.s, s->bytes.n, w.length);
+	s->messages = m->messages.message;
+	s->n_messages = m->messages.n;
+	s->more = m->messages.more;
+	return get_ancestors(r, offsetof(struct wire_client_send, ancestors), w.n_ancestors,
+			     &s->client);
+}
+
+static int decode_bus_name(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_bus_name w = FIXED(r, wire_bus_name);
+
+	(void)m;
+	e->bus_name.client = w.client;
+	e->bus_name.listener = w.listener;
+	if (get_str(r, w.name, &e->bus_name.name) < 0)
+		return -EBADMSG;
+	return get_str(r, w.socket, &e->bus_name.socket);
+}
+
 static int decode_attach(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_attach w = FIXED(r, wire_attach);
@@ -475,6 +516,8 @@ static const struct kind kinds[] = {
 	[WIRE_PIDNS_ZAP_EXIT] = OTHER("pidns-zap-exit", pidns),
 	[WIRE_FUSE_FLUSH_ENTER] = OTHER("fuse-flush-enter", fuse),
 	[WIRE_FUSE_FLUSH_EXIT] = OTHER("fuse-flush-exit", fuse),
+	[WIRE_CLIENT_SEND] = OTHER("client-send", client_send),
+	[WIRE_BUS_NAME] = OTHER("bus-name", bus_name),
 	[WIRE_START] = OTHER("start", text),
 	[WIRE_CLOCK] = OTHER("clock", clock),
 	[WIRE_MANAGER] = {"manager", NULL, sizeof(struct wire_manager), true, decode_manager},

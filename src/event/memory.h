@@ -3,6 +3,7 @@
 #ifndef SVCTRACE_EVENT_MEMORY_H
 #define SVCTRACE_EVENT_MEMORY_H
 
+#include "svctrace/bus.h"
 #include "svctrace/event.h"
 
 /* More than one host has; the one that was silent for longest makes room. */
@@ -39,6 +40,7 @@ struct memory {
 	uint64_t uses;
 	void *cgroups; /* tsearch(3): struct cgroup_memory by id */
 	size_t n_cgroups;
+	struct bus_messages messages; /* of the present event */
 };
 
 void memory_done(struct memory *m);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "render/json.h"
+#include "svctrace/bus.h"
+#include "svctrace/cleanup.h"
 #include "svctrace/text.h"
 
 static json_t *slice_json(struct str s)
@@ -165,6 +167,67 @@ static void put_signal(struct json_object *o, const struct ev_signal *s)
 	put_origin(o, &s->sender);
 }
 
+static json_t *message_json(const struct bus_message *m)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "serial", json_number_or_null(m->serial, 0));
+	json_put(&o, "destination", slice_json(m->destination));
+	json_put(&o, "path", slice_json(m->path));
+	json_put(&o, "interface", slice_json(m->interface));
+	json_put(&o, "member", slice_json(m->member));
+	json_put(&o, "systemd.unit.name", slice_json(m->unit));
+	json_put(&o, "job_type", slice_json(m->job_type));
+	json_put(&o, "mode", slice_json(m->mode));
+	json_put(&o, "whom", slice_json(m->whom));
+	json_put(&o, "signal", json_signal(m->signal));
+	json_put(&o, "incomplete", json_boolean(m->incomplete));
+	return json_done(&o);
+}
+
+static json_t *messages_json(const struct ev_client_send *s)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < s->n_messages; i++)
+		if (json_array_append_new(list, message_json(&s->messages[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *endpoint_json(enum wire_endpoint endpoint)
+{
+	static const char *const names[] = {
+		[WIRE_ENDPOINT_PRIVATE] = "private",
+		[WIRE_ENDPOINT_BUS] = "bus",
+		[WIRE_ENDPOINT_VARLINK] = "varlink",
+	};
+
+	return json_text((size_t)endpoint < ARRAY_LEN(names) ? names[endpoint] : NULL);
+}
+
+static void put_send(struct json_object *o, const struct ev_client_send *s)
+{
+	json_put(o, "endpoint", endpoint_json(s->endpoint));
+	json_put(o, "socket", slice_json(s->socket));
+	json_put(o, "listener", json_number_or_null(s->listener, 0));
+	json_put(o, "length", json_number(s->length));
+	json_put(o, "messages", messages_json(s));
+	json_put(o, "more", json_boolean(s->more));
+	json_put(o, "client", task_json(&s->client.task));
+	put_origin(o, &s->client);
+}
+
+static void put_bus_name(struct json_object *o, const struct ev_bus_name *b)
+{
+	json_put(o, "name", slice_json(b->name));
+	json_put(o, "client", json_number_or_null(b->client, 0));
+	json_put(o, "listener", json_number_or_null(b->listener, 0));
+	json_put(o, "socket", slice_json(b->socket));
+}
+
 static void put_process(struct json_object *o, const struct ev *e)
 {
 	bool exited = e->kind == WIRE_EXIT, exec = e->kind == WIRE_EXEC;
@@ -316,6 +379,12 @@ json_t *event_data_json(const struct ev *e)
 		break;
 	case WIRE_SIGNAL:
 		put_signal(&o, &e->signal);
+		break;
+	case WIRE_CLIENT_SEND:
+		put_send(&o, &e->send);
+		break;
+	case WIRE_BUS_NAME:
+		put_bus_name(&o, &e->bus_name);
 		break;
 	case WIRE_PROC:
 		put_proc(&o, &e->proc);

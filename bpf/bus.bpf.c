@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
+/*
+ * What clients ask systemd for, seen while they send it: bytes written to a socket whose other end
+ * is a manager's private socket, a D-Bus broker's or systemd's Varlink socket. Whoever sends and
+ * exits at once is known all the same.
+ *
+ * One handler, three ways in: fentry, kprobe, and where a kernel has neither, the tracepoints of
+ * the system calls that send. Cheapest tests first: this runs for every message on every unix
+ * stream socket. Of what goes to a broker only calls to systemd's objects come through, and of
+ * those not the ones that merely read.
+ */
+#include "common.bpf.h"
+
+#define AF_UNIX	      1
+#define S_IFMT	      0170000
+#define S_IFSOCK      0140000
+#define SUN_PATH_MAX  108
+#define SOCKET_ROOM   112 /* for a path, in whole words */
+#define SUN_PATH_AT   2	  /* in sockaddr_un, behind its family */
+
+#define ENDPOINT_NONE 0
+
+#define DBUS_CALL     1
+#define DBUS_RETURN   2
+#define DBUS_HEAD     16 /* bytes before the header's fields */
+#define DBUS_PATH     1
+#define DBUS_MEMBER   3
+#define DBUS_DEST     6
+#define DBUS_FIELDS   10 /* no message has more */
+#define BEGIN_LEN     7	 /* "BEGIN\r\n" ends the authentication */
+
+#define SEGMENTS_MAX  16
+#define SENDMMSG_MAX  4
+
+/* Where the bytes to be sent lie in the sender's memory. */
+struct source {
+	struct iovec first;
+	const struct iovec *rest; /* all segments, the first too; NULL: there is but one */
+	__u32 n;
+	bool user; /* rest itself lies in the sender's memory */
+	__u64 length;
+};
+
+struct send_record {
+	struct wire_client_send c;
+	__u64 socket[SOCKET_ROOM / 8];
+	/* bytes, then the command line: the verifier cannot tell that two bounds share this room */
+	char tail[2 * WIRE_MESSAGE_MAX];
+};
+
+struct name_record {
+	struct wire_bus_name n;
+	__u64 socket[SOCKET_ROOM / 8];
+	char name[64];
+};
+
+/*
+ * Brokers' ends of connections that have begun to authenticate: the first reply that such a one
+ * sends answers Hello. Without this a monitor, which is sent copies of other clients' replies,
+ * would be taken for them.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u8);
+} nameless SEC(".maps");
+
+static __always_inline bool same_bytes(const void *a, const void *b, __u32 n)
+{
+	for (__u32 i = 0; i < n; i++)
+		if (((const char *)a)[i] != ((const char *)b)[i])
+			return false;
+	return true;
+}
+
+/* The length of the path that the socket is bound to; 0 if there is none. */
+static __always_inline __u32 bound_path(struct sock *sk, const char **ret)
+{
+	struct unix_address *addr = BPF_CORE_READ((struct unix_sock *)sk, addr);
+	__u32 len;
+
+	if (!addr)
+		return 0;
+	len = BPF_CORE_READ(addr, len);
+	*ret = (const char *)&addr->name + SUN_PATH_AT;
+	/* a path's NUL is counted too */
+	return len > SUN_PATH_AT && len <= SUN_PATH_AT + SUN_PATH_MAX + 1 ? len - SUN_PATH_AT - 1
+									  : 0;
+}
+
+static __always_inline bool ends_in(const char last[16], const char *what, __u32 n)
+{
+	return same_bytes(last + 16 - n, what, n);
+}
+
+/* Who listens at that path. By their ends, for a user's manager has its own folder. */
+static __always_inline __u32 endpoint_of(const char *path, __u32 len)
+{
+	char first[24] = {}, last[16] = {};
+
+	/* "/run/user/0/bus" is the shortest, with a byte of its address before it */
+	if (len < sizeof(last) - 1 ||
+	    bpf_probe_read_kernel(last, sizeof(last), path + len - sizeof(last)) < 0)
+		return ENDPOINT_NONE;
+	if (ends_in(last, "/systemd/private", 16))
+		return WIRE_ENDPOINT_PRIVATE;
+	if (ends_in(last, "ystem_bus_socket", 16) || ends_in(last, "/bus", 4))
+		return WIRE_ENDPOINT_BUS;
+	if (ends_in(last, ".systemd.Manager", 16))
+		return WIRE_ENDPOINT_VARLINK;
+	bpf_probe_read_kernel(first, sizeof(first), path);
+	return same_bytes(first, "/run/systemd/io.systemd.", sizeof(first)) ? WIRE_ENDPOINT_VARLINK
+									    : ENDPOINT_NONE;
+}
+
+/* The process that connected, or that called listen(): whichever is at the other end. */
+static __always_inline __u32 peer_pid(struct sock *sk)
+{
+	struct pid *pid = BPF_CORE_READ(sk, sk_peer_pid);
+
+	return pid ? BPF_CORE_READ(pid, numbers[0].nr) : 0;
+}
+
+struct dbus_head {
+	__u8 endian; /* 'l' or 'B' */
+	__u8 type;
+	__u8 flags;
+	__u8 version;
+	__u32 body;
+	__u32 serial;
+	__u32 fields;
+};
+
+struct field {
+	const char *s;
+	__u32 len;
+};
+
+/* A message's header as far as it lies in the first segment. */
+struct header {
+	struct field path, member, destination;
+	__u64 size; /* of the message */
+};
+
+static __always_inline __u32 dbus_u32(const struct dbus_head *h, __u32 v)
+{
+	return h->endian == 'B' ? __builtin_bswap32(v) : v;
+}
+
+static __always_inline void read_header(const struct source *src, const struct dbus_head *h,
+					struct header *ret)
+{
+	const char *base = src->first.iov_base;
+	__u64 at = DBUS_HEAD, end = at + dbus_u32(h, h->fields);
+
+	ret->size = ((end + 7) & ~7ULL) + dbus_u32(h, h->body);
+	for (int i = 0; i < DBUS_FIELDS && at < end; i++) {
+		/* code, and a signature of one letter with its length and its NUL; the value */
+		struct {
+			__u8 code, n, type, nul;
+			__u32 len;
+		} f;
+
+		if (at + sizeof(f) > src->first.iov_len ||
+		    bpf_probe_read_user(&f, sizeof(f), base + at) < 0)
+			return;
+		f.len = dbus_u32(h, f.len);
+		if (f.code == DBUS_PATH)
+			ret->path = (struct field){base + at + sizeof(f), f.len};
+		else if (f.code == DBUS_MEMBER)
+			ret->member = (struct field){base + at + sizeof(f), f.len};
+		else if (f.code == DBUS_DEST)
+			ret->destination = (struct field){base + at + sizeof(f), f.len};
+		if (f.type == 'g') /* one byte of length */
+			at += 4 + 1 + (__u8)(h->endian == 'B' ? f.len >> 24 : f.len) + 1;
+		else if (f.type == 'u')
+			at += sizeof(f);
+		else
+			at += sizeof(f) + f.len + 1;
+		at = (at + 7) & ~7ULL;
+	}
+}
+
+/* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
+static __always_inline bool is_systemd_path(const struct field *f)
+{
+	char p[32] = {};
+
+	if (!f->s || bpf_probe_read_user(p, 25, f->s) < 0)
+		return false;
+	if (!same_bytes(p, "/org/freedesktop/", 17))
+		return false;
+	return same_bytes(p + 17, "systemd1", 8) || same_bytes(p + 17, "machine1", 8) ||
+	       same_bytes(p + 17, "login1", 6);
+}
+
+/* Get, GetAll, GetUnit…, ListUnits…, Introspect: they stop nothing. */
+static __always_inline bool only_reads(const struct field *f)
+{
+	char m[4] = {};
+
+	if (!f->s || bpf_probe_read_user(m, 3, f->s) < 0)
+		return false;
+	return same_bytes(m, "Get", 3) || same_bytes(m, "Lis", 3) || same_bytes(m, "Int", 3);
+}
+
+/* Bytes of D-Bus: do they ask systemd for anything? What cannot be told here is let through. */
+static __always_inline bool is_request(const struct source *src, const struct dbus_head *h)
+{
+	struct header m = {};
+
+	if (h->endian != 'l' && h->endian != 'B')
+		return false; /* authentication, or the rest of a message that was sent in parts */
+	if (src->first.iov_len < sizeof(*h))
+		return true;
+	if (h->version != 1)
+		return false;
+	read_header(src, h, &m);
+	if (m.size < src->length)
+		return true; /* more than one */
+	if (h->type != DBUS_CALL || (m.path.s && !is_systemd_path(&m.path)))
+		return false;
+	return !only_reads(&m.member);
+}
+
+static __always_inline void get_head(const struct source *src, struct dbus_head *h)
+{
+	__u64 n = src->first.iov_len;
+
+	__builtin_memset(h, 0, sizeof(*h));
+	if (n >= sizeof(*h))
+		bpf_probe_read_user(h, sizeof(*h), src->first.iov_base);
+	else
+		bpf_probe_read_user(h, 1, src->first.iov_base);
+}
+
+/* What may stand before a connection's first message in the same send. */
+static __always_inline void skip_begin(struct source *src, struct dbus_head *h)
+{
+	if (h->endian != 'B' || !same_bytes(h, "BEGIN\r\n", BEGIN_LEN))
+		return;
+	src->first.iov_base += BEGIN_LEN;
+	src->first.iov_len -= BEGIN_LEN;
+	src->length -= BEGIN_LEN;
+	get_head(src, h);
+}
+
+static __always_inline bool get_segment(const struct source *src, __u32 i, struct iovec *ret)
+{
+	if (i >= src->n)
+		return false;
+	if (i == 0) {
+		*ret = src->first;
+		return true;
+	}
+	return (src->user ? bpf_probe_read_user(ret, sizeof(*ret), src->rest + i)
+			  : bpf_probe_read_kernel(ret, sizeof(*ret), src->rest + i)) == 0;
+}
+
+/* As many bytes as there is room for, whatever segments they are in; returns their number. */
+static __always_inline __u64 gather(const struct source *src, char *to)
+{
+	__u64 n = 0;
+
+	for (__u32 i = 0; i < SEGMENTS_MAX; i++) {
+		struct iovec seg;
+		__u64 len;
+
+		if (n >= WIRE_MESSAGE_MAX || !get_segment(src, i, &seg))
+			break;
+		len = WIRE_MESSAGE_MAX - n;
+		if (len > seg.iov_len)
+			len = seg.iov_len;
+		barrier_var(len);
+		if (len > WIRE_MESSAGE_MAX || bpf_probe_read_user(to + n, len, seg.iov_base) < 0)
+			break;
+		n += len;
+	}
+	return n;
+}
+
+static __always_inline void fill_socket(struct wire_str *str, __u64 *to, __u16 off,
+					const char *path, __u64 len)
+{
+	__builtin_memset(to, 0, SOCKET_ROOM);
+	barrier_var(len);
+	if (len > SUN_PATH_MAX)
+		return;
+	bpf_probe_read_kernel(to, len, path);
+	*str = (struct wire_str){.off = off, .len = len};
+}
+
+static __always_inline void send_request(struct sock *sk, const struct source *src, __u32 endpoint,
+					 const char *path, __u32 path_len)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	__u64 fixed = sizeof(struct wire_client_send) + SOCKET_ROOM, n;
+	struct send_record *r =
+		record_reserve(WIRE_CLIENT_SEND, sizeof(r->c), sizeof(r->socket) + sizeof(r->tail));
+
+	if (!r)
+		return;
+	fill_task(&r->c.task, t, task_cgroup(t));
+	fill_login(t, &r->c.loginuid, &r->c.session, r->c.tty);
+	r->c.n_ancestors = fill_ancestors(r->c.ancestors, t);
+	r->c.endpoint = endpoint;
+	r->c.listener = peer_pid(sk);
+	r->c.length = src->length > 0xffffffff ? 0xffffffff : src->length;
+	fill_socket(&r->c.socket, r->socket, sizeof(r->c), path, path_len);
+	n = gather(src, r->tail);
+	if (n < src->length)
+		r->c.h.flags |= WIRE_F_TRUNCATED;
+	r->c.bytes = (struct wire_str){.off = fixed, .len = n};
+	r->c.h.size = fixed + n;
+	barrier_var(n);
+	if (n <= WIRE_MESSAGE_MAX)
+		tail_cmdline(&r->c.h, &r->c.cmdline, r->tail + n, fixed + n, t);
+	record_submit(r);
+}
+
+/* A broker writes to a client that has no name yet. */
+static __always_inline void send_name(struct sock *sk, struct sock *client,
+				      const struct source *src)
+{
+	struct header m = {};
+	struct name_record *r;
+	struct dbus_head h;
+	const char *path;
+	__u64 key = (__u64)sk;
+	__u32 path_len;
+
+	get_head(src, &h);
+	if ((h.endian != 'l' && h.endian != 'B') || h.version != 1 || h.type != DBUS_RETURN)
+		return;
+	read_header(src, &h, &m);
+	path_len = bound_path(sk, &path);
+	bpf_map_delete_elem(&nameless, &key);
+	if (!m.destination.s || !path_len)
+		return;
+	r = record_reserve(WIRE_BUS_NAME, sizeof(r->n), sizeof(r->socket) + sizeof(r->name));
+	if (!r)
+		return;
+	r->n.client = peer_pid(sk);
+	r->n.listener = peer_pid(client);
+	fill_socket(&r->n.socket, r->socket, sizeof(r->n), path, path_len);
+	tail_string(&r->n.h, &r->n.name, r->name, sizeof(r->n) + sizeof(r->socket), sizeof(r->name),
+		    m.destination.s, true);
+	record_submit(r);
+}
+
+static __always_inline int on_send(struct sock *sk, struct source *src)
+{
+	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	__u64 key = (__u64)sk;
+	__u32 path_len, endpoint, listener;
+	struct dbus_head h;
+	const char *path;
+
+	if (!peer)
+		return 0;
+	path_len = bound_path(peer, &path);
+	endpoint = path_len ? endpoint_of(path, path_len) : ENDPOINT_NONE;
+	if (endpoint == ENDPOINT_NONE) {
+		if (bpf_map_lookup_elem(&nameless, &key))
+			send_name(sk, peer, src);
+		return 0;
+	}
+	listener = peer_pid(sk);
+	/* a manager listens itself on its own socket; on a bus, who started the broker may */
+	if (endpoint == WIRE_ENDPOINT_PRIVATE && !bpf_map_lookup_elem(&managers, &listener))
+		return 0;
+	if (endpoint != WIRE_ENDPOINT_VARLINK) {
+		get_head(src, &h);
+		if (endpoint == WIRE_ENDPOINT_BUS && h.endian == 0) {
+			/* every connection begins with a NUL */
+			key = (__u64)peer;
+			bpf_map_update_elem(&nameless, &key, &(__u8){1}, BPF_ANY);
+			return 0;
+		}
+		skip_begin(src, &h);
+		if (src->length == 0 || !is_request(src, &h))
+			return 0;
+	}
+	send_request(sk, src, endpoint, path, path_len);
+	return 0;
+}
+
+/*
+ * What unix_stream_sendmsg() is handed, in whatever shape the kernel has it: before 5.14 type has
+ * the direction too, 6.0 brought ITER_UBUF, 6.4 renamed iov.
+ */
+struct iov_iter___any {
+	unsigned int type;
+	__u8 iter_type;
+	__u64 iov_offset;
+	__u64 count;
+	const struct iovec *iov;
+	const struct iovec *__iov;
+	void *ubuf;
+	unsigned long nr_segs;
+} __attribute__((preserve_access_index));
+
+enum iter_type___any {
+	ITER_IOVEC___any = 100,
+	ITER_UBUF___any = 101,
+};
+
+static __always_inline __u32 iter_type(const struct iov_iter___any *i)
+{
+	if (bpf_core_field_exists(i->iter_type))
+		return BPF_CORE_READ(i, iter_type);
+	return BPF_CORE_READ(i, type) & ~1U;
+}
+
+/* Empty segments in front are allowed, but nobody sends more than one. */
+static __always_inline void skip_empty(struct source *src)
+{
+	struct iovec next;
+
+	if (src->first.iov_len > 0 || !get_segment(src, 1, &next))
+		return;
+	src->first = next;
+	src->rest++;
+	src->n--;
+}
+
+static __always_inline bool from_iter(const struct iov_iter___any *i, struct source *src)
+{
+	__u64 offset = BPF_CORE_READ(i, iov_offset);
+
+	src->length = BPF_CORE_READ(i, count);
+	if (bpf_core_enum_value_exists(enum iter_type___any, ITER_UBUF___any) &&
+	    iter_type(i) == bpf_core_enum_value(enum iter_type___any, ITER_UBUF___any)) {
+		src->first.iov_base = BPF_CORE_READ(i, ubuf) + offset;
+		src->first.iov_len = src->length;
+		src->n = 1;
+		return true;
+	}
+	if (iter_type(i) != bpf_core_enum_value(enum iter_type___any, ITER_IOVEC___any))
+		return false; /* no memory of a process */
+	src->rest =
+		bpf_core_field_exists(i->__iov) ? BPF_CORE_READ(i, __iov) : BPF_CORE_READ(i, iov);
+	src->n = BPF_CORE_READ(i, nr_segs);
+	bpf_probe_read_kernel(&src->first, sizeof(src->first), src->rest);
+	src->first.iov_base += offset;
+	src->first.iov_len -= offset;
+	skip_empty(src);
+	return true;
+}
+
+static __always_inline int on_sendmsg(struct socket *sock, struct msghdr *msg)
+{
+	struct source src = {};
+
+	if (!from_iter((void *)&msg->msg_iter, &src))
+		return 0;
+	return on_send(BPF_CORE_READ(sock, sk), &src);
+}
+
+SEC("fentry/unix_stream_sendmsg")
+int BPF_PROG(unix_sendmsg_fentry, struct socket *sock, struct msghdr *msg)
+{
+	return on_sendmsg(sock, msg);
+}
+
+SEC("kprobe/unix_stream_sendmsg")
+int BPF_KPROBE(unix_sendmsg_kprobe, struct socket *sock, struct msghdr *msg)
+{
+	return on_sendmsg(sock, msg);
+}
+
+/* The connected unix stream socket that is open under that number; NULL if it is none. */
+static __always_inline struct sock *unix_socket(__u32 fd)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(t, files, fdt);
+	struct file **files, *file = NULL;
+	struct socket *sock;
+	struct sock *sk;
+
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	files = BPF_CORE_READ(table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	sock = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(sock, sk);
+	return sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? sk : NULL;
+}
+
+static __always_inline int send_buffer(__u32 fd, void *buf, __u64 len)
+{
+	struct source src = {.first = {buf, len}, .n = 1, .length = len};
+	struct sock *sk = unix_socket(fd);
+
+	return sk ? on_send(sk, &src) : 0;
+}
+
+static __always_inline int send_vector(struct sock *sk, const struct iovec *iov, __u32 n)
+{
+	struct source src = {.rest = iov, .n = n, .user = true};
+
+	if (bpf_probe_read_user(&src.first, sizeof(src.first), iov) < 0)
+		return 0;
+	for (__u32 i = 0; i < SEGMENTS_MAX; i++) {
+		struct iovec seg;
+
+		if (!get_segment(&src, i, &seg))
+			break;
+		src.length += seg.iov_len;
+	}
+	skip_empty(&src);
+	return on_send(sk, &src);
+}
+
+static __always_inline int send_header(struct sock *sk, const void *user_msghdr)
+{
+	struct user_msghdr m;
+
+	if (bpf_probe_read_user(&m, sizeof(m), user_msghdr) < 0)
+		return 0;
+	return send_vector(sk, m.msg_iov, m.msg_iovlen);
+}
+
+SEC("tp/syscalls/sys_enter_write")
+int sys_enter_write(struct trace_event_raw_sys_enter *c)
+{
+	return send_buffer(c->args[0], (void *)c->args[1], c->args[2]);
+}
+
+SEC("tp/syscalls/sys_enter_sendto")
+int sys_enter_sendto(struct trace_event_raw_sys_enter *c)
+{
+	return send_buffer(c->args[0], (void *)c->args[1], c->args[2]);
+}
+
+SEC("tp/syscalls/sys_enter_writev")
+int sys_enter_writev(struct trace_event_raw_sys_enter *c)
+{
+	struct sock *sk = unix_socket(c->args[0]);
+
+	return sk ? send_vector(sk, (void *)c->args[1], c->args[2]) : 0;
+}
+
+SEC("tp/syscalls/sys_enter_sendmsg")
+int sys_enter_sendmsg(struct trace_event_raw_sys_enter *c)
+{
+	struct sock *sk = unix_socket(c->args[0]);
+
+	return sk ? send_header(sk, (void *)c->args[1]) : 0;
+}
+
+/* dbus-broker sends so. */
+SEC("tp/syscalls/sys_enter_sendmmsg")
+int sys_enter_sendmmsg(struct trace_event_raw_sys_enter *c)
+{
+	struct sock *sk = unix_socket(c->args[0]);
+	const struct mmsghdr *m = (void *)c->args[1];
+	__u32 n = c->args[2];
+
+	for (__u32 i = 0; sk && i < SENDMMSG_MAX && i < n; i++)
+		send_header(sk, &m[i].msg_hdr);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
