@@ -6,6 +6,7 @@
  * (struct manager_layout); a field without an offset is sent as WIRE_NONE.
  */
 #include "common.bpf.h"
+#include "stack.bpf.h"
 
 struct service_record {
 	struct wire_service s;
@@ -86,18 +87,21 @@ static __always_inline int service_event(__u32 kind, const void *unit, __s32 a0,
 SEC("uprobe")
 int BPF_KPROBE(service_enter_stop, void *s, int result)
 {
+	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_STOP, s, result, 0, 0);
 }
 
 SEC("uprobe")
 int BPF_KPROBE(service_enter_signal, void *s, int state, int result)
 {
+	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_SIGNAL, s, state, result, 0);
 }
 
 SEC("uprobe")
 int BPF_KPROBE(service_enter_dead, void *s, int result, bool allow_restart)
 {
+	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_DEAD, s, result, allow_restart, 0);
 }
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause) */
+/* Numbers as in DWARF for the Arm 64-bit Architecture: x0 to x30, then sp. */
+#ifndef SVCTRACE_REGS_AARCH64_BPF_H
+#define SVCTRACE_REGS_AARCH64_BPF_H
+
+#define N_REGS 33
+
+static __always_inline void regs_copy(__u64 *to, const struct pt_regs *ctx)
+{
+	const struct user_pt_regs *r = (const void *)ctx;
+
+#pragma unroll
+	for (int i = 0; i < 31; i++)
+		to[i] = r->regs[i];
+	to[31] = r->sp;
+	to[32] = r->pc;
+}
+
+#endif
