@@ -105,6 +105,8 @@ struct verdict {
 	/* the job that did it */
 	uint32_t job_id; /* 0: none */
 	char *job_type;	 /* "stop", "restart" … */
+	/* the manager's call chain at its first decision; n 0: none was sampled */
+	struct ev_stack stack;
 	/* then */
 	bool restarts;	 /* systemd restarts it by itself (Restart=) */
 	bool incomplete; /* its end was not seen: sub_state is the last one that was */

@@ -273,6 +273,19 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 			    result ? result : "", result ? ")" : "");
 }
 
+/*
+ * A sample comes just before the event that it belongs to. If that one was lost, what comes next
+ * is another: no kind but these has samples, and a name that is known must be theirs.
+ */
+static bool is_stack_of(const struct manager *m, const struct ev *e)
+{
+	const struct ev_frame *f = m->stack.frames;
+
+	if (m->stack.n == 0 || m->stack_tid != e->tid || e->kind == WIRE_SERVICE_SET_STATE)
+		return false;
+	return !f->name.s || f->guess || str_equal(f->name, wire_kind_function(e->kind));
+}
+
 static int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = calloc(1, sizeof(*s));
@@ -291,6 +304,10 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	v->manager_uid = m->uid;
 	v->signal_syscall = WIRE_NONE;
 	v->actor_certainty = UNKNOWN;
+	if (is_stack_of(m, e)) {
+		v->stack = m->stack;
+		m->stack = (struct ev_stack){};
+	}
 	if (set_word(&v->unit, u->id) < 0 || set_word(&v->old_state, e->service.state) < 0 ||
 	    set_word(&v->sub_state, e->service.state) < 0)
 		return -ENOMEM;
@@ -414,14 +431,11 @@ static int on_request(struct engine *g, struct manager *m, const struct ev *e)
 	return proof_set(&u->request.proof, e);
 }
 
-static int on_service(struct engine *g, const struct ev *e)
+static int follow_service(struct engine *g, struct manager *m, const struct ev *e)
 {
-	struct manager *m = manager_get(&g->units, e);
 	struct unit *u;
 	int r = 0;
 
-	if (!m)
-		return -ENOMEM;
 	if (is_trigger(e->kind))
 		r = trigger_set(&m->trigger, e);
 	else if (e->kind == WIRE_BUS_QUEUE_JOB)
@@ -436,6 +450,27 @@ static int on_service(struct engine *g, const struct ev *e)
 		r = on_request(g, m, e);
 	u = unit_find(&g->units, m->tgid, e->service.id);
 	return r == 0 && u && u->stop ? stop_note_event(u, e) : r;
+}
+
+static int on_service(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+	int r = m ? follow_service(g, m, e) : -ENOMEM;
+
+	if (m)
+		ev_stack_done(&m->stack); /* it was this event's or nobody's */
+	return r;
+}
+
+static int on_stack(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	if (!m)
+		return -ENOMEM;
+	ev_stack_done(&m->stack);
+	m->stack_tid = e->tid;
+	return ev_stack_copy(&m->stack, &e->stack);
 }
 
 static int on_manager_cgroup(struct engine *g, const struct ev *e)
@@ -588,6 +623,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
+	case WIRE_STACK:
+		return on_stack(g, e);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:

@@ -124,6 +124,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	TAILQ_REMOVE(&t->managers, m, entry);
 	t->n_managers--;
 	trigger_clear(&m->trigger);
+	ev_stack_done(&m->stack);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);
 	free(m->root);

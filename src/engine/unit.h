@@ -29,6 +29,8 @@ struct manager {
 	bool initial; /* its pid namespace is the initial one */
 	char *root;   /* where its units' cgroups lie: its own cgroup without /init.scope */
 	struct trigger trigger;
+	struct ev_stack stack;		     /* of what its thread … */
+	uint32_t stack_tid;		     /* … of that number does next */
 	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */
 	struct proof cgroup_empty;	     /* the last manager_notify_cgroup_empty … */
 	char cgroup_empty_unit[WIRE_ID_MAX]; /* … and its unit */

@@ -89,6 +89,7 @@ void verdict_done(struct verdict *v)
 	for (unsigned int i = 0; i < v->n_chain; i++)
 		actor_done(&v->chain[i]);
 	free(v->chain);
+	ev_stack_done(&v->stack);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
 	for (unsigned int i = 0; i < v->n_notes; i++)
