@@ -11,14 +11,22 @@
 
 #define PAGE_MIN 4096 /* no page is smaller */
 
-/* room is a constant: what the verifier wants reserved, and the most that is copied, less a word.
+/* room is a power of two. The mask says what is known to the verifier, lest the compiler drop it.
  */
+static __always_inline __u64 stack_bound(__u64 len, const __u64 room)
+{
+	if (len > room - sizeof(__u64))
+		len = room - sizeof(__u64);
+	barrier_var(len);
+	return len & (room - 1);
+}
+
+/* room is a constant, as the verifier demands: so much is reserved. */
 static __always_inline int stack_send(const struct pt_regs *ctx, __u64 sp, __u64 wanted,
 				      const __u64 room)
 {
 	struct wire_stack_sample *w = record_reserve(WIRE_STACK_SAMPLE, sizeof(*w), room);
-	void *to = w + 1;
-	__u64 len = wanted;
+	__u64 len = stack_bound(wanted, room);
 
 	if (!w)
 		return 0;
@@ -26,14 +34,10 @@ static __always_inline int stack_send(const struct pt_regs *ctx, __u64 sp, __u64
 	w->wanted = wanted;
 	w->n_regs = N_REGS;
 	regs_copy(w->regs, ctx);
-	if (len > room - sizeof(__u64))
-		len = room - sizeof(__u64);
-	barrier_var(len); /* or the compiler drops the mask, which the verifier needs */
-	len &= room - 1;
-	if (bpf_probe_read_user(to, len, (void *)sp) < 0) {
+	if (bpf_probe_read_user(w + 1, len, (void *)sp) < 0) {
 		/* a page in between is swapped out: the one that was just written to is not */
-		len = (~sp & (PAGE_MIN - 1)) + 1;
-		if (bpf_probe_read_user(to, len, (void *)sp) < 0)
+		len = stack_bound((~sp & (PAGE_MIN - 1)) + 1, room);
+		if (bpf_probe_read_user(w + 1, len, (void *)sp) < 0)
 			len = 0;
 	}
 	w->bytes.off = sizeof(*w);
@@ -56,6 +60,8 @@ static __always_inline int stack_sample(const struct pt_regs *ctx)
 	begin = BPF_CORE_READ(t, mm, start_stack);
 	wanted = begin > sp ? begin - sp : 0;
 	/* most are small: the ring is to hold as many as it can */
+	if (wanted < WIRE_STACK_MAX / 8)
+		return stack_send(ctx, sp, wanted, WIRE_STACK_MAX / 8);
 	if (wanted < WIRE_STACK_MAX / 4)
 		return stack_send(ctx, sp, wanted, WIRE_STACK_MAX / 4);
 	if (wanted < WIRE_STACK_MAX / 2)
