@@ -164,10 +164,12 @@ static bool memory_read(Dwfl *dwfl, Dwarf_Addr at, Dwarf_Word *ret, void *arg)
 	const struct unwind_sample *s = u->sample;
 
 	(void)dwfl;
-	u->missed = at < s->sp || at - s->sp > s->size || s->size - (at - s->sp) < sizeof(*ret);
-	if (!u->missed)
-		memcpy(ret, (const char *)s->bytes + (at - s->sp), sizeof(*ret));
-	return !u->missed;
+	if (at < s->sp || at - s->sp > s->size || s->size - (at - s->sp) < sizeof(*ret)) {
+		u->missed = true;
+		return false;
+	}
+	memcpy(ret, (const char *)s->bytes + (at - s->sp), sizeof(*ret));
+	return true;
 }
 
 static bool set_registers(Dwfl_Thread *thread, void *arg)
@@ -319,14 +321,15 @@ static int on_frame(Dwfl_Frame *state, void *arg)
 	bool innermost;
 	Dwarf_Addr pc;
 
-	if (!dwfl_frame_pc(state, &pc, &innermost) || pc == 0)
+	u->missed =
+		false; /* asking for more than the first frame's pc takes the next step already */
+	if (!dwfl_frame_pc(state, &pc, &innermost))
 		return stop(u, WIRE_STACK_NO_UNWIND);
 	if (u->stack->n == WIRE_FRAMES_MAX)
 		return stop(u, WIRE_STACK_TOO_DEEP);
 	/* behind the call may be another function, or another line of unwind data */
 	pc -= !innermost;
 	add_frame(u, pc);
-	u->missed = false;
 	return can_step(u, pc) ? DWARF_CB_OK : stop(u, WIRE_STACK_NO_UNWIND);
 }
 
