@@ -141,6 +141,9 @@ $(O)/tests/unit/test_%: $(O)/tests/unit/test_%.o $(O)/libsym.a $(O)/libcore.a
 	$(call msg,LINK)
 	$(q)$(CC) $(LDFLAGS) -o $@ $^ $(call pkg_libs,libelf libdw zlib jansson cmocka)
 
+# To show that nothing leans on frame pointers.
+$(O)/tests/unit/test_unwind.o: private CFLAGS += -fomit-frame-pointer
+
 .PHONY: fuzz
 fuzz: $(fuzzers) ## build the fuzz targets (replaying; CC=clang FUZZ=1 for libFuzzer)
 ifeq ($(FUZZ),1)

@@ -6,6 +6,7 @@
  * (struct manager_layout); a field without an offset is sent as WIRE_NONE.
  */
 #include "common.bpf.h"
+#include "stack.bpf.h"
 
 struct service_record {
 	struct wire_service s;
@@ -15,16 +16,6 @@ struct service_record {
 
 #define S_IFMT	 00170000
 #define S_IFSOCK 0140000
-
-/* The sixth argument: bpf_tracing.h of libbpf 1.1 and older knows five on some machines. */
-static __always_inline __u64 argument_6(struct pt_regs *ctx)
-{
-#if defined(__TARGET_ARCH_x86)
-	return ctx->r9;
-#else
-	return ((struct user_pt_regs *)ctx)->regs[5];
-#endif
-}
 
 /* The manager may have asked for the PID file's result: remembered from entry to return, by tid. */
 struct {
@@ -99,18 +90,21 @@ static __always_inline int service_event(__u32 kind, const void *unit, __s32 a0,
 SEC("uprobe")
 int BPF_KPROBE(service_enter_stop, void *s, int result)
 {
+	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_STOP, s, result, 0, 0);
 }
 
 SEC("uprobe")
 int BPF_KPROBE(service_enter_signal, void *s, int state, int result)
 {
+	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_SIGNAL, s, state, result, 0);
 }
 
 SEC("uprobe")
 int BPF_KPROBE(service_enter_dead, void *s, int result, bool allow_restart)
 {
+	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_DEAD, s, result, allow_restart, 0);
 }
 
@@ -296,13 +290,15 @@ static __always_inline int job_event(__u32 kind, const void *unit, __s32 type, c
 SEC("uprobe")
 int BPF_KPROBE(manager_add_job, void *m, int type, void *unit, int mode)
 {
+	stack_sample(ctx);
 	return job_event(WIRE_MANAGER_ADD_JOB, unit, type, NULL, mode, 0);
 }
 
 SEC("uprobe")
 int BPF_KPROBE(transaction_add_job_and_dependencies, void *tr, int type, void *unit, void *by)
 {
-	return job_event(WIRE_TRANSACTION_JOB, unit, type, by, PT_REGS_PARM5(ctx), argument_6(ctx));
+	return job_event(WIRE_TRANSACTION_JOB, unit, type, by, PT_REGS_PARM5(ctx),
+			 regs_argument_6(ctx));
 }
 
 /* A unit that starts others on an occasion: a timer, a path, a socket. */

@@ -40,6 +40,8 @@ static const char help[] =
 	"                         svctrace.trace.old); -: standard output\n"
 	"      --settle=TIME      wait that long for services to settle (default 5s)\n"
 	"      --duration=TIME    end after that time (30s, 5min)\n"
+	"      --raw-stacks       keep what stacks are unwound from, too: it holds systemd's "
+	"memory\n"
 	"      --live             show verdicts while they come, as svctrace does\n"
 	"  -q, --quiet            say nothing but errors\n"
 	"  -v, --verbose          say more: times, every probe, why a program failed\n"
@@ -71,6 +73,7 @@ enum {
 	OPT_KERNEL_RING,
 	OPT_SETTLE,
 	OPT_LIVE,
+	OPT_RAW_STACKS,
 	OPT_ON_VERDICT,
 };
 
@@ -99,6 +102,7 @@ static const struct option options[] = {
 	{"kernel-ring", required_argument, NULL, OPT_KERNEL_RING},
 	{"settle", required_argument, NULL, OPT_SETTLE},
 	{"live", no_argument, NULL, OPT_LIVE},
+	{"raw-stacks", no_argument, NULL, OPT_RAW_STACKS},
 	{"on-verdict", required_argument, NULL, OPT_ON_VERDICT},
 	{"help", no_argument, NULL, 'h'},
 	{},
@@ -139,6 +143,9 @@ static int parse_option(struct record *c, int o, const char *arg)
 			       : 0;
 	case OPT_LIVE:
 		c->output.silent = false;
+		return 0;
+	case OPT_RAW_STACKS:
+		c->tracing.capture.raw_stacks = true;
 		return 0;
 	case OPT_ON_VERDICT:
 		return parse_on_verdict(c, arg);

@@ -33,6 +33,7 @@ struct output {
 enum {
 	OUTPUT_CAUSE = 512,
 	OUTPUT_EVENTS,
+	OUTPUT_STACK,
 	OUTPUT_JSON,
 	OUTPUT_UTC,
 	OUTPUT_COLOR,
@@ -41,6 +42,7 @@ enum {
 #define OUTPUT_LONG_OPTIONS                                                                        \
 	{"cause", required_argument, NULL, OUTPUT_CAUSE},                                          \
 		{"events", no_argument, NULL, OUTPUT_EVENTS},                                      \
+		{"stack", no_argument, NULL, OUTPUT_STACK},                                        \
 		{"count", required_argument, NULL, OUTPUT_COUNT},                                  \
 		{"json", no_argument, NULL, OUTPUT_JSON}, {"utc", no_argument, NULL, OUTPUT_UTC},  \
 	{                                                                                          \
@@ -52,6 +54,7 @@ enum {
 	"restart-request,\n"                                                                       \
 	"                         main-exited, main-killed, cgroup-empty)\n"                       \
 	"      --events           raw events too, as they come\n"                                  \
+	"      --stack            systemd's own call chain below each verdict\n"                   \
 	"  -n, --count=N          end after N verdicts\n"                                          \
 	"How to show it:\n"                                                                        \
 	"      --json             one JSON object a line (NDJSON)\n"                               \

@@ -5,8 +5,9 @@
  * The stream is what a recording would hold: it begins with WIRE_START, WIRE_CLOCK, the manager,
  * its enum tables and symbols, one WIRE_PROBE for each probe, the cgroups and the processes of
  * services that exist already; then kernel-made records in ring buffer order, each preceded by what
- * /proc still knew about the processes it names; WIRE_LOST where records were dropped; WIRE_IDLE
- * when nothing came for a while. All pids are of the initial pid namespace.
+ * /proc still knew about the processes it names; WIRE_STACK before a manager's decision; WIRE_LOST
+ * where records were dropped; WIRE_IDLE when nothing came for a while. All pids are of the initial
+ * pid namespace.
  */
 #ifndef SVCTRACE_CAPTURE_H
 #define SVCTRACE_CAPTURE_H
@@ -23,6 +24,7 @@ struct capture_options {
 	pid_t manager;	     /* the service manager to trace; 0: every one on this machine */
 	size_t ring_size;    /* bytes, rounded up to a power of two pages; 0: the default */
 	uint64_t timeout_ns; /* capture_run() returns after that long; 0: never */
+	bool raw_stacks;     /* samples of the managers' stacks too, with what they hold */
 	const char *btf; /* types of a kernel that does not ship its own; NULL: /sys/kernel/btf */
 	void (*log)(const char *line);	/* what libbpf says when something fails, whole */
 	void (*note)(const char *line); /* managers and modules that came or went, for people */

@@ -157,6 +157,8 @@ struct verdict {
 	char *root_unit;       /* the timer, path … that did; NULL: none, or not known */
 	bool have_request;
 	struct verdict_request request;
+	/* the manager's call chain at its first decision; n 0: none was sampled */
+	struct ev_stack stack;
 	/* then */
 	bool restarts;	 /* systemd restarts it by itself (Restart=) */
 	bool incomplete; /* its end was not seen: sub_state is the last one that was */

@@ -128,6 +128,21 @@ struct ev_proc {
 	struct str exe, cmdline, cgroup, tty;
 };
 
+/* One call of a chain. */
+struct ev_frame {
+	struct str name;   /* systemd's function, or a library's; {NULL, 0}: not known */
+	struct str object; /* the file's path as the process sees it; {NULL, 0}: in no file */
+	uint64_t address;  /* in the object's file; of the call, not behind it */
+	uint32_t offset;   /* from the function's begin */
+	bool guess;	   /* nothing confirms the name */
+};
+
+struct ev_stack {
+	enum wire_stack_end end;
+	unsigned int n;		       /* 0: there is none */
+	const struct ev_frame *frames; /* innermost first */
+};
+
 struct ev {
 	enum wire_kind kind;
 	uint32_t flags;
@@ -197,6 +212,11 @@ struct ev {
 		struct {
 			struct str name, values;
 		} enumeration;
+		struct ev_stack stack; /* STACK: of what that thread does next */
+		struct {
+			uint64_t sp;
+			uint32_t bytes, wanted;
+		} sample;	 /* STACK_SAMPLE */
 		struct str text; /* START */
 	};
 };
@@ -228,6 +248,12 @@ void decoder_stats(const struct decoder *d, struct decoder_stats *ret);
 const char *wire_kind_name(unsigned int kind);
 /* systemd's function that the kind is a probe of, "service_enter_stop"; NULL if it is none. */
 const char *wire_kind_function(unsigned int kind);
+
+/* "whole", "cut", "no-unwind-data", "too-deep"; NULL out of range. */
+const char *stack_end_name(enum wire_stack_end end);
+/* A copy in one piece, to be given to ev_stack_done(). -ENOMEM. */
+int ev_stack_copy(struct ev_stack *dst, const struct ev_stack *src);
+void ev_stack_done(struct ev_stack *s);
 
 /* A copy that ends in NUL; NULL if s is not known or memory ran out. Stops at a NUL inside. */
 char *str_dup(struct str s);

@@ -25,6 +25,7 @@ struct render_options {
 	enum render_format format;
 	bool color;
 	bool utc;		  /* else local time */
+	bool stack;		  /* text: the manager's call chain below each verdict */
 	bool ascii;		  /* the terminal takes no UTF-8: text is written in ASCII only */
 	unsigned int width;	  /* columns; 0: lines are never shortened */
 	const char *const *units; /* names or globs, NULL-terminated; NULL: every unit */

@@ -207,6 +207,9 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	c->o = *o;
 	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
 	probes_set_log(o->log);
+	r = managers_init(&c->managers);
+	if (r < 0)
+		return capture_fail(err, r, "", "out of memory");
 	r = set_up(c, err);
 	c->times.load_ns = c->probes.load_ns;
 	c->times.attach_ns = c->probes.attach_ns;
@@ -362,6 +365,7 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	if (h->kind == WIRE_EXEC) {
 		bool known = managers_find(&c->managers, h->tgid);
 
+		managers_executed(&c->managers, h->tgid);
 		if (known ||
 		    (!c->o.manager && names_manager((const char *)h + e->exe.off, e->exe.len)))
 			recheck_later(c, h->tgid, "", 0);
@@ -373,6 +377,21 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	}
 }
 
+/* A sample itself is kept only if that was asked for: it holds the manager's memory. */
+static int send_record(struct capture *c, const struct wire_hdr *h)
+{
+	int r;
+
+	if (h->kind == WIRE_STACK_SAMPLE) {
+		r = managers_unwind(&c->managers, (const struct wire_stack_sample *)h, &c->stream);
+		if (r != 0 || !c->o.raw_stacks)
+			return r;
+	} else {
+		r = enrich_record(c->enrich, h, &c->stream);
+	}
+	return r ? r : c->stream.sink(c->stream.ctx, h, h->size);
+}
+
 static int on_ring(void *ctx, void *data, size_t size)
 {
 	struct capture *c = ctx;
@@ -380,9 +399,7 @@ static int on_ring(void *ctx, void *data, size_t size)
 
 	if (c->refused || size < sizeof(*h) || h->size > size)
 		return 0;
-	c->refused = enrich_record(c->enrich, h, &c->stream);
-	if (!c->refused)
-		c->refused = c->stream.sink(c->stream.ctx, h, h->size);
+	c->refused = send_record(c, h);
 	follow(c, h);
 	return 0; /* libbpf would stop in the middle: the rest is dropped above */
 }

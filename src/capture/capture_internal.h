@@ -9,6 +9,7 @@
 
 #include "svctrace/capture.h"
 #include "svctrace/symbol.h"
+#include "svctrace/unwind.h"
 #include "svctrace/wire.h"
 #include "bpf/layout.h"
 #include "capture/stream.h"
@@ -63,6 +64,7 @@ struct manager {
 	bool user;
 	uint32_t uid;
 	struct object *object;
+	struct unwinder *unwinder; /* NULL: none yet for what it executes now */
 };
 
 #define MANAGERS_MAX 256
@@ -73,7 +75,10 @@ struct managers {
 	unsigned int n;
 	struct object *objects[OBJECTS_MAX];
 	unsigned int n_objects;
+	struct unwind_files *files;
 };
+/* Before anything else. -ENOMEM. */
+int managers_init(struct managers *ms);
 /*
  * Traces that manager from now on. 1: it is traced already, by the same code. 0: it is new, or its
  * code is. -ESRCH, -EPERM, -ENOEXEC (no systemd, or not yet), -ENOENT (an essential probe).
@@ -82,6 +87,10 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 /* Every manager of this machine; the number found, or what kept the only candidate from it. */
 int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err);
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
+/* It executed something: what it had mapped is gone. */
+void managers_executed(struct managers *ms, pid_t pid);
+/* The call chain of a sample, as WIRE_STACK; nothing if the manager is not known any more. */
+int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s);
 void managers_done(struct managers *ms);
 /*
  * The manager whose cgroup hierarchy counts: the one that was named; else PID 1, or any other if

@@ -80,12 +80,24 @@ int manager_choose(pid_t named, pid_t *ret, struct capture_error *err)
 	return 0;
 }
 
-static struct object *object_by_inode(const struct managers *ms, const struct sym_object *f)
+static struct object *object_by_inode(const struct managers *ms, uint64_t dev, uint64_t inode)
 {
 	for (unsigned int i = 0; i < ms->n_objects; i++)
-		if (ms->objects[i]->file.dev == f->dev && ms->objects[i]->file.inode == f->inode)
+		if (ms->objects[i]->file.dev == dev && ms->objects[i]->file.inode == inode)
 			return ms->objects[i];
 	return NULL;
+}
+
+static const struct symbols *symbols_by_inode(void *ctx, uint64_t dev, uint64_t inode)
+{
+	const struct object *o = object_by_inode(ctx, dev, inode);
+
+	return o ? o->symbols : NULL;
+}
+
+int managers_init(struct managers *ms)
+{
+	return unwind_files_new(symbols_by_inode, ms, &ms->files);
 }
 
 static int object_get(struct managers *ms, struct probes *p, struct sym_object *file,
@@ -93,7 +105,7 @@ static int object_get(struct managers *ms, struct probes *p, struct sym_object *
 {
 	int r;
 
-	*ret = object_by_inode(ms, file);
+	*ret = object_by_inode(ms, file->dev, file->inode);
 	if (*ret) {
 		sym_object_done(file);
 		return 0;
@@ -203,10 +215,12 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 	if (old && old->object == new.object)
 		return 1;
 	new.object->users++;
-	if (old)
+	if (old) {
 		object_put(ms, old->object);
-	else
+		unwinder_freep(&old->unwinder);
+	} else {
 		old = &ms->manager[ms->n++];
+	}
 	*old = new;
 	return publish(p, old);
 }
@@ -220,11 +234,80 @@ void managers_remove(struct managers *ms, struct probes *p, pid_t pid)
 		return;
 	bpf_map_delete_elem(probes_map_fd(p, "managers"), &tgid);
 	object_put(ms, m->object);
+	unwinder_freep(&m->unwinder);
 	*m = ms->manager[--ms->n];
+}
+
+void managers_executed(struct managers *ms, pid_t pid)
+{
+	struct manager *m = find(ms, pid);
+
+	if (m)
+		unwinder_freep(&m->unwinder);
+}
+
+/* The strings lie behind the array; frames of one object share its name. */
+static int send_stack(const struct wire_stack_sample *sample, const struct unwind_stack *stack,
+		      struct stream *s)
+{
+	struct wire_stack *w = stream_begin(s, WIRE_STACK, sizeof(*w), sample->h.tgid);
+	struct wire_frame frames[WIRE_FRAMES_MAX];
+
+	w->h.mono_ns = sample->h.mono_ns;
+	w->h.tid = sample->h.tid;
+	w->end = stack->end;
+	for (unsigned int i = 0; i < stack->n; i++)
+		frames[i] = (struct wire_frame){
+			.address = stack->frames[i].address,
+			.offset = stack->frames[i].offset,
+			.flags = stack->frames[i].guess ? WIRE_FRAME_GUESS : 0,
+		};
+	stream_bytes(s, &w->frames, frames, stack->n * sizeof(frames[0]));
+	for (unsigned int i = 0; i < stack->n; i++) {
+		const char *object = stack->frames[i].object;
+
+		stream_string(s, &frames[i].name, stack->frames[i].name);
+		if (i > 0 && object == stack->frames[i - 1].object)
+			frames[i].object = frames[i - 1].object;
+		else
+			stream_string(s, &frames[i].object, object);
+	}
+	memcpy(s->buf + w->frames.off, frames, w->frames.len);
+	return stream_end(s);
+}
+
+int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s)
+{
+	struct manager *m = find(ms, w->h.tgid);
+	struct unwind_sample sample = {
+		.regs = w->regs,
+		.n_regs = w->n_regs,
+		.sp = w->sp,
+		.bytes = (const char *)w + w->bytes.off,
+		.size = w->bytes.len,
+	};
+	struct unwind_stack stack;
+	int r;
+
+	if (!m || w->h.size < sizeof(*w) || w->bytes.off + w->bytes.len > w->h.size)
+		return 0;
+	r = m->unwinder ? 0 : unwinder_new_pid(ms->files, m->pid, &m->unwinder);
+	if (r == 0)
+		r = unwinder_walk(m->unwinder, &sample, &stack);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0; /* it ended meanwhile */
+	r = send_stack(w, &stack, s);
+	/* it has mapped more since: the next stack may lead through that */
+	if (!*stack.frames[stack.n - 1].object)
+		unwinder_freep(&m->unwinder);
+	return r;
 }
 
 void managers_done(struct managers *ms)
 {
+	for (unsigned int i = 0; i < ms->n; i++)
+		unwinder_freep(&ms->manager[i].unwinder);
+	unwind_files_freep(&ms->files);
 	for (unsigned int i = 0; i < ms->n_objects; i++)
 		object_freep(&ms->objects[i]);
 	ms->n = ms->n_objects = 0;

@@ -172,6 +172,12 @@ void image_close(struct image *im)
 	*im = (struct image){0};
 }
 
+void image_rest(const struct image *im)
+{
+	if (im->mapped)
+		madvise(im->map, im->size, MADV_DONTNEED);
+}
+
 static const struct segment *segment_of(const struct image *im, uint64_t vaddr)
 {
 	for (size_t i = 0; i < im->n_segments; i++)

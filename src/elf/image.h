@@ -46,6 +46,8 @@ enum image_kind { IMAGE_RUNTIME, IMAGE_DEBUG };
 int image_open_fd(struct image *im, int fd, enum image_kind kind, struct sym_error *err);
 int image_open_memory(struct image *im, const void *data, size_t size, struct sym_error *err);
 void image_close(struct image *im);
+/* Lets go of the pages that were read: those that are needed again come back by themselves. */
+void image_rest(const struct image *im);
 
 /* n bytes at a virtual address, NULL where the file has none. */
 const void *image_at(const struct image *im, uint64_t vaddr, size_t n);

@@ -2,59 +2,11 @@
 /* Which file holds the code of a running service manager. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "elf/image.h"
-
-#define DELETED " (deleted)"
-
-/* One executable mapping, as /proc/PID/maps tells it. */
-struct mapping {
-	uint64_t start, end, offset, dev, inode;
-	char *path; /* without DELETED; owned */
-	bool deleted;
-};
-
-static void mapping_done(struct mapping *m)
-{
-	free(take_ptr(m->path));
-}
-
-static bool cut_deleted(char *path)
-{
-	size_t n = strlen(path);
-
-	if (n <= strlen(DELETED) || strcmp(path + n - strlen(DELETED), DELETED))
-		return false;
-	path[n - strlen(DELETED)] = 0;
-	return true;
-}
-
-/* 1: an executable file mapping, 0: another line, negative: no memory. */
-static int parse_mapping(const char *line, struct mapping *ret)
-{
-	unsigned major, minor;
-	char mode[8];
-	int path = 0;
-
-	*ret = (struct mapping){0};
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64 " %n",
-		   &ret->start, &ret->end, mode, &ret->offset, &major, &minor, &ret->inode,
-		   &path) < 7 ||
-	    path == 0 || line[path] != '/' || !strchr(mode, 'x'))
-		return 0;
-	ret->dev = makedev(major, minor);
-	ret->path = strdup(line + path);
-	if (!ret->path)
-		return -ENOMEM;
-	ret->path[strcspn(ret->path, "\n")] = 0;
-	ret->deleted = cut_deleted(ret->path);
-	return 1;
-}
+#include "elf/maps.h"
 
 static bool is_library(const char *path, const char *prefix)
 {
@@ -87,58 +39,28 @@ static void sort_in(struct mappings *ret, struct mapping *m, const char *exe)
 		*slot = *m;
 		m->path = NULL;
 	}
-	mapping_done(m);
+}
+
+struct reading {
+	struct mappings *ret;
+	char exe[PATH_MAX];
+};
+
+static int take_mapping(void *ctx, struct mapping *m)
+{
+	const struct reading *r = ctx;
+
+	if (m->executable)
+		sort_in(r->ret, m, r->exe);
+	return 0;
 }
 
 static int read_mappings(pid_t pid, struct mappings *ret)
 {
-	_cleanup_fclose_ FILE *f = NULL;
-	_cleanup_free_ char *line = NULL;
-	char path[64], exe[PATH_MAX] = "";
-	size_t size = 0;
+	struct reading r = {.ret = ret};
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return errno == ENOENT ? -ESRCH : -errno;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if (readlink(path, exe, sizeof(exe) - 1) > 0)
-		(void)cut_deleted(exe);
-	while (getline(&line, &size, f) > 0) {
-		struct mapping m;
-		int r = parse_mapping(line, &m);
-
-		if (r < 0)
-			return r;
-		if (r > 0)
-			sort_in(ret, &m, exe);
-	}
-	return ferror(f) ? -EIO : 0;
-}
-
-/*
- * A path to the mapped file itself. Through the process's root, it holds for as long as the file
- * does; once the file was replaced, only the mapping leads to it. An upgrade replaces by rename, so
- * that the old file counts as deleted. Another inode alone does not tell (overlayfs shows its own
- * by stat(), but the lower file's in maps): then the mapping is better, and the path will do.
- */
-static char *open_path_of(pid_t pid, const struct mapping *m, bool *ret_replaced)
-{
-	_cleanup_free_ char *path = NULL, *mapped = NULL;
-	struct stat st;
-	bool exists;
-
-	*ret_replaced = m->deleted;
-	if (asprintf(&path, "/proc/%d/root%s", (int)pid, m->path) < 0 ||
-	    asprintf(&mapped, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, m->start,
-		     m->end) < 0)
-		return NULL;
-	exists = !m->deleted && stat(path, &st) == 0;
-	if (exists && st.st_ino == m->inode)
-		return take_ptr(path);
-	if (faccessat(AT_FDCWD, mapped, R_OK, AT_EACCESS) == 0)
-		return take_ptr(mapped);
-	return exists ? take_ptr(path) : NULL;
+	maps_exe(pid, r.exe, sizeof(r.exe));
+	return maps_each(pid, take_mapping, &r);
 }
 
 /* Where the file's address 0 is in the process; 0 when that cannot be read. */
@@ -176,7 +98,7 @@ int symbols_object_of_pid(pid_t pid, struct sym_object *ret, struct sym_error *e
 	m = all.core.path ? &all.core : &all.exe;
 	if (!m->path)
 		return sym_error_set(err, -ENOENT, "process %d maps no executable file", (int)pid);
-	ret->open_path = open_path_of(pid, m, &ret->replaced);
+	ret->open_path = mapping_open_path(pid, m, &ret->replaced);
 	ret->name = strdup(m->path);
 	if (!ret->open_path || !ret->name) {
 		sym_object_done(ret);
@@ -187,7 +109,7 @@ int symbols_object_of_pid(pid_t pid, struct sym_object *ret, struct sym_error *e
 	ret->inode = m->inode;
 	ret->base = load_base(ret->open_path, m);
 	if (all.shared.path)
-		ret->shared_path = open_path_of(pid, &all.shared, &replaced);
+		ret->shared_path = mapping_open_path(pid, &all.shared, &replaced);
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct symbols {
 	struct code code;
 	struct bus bus;
 	struct reference reference;
+	uint64_t entry, main; /* of a program; 0: none, or not known */
 	struct enums enums;
 	struct accessors accessors;
 	struct image shared; /* open as long as enums points into it */
@@ -61,6 +62,38 @@ static int scan_code(struct symbols *s)
 			 s->symtab.n_functions);
 }
 
+struct entry {
+	const struct symbols *s;
+	uint64_t main;
+};
+
+static int take_argument(void *ctx, uint64_t vaddr, const struct insn *i)
+{
+	struct entry *e = ctx;
+	ssize_t f = i->kind == INSN_ADDRESS && i->reg == e->s->arch->arguments[0]
+			    ? ranges_find(&e->s->code.ranges, i->target)
+			    : -1;
+
+	(void)vaddr;
+	if (f >= 0 && e->s->code.ranges.items[f].start == i->target)
+		e->main = i->target;
+	return 0;
+}
+
+/* What a program's first code hands to libc as its first argument is main(). */
+static void find_main(struct symbols *s)
+{
+	const Elf64_Ehdr *h = (const void *)s->image.map;
+	struct entry e = {.s = s};
+	ssize_t f = h->e_entry ? ranges_find(&s->code.ranges, h->e_entry) : -1;
+
+	if (f < 0)
+		return;
+	code_each(&s->code, f, take_argument, &e);
+	s->entry = s->code.ranges.items[f].start;
+	s->main = e.main;
+}
+
 /* Everything that the object itself tells. */
 static int load_object(struct symbols *s, struct sym_error *err)
 {
@@ -81,6 +114,8 @@ static int load_object(struct symbols *s, struct sym_error *err)
 		r = pointers_load(&s->image, s->arch, &s->pointers);
 	if (r == 0)
 		r = scan_code(s);
+	if (r == 0)
+		find_main(s);
 	if (r == 0)
 		r = bus_load(&s->image, &s->pointers, &s->bus);
 	if (r == 0)
@@ -236,6 +271,8 @@ int symbols_load(const char *path, const struct symbols_options *o, struct symbo
 		r = add_outside_help(s, o ?: &none);
 	if (r < 0)
 		return failed(err, r);
+	image_rest(&s->image);
+	image_rest(&s->shared);
 	*ret = take_ptr(s);
 	return 0;
 }
@@ -469,27 +506,33 @@ struct sym_calibration symbols_calibration(const struct symbols *s)
 	return c;
 }
 
-/* Names the function at its first instruction. */
+/*
+ * Names the function at its first instruction. Where name references disagree with what the object
+ * exports, they are good for a guess.
+ */
 static void name_function(const struct symbols *s, size_t function, struct sym *ret)
 {
 	const struct range *r = &s->code.ranges.items[function];
 	const struct symbol *symbol = symtab_at(&s->symtab, r->start, _SYM_ORIGIN_MAX);
-	bool by_reference = !s->no_reference && s->reference.calibration.enabled;
+	const struct own_name *own = s->no_reference ? NULL : &s->reference.own[function];
+	bool certain = true;
 
 	ret->name = "";
 	if (symbol) {
 		ret->name = symbol->name;
 		ret->origin = symbol->origin;
 		ret->is_clone = symbol->is_clone;
-	} else if (by_reference && s->reference.own[function].name) {
-		ret->name = s->reference.own[function].name;
+	} else if (own && (r->start == s->main || r->start == s->entry)) {
+		ret->name = r->start == s->main ? "main" : "_start";
 		ret->origin = SYM_ORIGIN_REFERENCE;
-	} else if (by_reference && s->reference.own[function].guess) {
-		ret->name = s->reference.own[function].guess;
+	} else if (own && (own->name || own->guess)) {
+		ret->name = own->name ? own->name : own->guess;
 		ret->origin = SYM_ORIGIN_REFERENCE;
+		certain = own->name && s->reference.calibration.enabled;
+	} else {
+		certain = false;
 	}
-	if (place(s, ret, r->start, r->end - r->start) == 0 && !symbol &&
-	    !s->reference.own[function].name)
+	if (place(s, ret, r->start, r->end - r->start) == 0 && !certain)
 		ret->status = SYM_AMBIGUOUS;
 }
 

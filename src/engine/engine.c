@@ -277,6 +277,19 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 			    result ? result : "", result ? ")" : "");
 }
 
+/*
+ * A sample comes just before the event that it belongs to. If that one was lost, what comes next
+ * is another: no kind but these has samples, and a name that is known must be theirs.
+ */
+static bool is_stack_of(const struct manager *m, const struct ev *e)
+{
+	const struct ev_frame *f = m->stack.frames;
+
+	if (m->stack.n == 0 || m->stack_tid != e->tid || e->kind == WIRE_SERVICE_SET_STATE)
+		return false;
+	return !f->name.s || f->guess || str_equal(f->name, wire_kind_function(e->kind));
+}
+
 static int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = calloc(1, sizeof(*s));
@@ -295,6 +308,10 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	v->manager_uid = m->uid;
 	v->signal_syscall = WIRE_NONE;
 	v->actor_certainty = UNKNOWN;
+	if (is_stack_of(m, e)) {
+		v->stack = m->stack;
+		m->stack = (struct ev_stack){};
+	}
 	if (set_word(&v->unit, u->id) < 0 || set_word(&v->old_state, e->service.state) < 0 ||
 	    set_word(&v->sub_state, e->service.state) < 0)
 		return -ENOMEM;
@@ -439,33 +456,45 @@ static int on_asked(struct manager *m, const struct ev *e)
 	return r;
 }
 
-/* Whatever is about to start a unit, if that was just seen. */
-static enum root_reason trigger_reason(const struct manager *m)
+/* What a call chain that ends in manager_add_job() was about. */
+static enum root_reason stack_reason(const struct ev_stack *stack)
 {
 	static const struct {
-		const char *suffix;
+		const char *prefix;
 		enum root_reason reason;
-	} kinds[] = {
-		{".timer", ROOT_TIMER},
-		{".path", ROOT_PATH},
-		{".socket", ROOT_SOCKET},
+	} functions[] = {
+		{"manager_dispatch_stop_when_unneeded_queue", ROOT_UNNEEDED},
+		{"manager_dispatch_stop_when_bound_queue", ROOT_BOUND},
+		{"manager_dispatch_start_when_upheld_queue", ROOT_UPHELD},
+		{"retroactively_stop_dependencies", ROOT_BOUND},
+		{"timer_", ROOT_TIMER},
+		{"path_", ROOT_PATH},
+		{"socket_", ROOT_SOCKET},
+		{"automount_", ROOT_AUTOMOUNT},
+		{"unit_start_on_", ROOT_ON_RESULT},
+		{"unit_trigger_on_", ROOT_ON_RESULT},
+		{"service_enter_restart", ROOT_RESTART},
+		{"emergency_action", ROOT_EMERGENCY},
+		{"manager_start_special", ROOT_SIGNAL},
+		{"manager_dispatch_signal_fd", ROOT_SIGNAL},
 	};
-	size_t n = strlen(m->triggering);
 
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		size_t k = strlen(kinds[i].suffix);
+	for (unsigned int f = 0; f < stack->n; f++)
+		for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
+			const struct str name = stack->frames[f].name;
+			size_t n = strlen(functions[i].prefix);
 
-		if (n > k && strcmp(m->triggering + n - k, kinds[i].suffix) == 0)
-			return kinds[i].reason;
-	}
+			if (name.n >= n && memcmp(name.s, functions[i].prefix, n) == 0)
+				return functions[i].reason;
+		}
 	return ROOT_UNKNOWN;
 }
 
 static int on_add_job(struct manager *m, const struct ev *e)
 {
-	enum root_reason reason = trigger_reason(m);
-	const char *trigger = reason ? m->triggering : NULL;
-	int r = jobs_begin(&m->jobs, e, reason, trigger);
+	enum root_reason reason = m->stack_tid == e->tid ? stack_reason(&m->stack) : ROOT_UNKNOWN;
+	bool triggered = reason >= ROOT_TIMER && reason <= ROOT_AUTOMOUNT && *m->triggering;
+	int r = jobs_begin(&m->jobs, e, reason, triggered ? m->triggering : NULL);
 
 	m->triggering[0] = 0;
 	return r;
@@ -474,24 +503,25 @@ static int on_add_job(struct manager *m, const struct ev *e)
 static int on_job(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
-
-	if (!m)
-		return -ENOMEM;
-	if (e->kind == WIRE_UNIT_TRIGGERS) {
-		id_copy(m->triggering, e->job.id);
-		return 0;
-	}
-	return e->kind == WIRE_MANAGER_ADD_JOB ? on_add_job(m, e) : jobs_add(&m->jobs, e);
-}
-
-static int on_service(struct engine *g, const struct ev *e)
-{
-	struct manager *m = manager_get(&g->units, e);
-	struct unit *u;
 	int r = 0;
 
 	if (!m)
 		return -ENOMEM;
+	if (e->kind == WIRE_UNIT_TRIGGERS)
+		id_copy(m->triggering, e->job.id);
+	else if (e->kind == WIRE_TRANSACTION_JOB)
+		r = jobs_add(&m->jobs, e);
+	else
+		r = on_add_job(m, e);
+	ev_stack_done(&m->stack);
+	return r;
+}
+
+static int follow_service(struct engine *g, struct manager *m, const struct ev *e)
+{
+	struct unit *u;
+	int r = 0;
+
 	if (e->kind == WIRE_BUS_QUEUE_JOB || e->kind == WIRE_BUS_KILL)
 		return on_asked(m, e);
 	forget_asked(m);
@@ -512,6 +542,27 @@ static int on_dependency(struct engine *g, const struct ev *e)
 	struct manager *m = manager_find(&g->units, e->tgid);
 
 	return m ? jobs_name_dependency(&m->jobs, e) : 0;
+}
+
+static int on_service(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+	int r = m ? follow_service(g, m, e) : -ENOMEM;
+
+	if (m)
+		ev_stack_done(&m->stack); /* it was this event's or nobody's */
+	return r;
+}
+
+static int on_stack(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	if (!m)
+		return -ENOMEM;
+	ev_stack_done(&m->stack);
+	m->stack_tid = e->tid;
+	return ev_stack_copy(&m->stack, &e->stack);
 }
 
 static int on_manager_cgroup(struct engine *g, const struct ev *e)
@@ -686,6 +737,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
+	case WIRE_STACK:
+		return on_stack(g, e);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:

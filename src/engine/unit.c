@@ -127,6 +127,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	jobs_done(&m->jobs);
 	request_unref(m->asked);
 	request_unref(m->to_kill);
+	ev_stack_done(&m->stack);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);
 	free(m->root);

@@ -33,6 +33,8 @@ struct manager {
 	struct request *to_kill;      /* … which had it send signals */
 	char triggering[WIRE_ID_MAX]; /* the timer, path … that is about to start a unit; "": none
 				       */
+	struct ev_stack stack;	      /* of what its thread … */
+	uint32_t stack_tid;	      /* … of that number does next */
 	struct proof cgroup_event;    /* the last on_cgroup_inotify_event */
 	struct proof cgroup_empty;    /* the last manager_notify_cgroup_empty … */
 	char cgroup_empty_unit[WIRE_ID_MAX]; /* … and its unit */

@@ -137,6 +137,7 @@ void verdict_done(struct verdict *v)
 	links_done(v);
 	request_done(&v->request);
 	free(v->root_unit);
+	ev_stack_done(&v->stack);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
 	for (unsigned int i = 0; i < v->n_notes; i++)

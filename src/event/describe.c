@@ -275,6 +275,17 @@ static void describe_probe(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "probe %s is missing: %s", name, show(e->probe.reason, reason));
 }
 
+/* "call stack, whole: service_enter_stop < service_sigchld_event < source_dispatch" */
+static void describe_stack(char *dst, size_t size, const struct ev_stack *s)
+{
+	size_t n = snprintf(dst, size, "call stack, %s:", stack_end_name(s->end));
+	char name[NAME_LEN];
+
+	for (unsigned int i = 0; i < s->n && n < size; i++)
+		n += snprintf(dst + n, size - n, "%s %s", i ? " <" : "",
+			      show(s->frames[i].name, name));
+}
+
 static void describe_capture(char *dst, size_t size, const struct ev *e)
 {
 	char a[NAME_LEN], b[NAME_LEN];
@@ -306,6 +317,13 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,
 			 e->lost.probe.s ? " by " : "",
 			 e->lost.probe.s ? show(e->lost.probe, a) : "");
+		break;
+	case WIRE_STACK:
+		describe_stack(dst, size, &e->stack);
+		break;
+	case WIRE_STACK_SAMPLE:
+		snprintf(dst, size, "%" PRIu32 " of %" PRIu32 " bytes of the stack",
+			 e->sample.bytes, e->sample.wanted);
 		break;
 	default:
 		snprintf(dst, size, "%s", or_unknown(wire_kind_name(e->kind)));

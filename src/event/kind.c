@@ -456,6 +456,46 @@ static int decode_lost(struct memory *m, const struct record *r, struct ev *e)
 	return get_str(r, w.probe, &e->lost.probe);
 }
 
+static int decode_stack_sample(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_stack_sample w = FIXED(r, wire_stack_sample);
+	struct str bytes;
+
+	(void)m;
+	e->sample.sp = w.sp;
+	e->sample.bytes = w.bytes.len;
+	e->sample.wanted = w.wanted;
+	return get_bytes(r, w.bytes, &bytes);
+}
+
+static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_stack w = FIXED(r, wire_stack);
+	struct str list;
+
+	if (get_bytes(r, w.frames, &list) < 0 || list.n % sizeof(struct wire_frame) != 0 ||
+	    list.n / sizeof(struct wire_frame) > WIRE_FRAMES_MAX || !stack_end_name(w.end))
+		return -EBADMSG;
+	e->stack.end = w.end;
+	e->stack.n = list.n / sizeof(struct wire_frame);
+	e->stack.frames = m->frames;
+	for (unsigned int i = 0; i < e->stack.n; i++) {
+		struct ev_frame *to = &m->frames[i];
+		struct wire_frame from;
+
+		memcpy(&from, list.s + i * sizeof(from), sizeof(from));
+		*to = (struct ev_frame){
+			.address = from.address,
+			.offset = from.offset,
+			.guess = from.flags & WIRE_FRAME_GUESS,
+		};
+		if (get_str(r, from.name, &to->name) < 0 ||
+		    get_str(r, from.object, &to->object) < 0)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
 #define SERVICE(n, f)                                                                              \
 	{                                                                                          \
 		n, f, sizeof(struct wire_service), true, decode_service                            \
@@ -502,6 +542,7 @@ static const struct kind kinds[] = {
 	[WIRE_TRANSACTION_JOB] = JOB("transaction-job", "transaction_add_job_and_dependencies"),
 	[WIRE_BUS_MESSAGE] = {"bus-message", NULL, sizeof(struct wire_message), true, decode_message},
 	[WIRE_BUS_KILL] = SERVICE("bus-kill", "bus_unit_method_kill"),
+	[WIRE_STACK_SAMPLE] = {"stack-sample", NULL, sizeof(struct wire_stack_sample), true, decode_stack_sample},
 	[WIRE_UNIT_TRIGGERS] = JOB("unit-triggers", "unit_enter_running"),
 	[WIRE_FORK] = OTHER("fork", fork),
 	[WIRE_EXEC] = OTHER("exec", exec),
@@ -529,6 +570,7 @@ static const struct kind kinds[] = {
 	[WIRE_IDLE] = BARE("idle"),
 	[WIRE_END] = BARE("end"),
 	[WIRE_CGROUP] = PATH("cgroup"),
+	[WIRE_STACK] = {"stack", NULL, sizeof(struct wire_stack), true, decode_stack},
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */

@@ -38,7 +38,8 @@ struct memory {
 	} clock;
 	struct manager_memory *managers[MANAGERS_MAX];
 	uint64_t uses;
-	void *cgroups; /* tsearch(3): struct cgroup_memory by id */
+	struct ev_frame frames[WIRE_FRAMES_MAX]; /* of the last stack */
+	void *cgroups;				 /* tsearch(3): struct cgroup_memory by id */
 	size_t n_cgroups;
 	struct bus_messages messages; /* of the present event */
 };

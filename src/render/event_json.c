@@ -21,15 +21,6 @@ static json_t *signed_json(int32_t n)
 	return n == WIRE_NONE ? json_null() : json_integer(n);
 }
 
-/* Addresses are no numbers to count with: JSON readers may round them. */
-static json_t *address_json(uint64_t n)
-{
-	char buf[24];
-
-	snprintf(buf, sizeof(buf), "0x%" PRIx64, n);
-	return n ? json_string(buf) : json_null();
-}
-
 static json_t *cmdline_json(struct str s)
 {
 	char *joined;
@@ -78,7 +69,7 @@ static void put_service(struct json_object *o, const struct ev *e)
 
 	json_put(o, "function", json_text(wire_kind_function(e->kind)));
 	json_put(o, "systemd.unit.name", slice_json(s->id));
-	json_put(o, "address", address_json(s->unit));
+	json_put(o, "address", json_address(s->unit));
 	json_put(o, "main_pid", signed_json(s->main_pid));
 	json_put(o, "control_pid", signed_json(s->control_pid));
 	json_put(o, "state", json_text(s->state));
@@ -321,14 +312,22 @@ static void put_capture(struct json_object *o, const struct ev *e)
 	case WIRE_SYMBOL:
 		json_put(o, "name", slice_json(e->symbol.name));
 		json_put(o, "origin", slice_json(e->symbol.origin));
-		json_put(o, "address", address_json(e->symbol.vaddr));
-		json_put(o, "file_offset", address_json(e->symbol.file_offset));
+		json_put(o, "address", json_address(e->symbol.vaddr));
+		json_put(o, "file_offset", json_address(e->symbol.file_offset));
 		break;
 	case WIRE_PROBE:
 		json_put(o, "name", slice_json(e->probe.name));
 		json_put(o, "error", json_integer(e->probe.error));
 		json_put(o, "how", slice_json(e->probe.how));
 		json_put(o, "reason", slice_json(e->probe.reason));
+		break;
+	case WIRE_STACK:
+		json_put_stack(o, &e->stack);
+		break;
+	case WIRE_STACK_SAMPLE:
+		json_put(o, "address", json_address(e->sample.sp));
+		json_put(o, "bytes", json_number(e->sample.bytes));
+		json_put(o, "wanted", json_number(e->sample.wanted));
 		break;
 	case WIRE_LOST:
 		json_put(o, "since_ns", json_number(e->lost.since_ns));

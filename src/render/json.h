@@ -25,6 +25,11 @@ json_t *json_number_or_null(uint64_t n, uint64_t none);
 /* "SIGKILL"; null for 0. */
 json_t *json_signal(int32_t sig);
 
+/* "stack" and "stack_end": [] and null where there is none. */
+void json_put_stack(struct json_object *o, const struct ev_stack *s);
+/* Addresses are no numbers to count with, and JSON readers may round them: "0x7f"; null for 0. */
+json_t *json_address(uint64_t n);
+
 /* What is particular to the event's kind, and the event in words. */
 json_t *event_data_json(const struct ev *e);
 json_t *event_text_json(const struct ev *e);

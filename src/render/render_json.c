@@ -4,6 +4,7 @@
  * docs/schema/svctrace.schema.json says what each key means.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,14 @@ json_t *json_signal(int32_t sig)
 	char buf[24];
 
 	return sig ? json_string(text_signal(sig, buf)) : json_null();
+}
+
+json_t *json_address(uint64_t n)
+{
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "0x%" PRIx64, n);
+	return n ? json_string(buf) : json_null();
 }
 
 void json_put(struct json_object *o, const char *key, json_t *value)
@@ -135,6 +144,29 @@ static json_t *actor_json(const struct verdict *v)
 	put_process(&o, v->n_chain ? &v->chain[0] : &nobody);
 	json_put(&o, "ancestors", ancestors_json(v));
 	return json_done(&o);
+}
+
+static json_t *frame_json(const struct ev_frame *f)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "function", json_bytes(f->name.s, f->name.n));
+	json_put(&o, "offset", f->name.s ? json_number(f->offset) : json_null());
+	json_put(&o, "object", json_bytes(f->object.s, f->object.n));
+	json_put(&o, "address", json_address(f->address));
+	json_put(&o, "certain", json_boolean(f->name.s && !f->guess));
+	return json_done(&o);
+}
+
+void json_put_stack(struct json_object *o, const struct ev_stack *s)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < s->n; i++)
+		if (json_array_append_new(list, frame_json(&s->frames[i])) < 0)
+			o->failed = true;
+	json_put(o, "stack", list);
+	json_put(o, "stack_end", s->n ? json_string(stack_end_name(s->end)) : json_null());
 }
 
 static json_t *main_json(const struct verdict *v)
@@ -263,6 +295,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "job", job_json(v));
 	json_put(&o, "via", texts_json(v->via, v->n_via));
 	json_put(&o, "path", json_text(v->path));
+	json_put_stack(&o, &v->stack);
 	json_put(&then, "restart", json_boolean(v->restarts));
 	json_put(&o, "then", json_done(&then));
 	json_put(&o, "proof", proofs_json(v));

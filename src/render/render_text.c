@@ -334,6 +334,46 @@ static int put_proof(FILE *f, const struct renderer *r, const struct verdict *v)
 	return 0;
 }
 
+/* "service_stop+0x1f4 libsystemd-core-252.so" */
+static void put_frame(FILE *f, const struct ev_frame *frame)
+{
+	const struct str *o = &frame->object;
+	const char *slash = o->s ? memrchr(o->s, '/', o->n) : NULL;
+	const char *base = slash ? slash + 1 : o->s;
+	char name[NAME_LEN];
+
+	if (frame->name.s)
+		fprintf(f, "%s+0x%" PRIx32 "%s",
+			text_escape(name, sizeof(name), frame->name.s, frame->name.n),
+			frame->offset, frame->guess ? "?" : "");
+	else
+		fprintf(f, "0x%" PRIx64, frame->address);
+	if (base)
+		fprintf(f, " %s", text_escape(name, sizeof(name), base, o->s + o->n - base));
+	fputc('\n', f);
+}
+
+/* Innermost first, a line each; what was guessed has a "?". */
+static void put_stack(FILE *f, const struct renderer *r, const struct ev_stack *s)
+{
+	static const char *const why[] = {
+		[WIRE_STACK_CUT] = "… (the sample of the stack ends here)",
+		[WIRE_STACK_NO_UNWIND] = "… (nothing tells how to unwind this)",
+		[WIRE_STACK_TOO_DEEP] = "… (and more)",
+	};
+
+	if (s->n == 0) {
+		put_line(f, r, "stack", "not sampled");
+		return;
+	}
+	for (unsigned int i = 0; i < s->n; i++) {
+		fprintf(f, "  %-7s", i ? "" : "stack");
+		put_frame(f, &s->frames[i]);
+	}
+	if (s->end != WIRE_STACK_WHOLE)
+		fprintf(f, INDENT "%s\n", why[s->end]);
+}
+
 static int put_verdict(FILE *f, const struct renderer *r, const struct verdict *v)
 {
 	int k;
@@ -348,7 +388,10 @@ static int put_verdict(FILE *f, const struct renderer *r, const struct verdict *
 	put_then(f, r, v);
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		put_line(f, r, "note", v->notes[i]);
-	return put_proof(f, r, v);
+	k = put_proof(f, r, v);
+	if (k == 0 && r->options.stack)
+		put_stack(f, r, &v->stack);
+	return k;
 }
 
 int render_verdict_text(struct renderer *r, const struct verdict *v)

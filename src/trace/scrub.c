@@ -4,6 +4,7 @@
  * strings, changed as its kind of string demands. Bytes that no known field points to do not get
  * over, and neither do kinds that are not in the table.
  *
+ * Samples of stacks hold memory, and are dropped for that; the call chains made of them stay.
  * Kept: unit names, cgroups, states, signals, numbers (PIDs, uids, times), the names of programs;
  * replaced: arguments, the host's name and boot id, the home directories' names. Replaced words
  * become "x" and a keyed hash, so that the same word stays the same word.
@@ -103,6 +104,7 @@ static const struct shape shapes[] = {
 	[WIRE_LOST] = {sizeof(struct wire_lost), {{PLAIN, AT(lost, probe)}}},
 	[WIRE_IDLE ... WIRE_END] = NUMBERS(hdr),
 	[WIRE_CGROUP] = CGROUP_PATH,
+	[WIRE_STACK] = NUMBERS(stack), /* and put_frames() */
 	[WIRE_OFFSET] = {sizeof(struct wire_symbol),
 			 {{PLAIN, AT(symbol, name)}, {PLAIN, AT(symbol, origin)}}},
 };
@@ -351,13 +353,14 @@ static void change(struct trace_scrubber *s, enum string what, const char *p, si
 	replace_words(s);
 }
 
+/* from: where the record has the slice that becomes the one at `at`. */
 static int put_string(struct trace_scrubber *s, enum string what, size_t at,
-		      const unsigned char *record, size_t size)
+		      const unsigned char *record, size_t size, size_t from)
 {
 	struct wire_hdr *h = (struct wire_hdr *)s->out;
 	struct wire_str w;
 
-	memcpy(&w, record + at, sizeof(w));
+	memcpy(&w, record + from, sizeof(w));
 	if ((size_t)w.off + w.len > size)
 		return -EBADMSG;
 	change(s, what, (const char *)record + w.off, w.len);
@@ -372,6 +375,31 @@ static int put_string(struct trace_scrubber *s, enum string what, size_t at,
 		memcpy(s->out + s->n, s->a, s->a_len);
 	s->n += s->a_len;
 	return 0;
+}
+
+/* An array whose elements have strings of their own. */
+static int put_frames(struct trace_scrubber *s, const unsigned char *record, size_t size)
+{
+	struct wire_str w;
+	size_t at = s->n;
+	int r = 0;
+
+	memcpy(&w, record + AT(stack, frames), sizeof(w));
+	if ((size_t)w.off + w.len > size || w.len > WIRE_FRAMES_MAX * sizeof(struct wire_frame) ||
+	    w.len % sizeof(struct wire_frame) != 0)
+		return -EBADMSG;
+	memcpy(s->out + at, record + w.off, w.len);
+	s->n += w.len;
+	for (size_t i = 0; i < w.len && r == 0; i += sizeof(struct wire_frame)) {
+		r = put_string(s, PLAIN, at + i + AT(frame, name), record, size,
+			       w.off + i + AT(frame, name));
+		if (r == 0)
+			r = put_string(s, PATH, at + i + AT(frame, object), record, size,
+				       w.off + i + AT(frame, object));
+	}
+	w.off = w.len ? at : 0;
+	memcpy(s->out + AT(stack, frames), &w, sizeof(w));
+	return r;
 }
 
 int trace_scrubber_record(void *scrubber, const void *record, size_t size)
@@ -393,7 +421,10 @@ int trace_scrubber_record(void *scrubber, const void *record, size_t size)
 	memcpy(s->out, record, shape->fixed);
 	s->n = shape->fixed;
 	for (size_t i = 0; i < STRINGS_MAX && shape->string[i].what && r == 0; i++)
-		r = put_string(s, shape->string[i].what, shape->string[i].at, record, size);
+		r = put_string(s, shape->string[i].what, shape->string[i].at, record, size,
+			       shape->string[i].at);
+	if (r == 0 && h.kind == WIRE_STACK)
+		r = put_frames(s, record, size);
 	if (r < 0)
 		return 0; /* it lies about its strings: not even a decoder takes it */
 	((struct wire_hdr *)s->out)->size = s->n;

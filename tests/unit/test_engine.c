@@ -77,6 +77,53 @@ static void test_stop_request(void **state)
 		assert_int_equal(w->v[0].proofs[i], w->v[0].proofs[0] + i);
 }
 
+/* The stack that comes just before a stop's first decision is its; others are nobody's. */
+static void test_stack_of_first_decision(void **state)
+{
+	struct world *w = *state;
+
+	sigchld(w, A, "running", 1290, 1290, CLD_KILLED, SIGKILL);
+	send_stack(w, "service_enter_signal", "service_sigchld_event", WIRE_STACK_CUT);
+	enter_signal(w, A, "running", 1290, "stop-sigterm", "signal");
+	send_stack(w, "service_enter_dead", "service_sigchld_event", WIRE_STACK_WHOLE);
+	enter_dead(w, A, "stop-sigterm", "signal");
+	set_state(w, A, "stop-sigterm", "failed", "signal");
+	idle(w);
+	assert_int_equal(w->n, 1);
+	assert_string_equal(w->v[0].stack,
+			    "service_enter_signal service_sigchld_event source_dispatch  cut");
+}
+
+static void test_stack_of_another_event(void **state)
+{
+	struct world *w = *state;
+
+	/* the event that it was of is lost: the next one is another */
+	send_stack(w, "service_enter_dead", "service_sigchld_event", WIRE_STACK_WHOLE);
+	enter_stop(w, A, "running", 1290, "success");
+	set_state(w, A, "running", "dead", "success");
+	idle(w);
+	/* something came in between */
+	send_stack(w, "service_enter_stop", "service_stop", WIRE_STACK_WHOLE);
+	run_job(w, B, "running", 1290, 77, "stop");
+	enter_stop(w, B, "running", 1290, "success");
+	set_state(w, B, "running", "dead", "success");
+	idle(w);
+	/* another thread, another manager, a kind that has no samples */
+	send_stack(w, "service_enter_stop", "service_stop", WIRE_STACK_WHOLE);
+	service(w, WIRE_SERVICE_ENTER_STOP, A, "running", 0);
+	wb_hdr(&w->b)->tid = 4711;
+	send(w);
+	set_state(w, A, "running", "dead", "success");
+	idle(w);
+	send_stack(w, "service_set_state", "service_stop", WIRE_STACK_WHOLE);
+	set_state(w, A, "running", "dead", "success");
+	idle(w);
+	assert_int_equal(w->n, 4);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_string_equal(w->v[i].stack, "");
+}
+
 static void test_restart_request(void **state)
 {
 	static const struct {
@@ -1176,6 +1223,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_stop_request),
+		T(test_stack_of_first_decision),
+		T(test_stack_of_another_event),
 		T(test_restart_request),
 		T(test_job_without_request),
 		T(test_request_is_used_once),

@@ -270,7 +270,7 @@ static void test_unknown_kinds_are_skipped(void **state)
 	struct bench *x = *state;
 	struct decoder_stats stats;
 
-	static const unsigned int kinds[] = {0, 29, 46, 99, 114, 65535};
+	static const unsigned int kinds[] = {0, 29, 46, 99, 120, 65535};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		wb_begin(&x->b, kinds[i], sizeof(struct wire_hdr), 0, 0);
@@ -293,6 +293,7 @@ static void add_strings(struct bench *x, unsigned int kind)
 		{8, 8, {offsetof(struct wire_path, path)}},
 		{9, 14, {offsetof(struct wire_service, id), offsetof(struct wire_service, path)}},
 		{15, 15, {offsetof(struct wire_path, path)}},
+		{20, 20, {offsetof(struct wire_stack_sample, bytes)}},
 		{31, 31, {offsetof(struct wire_exec, exe), offsetof(struct wire_exec, cmdline)}},
 		{33, 33, {offsetof(struct wire_signal, cmdline)}},
 		{35, 36, {offsetof(struct wire_path, path)}},
@@ -322,6 +323,13 @@ static void add_strings(struct bench *x, unsigned int kind)
 		 {offsetof(struct wire_symbol, name), offsetof(struct wire_symbol, origin)}},
 	};
 
+	static const struct wb_frame frames[] = {
+		{"service_enter_stop", "/usr/lib/a.so", 1, 2, 0},
+		{"service_stop", "/usr/lib/a.so", 3, 4, 0},
+	};
+
+	if (kind == WIRE_STACK)
+		wb_stack(&x->b, 1, 1000, WIRE_STACK_CUT, frames, ARRAY_LEN(frames));
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		for (size_t k = 0; k < 4 && fields[i].at[k]; k++)
 			if (kind >= fields[i].first && kind <= fields[i].last)
@@ -365,7 +373,50 @@ static void test_truncations(void **state)
 			assert_int_equal(feed_exactly(x, size), -EBADMSG);
 		}
 	}
-	assert_int_equal(kinds, 40);
+	assert_int_equal(kinds, 42);
+}
+
+/* Frames come out as they went in; lists that lie about themselves do not. */
+static void test_stack(void **state)
+{
+	static const struct wb_frame frames[] = {
+		{"service_enter_stop", "/usr/lib/a.so", 0x1234, 2, 0},
+		{"source_dispatch", "/usr/lib/b.so", 0x99, 4, WIRE_FRAME_GUESS},
+		{NULL, NULL, 0x7f0000000000, 0, 0},
+	};
+	struct bench *x = *state;
+	struct wire_stack *w = wb_as(&x->b, wire_stack);
+	struct wire_buf good;
+	struct ev_stack copy;
+
+	wb_stack(&good, 1, 1000, WIRE_STACK_NO_UNWIND, frames, ARRAY_LEN(frames));
+	x->b = good;
+	assert_int_equal(feed(x), 0);
+	assert_string_equal(x->text, "call stack, no-unwind-data: service_enter_stop < "
+				     "source_dispatch < ?");
+	assert_int_equal(ev_stack_copy(&copy, &x->last.stack), 0);
+	assert_int_equal(copy.n, 3);
+	assert_true(str_equal(copy.frames[0].name, "service_enter_stop"));
+	assert_true(str_equal(copy.frames[1].object, "/usr/lib/b.so"));
+	assert_int_equal(copy.frames[0].address, 0x1234);
+	assert_int_equal(copy.frames[1].offset, 4);
+	assert_true(copy.frames[1].guess && !copy.frames[0].guess);
+	assert_null(copy.frames[2].name.s);
+	assert_null(copy.frames[2].object.s);
+	ev_stack_done(&copy);
+
+	w->end = WIRE_STACK_TOO_DEEP + 1;
+	assert_int_equal(feed(x), -EBADMSG);
+	x->b = good;
+	w->frames.len--;
+	assert_int_equal(feed(x), -EBADMSG);
+	x->b = good;
+	w->frames.len = (WIRE_FRAMES_MAX + 1) * sizeof(struct wire_frame);
+	w->h.size = 16384;
+	assert_int_equal(feed(x), -EBADMSG);
+	x->b = good;
+	((struct wire_frame *)(w + 1))[1].name.off = w->h.size;
+	assert_int_equal(feed(x), -EBADMSG);
 }
 
 static void test_slices_are_checked(void **state)
@@ -431,6 +482,7 @@ int main(void)
 		T(test_sink_answer_is_handed_back),
 		T(test_unknown_kinds_are_skipped),
 		T(test_truncations),
+		T(test_stack),
 		T(test_slices_are_checked),
 		T(test_too_many_ancestors),
 		T(test_descriptions_are_safe),

@@ -46,6 +46,33 @@ static void test_verdict_text(void **state)
 	world_done(&w);
 }
 
+/* Below the verdict, as asked for: what is not known has an address, what is guessed a mark. */
+static void test_stack_text(void **state)
+{
+	struct render_options o = {.format = RENDER_TEXT, .utc = true, .stack = true};
+	struct world w;
+
+	(void)state;
+	world_new(&w, RENDER_TEXT);
+	renderer_freep(&w.renderer);
+	assert_int_equal(renderer_new(w.out, &o, &w.renderer), 0);
+	send_stack(&w, "service_enter_stop", "service_stop", WIRE_STACK_CUT);
+	enter_stop(&w, A, "running", 1290, "success");
+	set_state(&w, A, "running", "dead", "success");
+	idle(&w);
+	assert_non_null(strstr(written(&w),
+			       "  stack  service_enter_stop+0x0 libsystemd-core-252.so\n"
+			       "         service_stop+0x10 libsystemd-core-252.so\n"
+			       "         source_dispatch+0x264? libsystemd-shared-252.so\n"
+			       "         0x27249 libc.so.6\n"
+			       "         … (the sample of the stack ends here)\n"));
+	enter_stop(&w, A, "running", 1290, "success");
+	set_state(&w, A, "running", "dead", "success");
+	idle(&w);
+	assert_non_null(strstr(written(&w), "  stack  not sampled\n"));
+	world_done(&w);
+}
+
 static void test_ascii(void **state)
 {
 	const struct render_options o = {.utc = true, .ascii = true};
@@ -332,7 +359,41 @@ static void test_verdict_json(void **state)
 	assert_true(json_is_null(json_object_get(j, "job")));
 	assert_true(json_is_false(json_object_get(json_object_get(j, "then"), "restart")));
 	assert_int_equal(json_array_size(json_object_get(j, "proof")), 8);
+	assert_int_equal(json_array_size(json_object_get(j, "stack")), 0);
+	assert_true(json_is_null(json_object_get(j, "stack_end")));
 	assert_string_equal(text_at(j, "manager", "build_id"), "0123abcd");
+	json_decref(j);
+	keep_sample(w.text);
+	world_done(&w);
+}
+
+static void test_stack_json(void **state)
+{
+	struct world w;
+	json_t *j, *frame;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	send_stack(&w, "service_enter_stop", "service_stop", WIRE_STACK_NO_UNWIND);
+	enter_stop(&w, A, "running", 1290, "success");
+	set_state(&w, A, "running", "dead", "success");
+	idle(&w);
+	j = load_line(written(&w), 0);
+	assert_string_equal(text_at(j, NULL, "stack_end"), "no-unwind-data");
+	assert_int_equal(json_array_size(json_object_get(j, "stack")), 4);
+	frame = json_array_get(json_object_get(j, "stack"), 2);
+	assert_string_equal(text_at(frame, NULL, "function"), "source_dispatch");
+	assert_string_equal(text_at(frame, NULL, "object"),
+			    "/usr/lib/systemd/libsystemd-shared-252.so");
+	assert_string_equal(text_at(frame, NULL, "address"), "0x3264");
+	assert_int_equal(number_at(frame, NULL, "offset"), 0x264);
+	assert_true(json_is_false(json_object_get(frame, "certain")));
+	frame = json_array_get(json_object_get(j, "stack"), 1);
+	assert_true(json_is_true(json_object_get(frame, "certain")));
+	frame = json_array_get(json_object_get(j, "stack"), 3);
+	assert_true(json_is_null(json_object_get(frame, "function")));
+	assert_true(json_is_null(json_object_get(frame, "offset")));
+	assert_true(json_is_false(json_object_get(frame, "certain")));
 	json_decref(j);
 	keep_sample(w.text);
 	world_done(&w);
@@ -497,6 +558,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdict_text),
+		cmocka_unit_test(test_stack_text),
+		cmocka_unit_test(test_stack_json),
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_width),
 		cmocka_unit_test(test_color),

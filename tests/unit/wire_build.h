@@ -42,6 +42,34 @@ static inline void wb_str(struct wire_buf *b, struct wire_str *field, const char
 		wb_bytes(b, field, s, strlen(s));
 }
 
+struct wb_frame {
+	const char *name, *object;
+	uint64_t address;
+	uint32_t offset, flags;
+};
+
+/* A WIRE_STACK; the innermost frame first. */
+static inline void wb_stack(struct wire_buf *b, uint32_t tgid, uint64_t mono_ns, unsigned int end,
+			    const struct wb_frame *frames, size_t n)
+{
+	struct wire_stack *w = wb_as(b, wire_stack);
+	struct wire_frame *to = (void *)(w + 1);
+
+	wb_begin(b, WIRE_STACK, sizeof(*w), tgid, mono_ns);
+	w->end = end;
+	w->frames = (struct wire_str){.off = sizeof(*w), .len = (__u16)(n * sizeof(*to))};
+	w->h.size = (__u16)(sizeof(*w) + n * sizeof(*to));
+	for (size_t i = 0; i < n; i++) {
+		to[i] = (struct wire_frame){
+			.address = frames[i].address,
+			.offset = frames[i].offset,
+			.flags = frames[i].flags,
+		};
+		wb_str(b, &to[i].name, frames[i].name);
+		wb_str(b, &to[i].object, frames[i].object);
+	}
+}
+
 /* The smallest record of each kind's shape; 0: no such kind. */
 static inline size_t wb_fixed(unsigned int kind)
 {
@@ -73,6 +101,10 @@ static inline size_t wb_fixed(unsigned int kind)
 	case WIRE_FUSE_FLUSH_ENTER:
 	case WIRE_FUSE_FLUSH_EXIT:
 		return sizeof(struct wire_fuse);
+	case WIRE_STACK_SAMPLE:
+		return sizeof(struct wire_stack_sample);
+	case WIRE_STACK:
+		return sizeof(struct wire_stack);
 	case WIRE_START:
 		return sizeof(struct wire_text);
 	case WIRE_CLOCK:

@@ -58,6 +58,7 @@ struct world {
 		int32_t main_pid, exit_code, exit_signal;
 		uint64_t lost, proofs[VERDICT_PROOF_MAX];
 		unsigned int n_proof;
+		char stack[512]; /* functions, innermost first, and how it ended */
 		char actor_cmdline[256], actor_exe[256], actor_unit[256], top[64];
 	} v[WORLD_VERDICTS_MAX];
 };
@@ -100,14 +101,20 @@ static void keep(char *dst, size_t size, const char *src)
 
 static void keep_lists(struct world *w, const struct verdict *v)
 {
-	char *via = w->v[w->n].via, *notes = w->v[w->n].notes;
+	char *via = w->v[w->n].via, *notes = w->v[w->n].notes, *stack = w->v[w->n].stack;
 
-	*via = *notes = 0;
+	*via = *notes = *stack = 0;
 	for (unsigned int i = 0; i < v->n_via; i++)
 		snprintf(via + strlen(via), 512 - strlen(via), "%s%s", i ? " " : "", v->via[i]);
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		snprintf(notes + strlen(notes), 2048 - strlen(notes), "%s%s", i ? "\n" : "",
 			 v->notes[i]);
+	for (unsigned int i = 0; i < v->stack.n; i++)
+		snprintf(stack + strlen(stack), 512 - strlen(stack), "%.*s ",
+			 (int)v->stack.frames[i].name.n, v->stack.frames[i].name.s);
+	if (v->stack.n)
+		snprintf(stack + strlen(stack), 512 - strlen(stack), "%s",
+			 stack_end_name(v->stack.end));
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		w->v[w->n].proofs[i] = v->proof[i].seq;
 	w->v[w->n].n_proof = v->n_proof;
@@ -311,6 +318,22 @@ static struct wire_service *service(struct world *w, enum wire_kind kind, const 
 	r->job_type = WIRE_NONE;
 	wb_str(&w->b, &r->id, unit);
 	return r;
+}
+
+/* What the manager's next event is called from. */
+__attribute__((unused)) static void send_stack(struct world *w, const char *innermost,
+					       const char *caller, enum wire_stack_end end)
+{
+	const struct wb_frame frames[] = {
+		{innermost, "/usr/lib/systemd/libsystemd-core-252.so", 0x1000, 0, 0},
+		{caller, "/usr/lib/systemd/libsystemd-core-252.so", 0x2010, 0x10, 0},
+		{"source_dispatch", "/usr/lib/systemd/libsystemd-shared-252.so", 0x3264, 0x264,
+		 WIRE_FRAME_GUESS},
+		{NULL, "/usr/lib/libc.so.6", 0x27249, 0, 0},
+	};
+
+	wb_stack(&w->b, w->manager, w->now, end, frames, 4);
+	send(w);
 }
 
 __attribute__((unused)) static void enter_stop(struct world *w, const char *unit, const char *state,
