@@ -85,6 +85,9 @@ int output_option(struct output *o, int c, const char *arg)
 	case OUTPUT_STACK:
 		o->render.stack = true;
 		return 0;
+	case OUTPUT_TREE:
+		o->render.tree = true;
+		return 0;
 	case OUTPUT_COUNT:
 		return parse_number(arg, UINT64_MAX, &o->count) < 0
 			       ? output_usage("--count takes a number above 0, not", arg)

@@ -34,6 +34,7 @@ enum {
 	OUTPUT_CAUSE = 512,
 	OUTPUT_EVENTS,
 	OUTPUT_STACK,
+	OUTPUT_TREE,
 	OUTPUT_JSON,
 	OUTPUT_UTC,
 	OUTPUT_COLOR,
@@ -43,6 +44,7 @@ enum {
 	{"cause", required_argument, NULL, OUTPUT_CAUSE},                                          \
 		{"events", no_argument, NULL, OUTPUT_EVENTS},                                      \
 		{"stack", no_argument, NULL, OUTPUT_STACK},                                        \
+		{"tree", no_argument, NULL, OUTPUT_TREE},                                          \
 		{"count", required_argument, NULL, OUTPUT_COUNT},                                  \
 		{"json", no_argument, NULL, OUTPUT_JSON}, {"utc", no_argument, NULL, OUTPUT_UTC},  \
 	{                                                                                          \
@@ -55,6 +57,7 @@ enum {
 	"                         main-exited, main-killed, cgroup-empty)\n"                       \
 	"      --events           raw events too, as they come\n"                                  \
 	"      --stack            systemd's own call chain below each verdict\n"                   \
+	"      --tree             who did it with all ancestors and their command lines\n"         \
 	"  -n, --count=N          end after N verdicts\n"                                          \
 	"How to show it:\n"                                                                        \
 	"      --json             one JSON object a line (NDJSON)\n"                               \

@@ -3,8 +3,8 @@
  * Live capture: resolve, load, attach, then hand every wire record to a sink.
  *
  * The stream is what a recording would hold: it begins with WIRE_START, WIRE_CLOCK, the manager,
- * its enum tables and symbols, one WIRE_PROBE for each probe, the cgroups and the processes of
- * services that exist already; then kernel-made records in ring buffer order, each preceded by what
+ * its enum tables and symbols, one WIRE_PROBE for each probe, the cgroups and the processes that
+ * exist already; then kernel-made records in ring buffer order, each preceded by what
  * /proc still knew about the processes it names; WIRE_STACK before a manager's decision; WIRE_LOST
  * where records were dropped; WIRE_IDLE when nothing came for a while. All pids are of the initial
  * pid namespace.

@@ -26,6 +26,7 @@ struct render_options {
 	bool color;
 	bool utc;		  /* else local time */
 	bool stack;		  /* text: the manager's call chain below each verdict */
+	bool tree;		  /* text: the actor's ancestors with their command lines */
 	bool ascii;		  /* the terminal takes no UTF-8: text is written in ASCII only */
 	unsigned int width;	  /* columns; 0: lines are never shortened */
 	const char *const *units; /* names or globs, NULL-terminated; NULL: every unit */

@@ -299,15 +299,11 @@ static int send_cgroup(void *ctx, const struct hierarchy_node *node)
 {
 	struct capture *c = ctx;
 	struct wire_path *w = stream_begin(&c->stream, WIRE_CGROUP, sizeof(*w), 0);
-	int r;
 
 	w->id = node->id;
 	w->parent = node->parent;
 	stream_string(&c->stream, &w->path, node->path);
-	r = stream_end(&c->stream);
-	if (r == 0 && node->service)
-		r = enrich_cgroup(c->enrich, node->fd, &c->stream);
-	return r;
+	return stream_end(&c->stream);
 }
 
 /* All that a reader must know before the first event. */
@@ -324,6 +320,8 @@ static int send_preamble(struct capture *c)
 		r = probe_describe(&c->probes.state[i], s);
 	if (r == 0)
 		r = hierarchy_walk(&c->hierarchy, send_cgroup, c);
+	if (r == 0)
+		r = enrich_all(c->enrich, s);
 	return r;
 }
 

@@ -171,7 +171,7 @@ struct enrich;
 int enrich_new(int hierarchy_id, struct enrich **ret);
 void enrich_freep(struct enrich **e);
 int enrich_record(struct enrich *e, const struct wire_hdr *h, struct stream *s);
-/* Every process in that cgroup. */
-int enrich_cgroup(struct enrich *e, int cgroup_fd, struct stream *s);
+/* Every process that lives now: whoever acts later has ancestors among them. */
+int enrich_all(struct enrich *e, struct stream *s);
 
 #endif

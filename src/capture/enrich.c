@@ -4,8 +4,8 @@
  * record itself. The kernel-made record is the proof; this adds command lines, executables and
  * cgroups of those that live, and only if the start time says that it is still the same process.
  */
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +57,12 @@ static int send_proc(const struct proc *p, struct stream *s)
 	return stream_end(s);
 }
 
+/* The kernel's own: kthreadd and its children. */
+static bool is_kthread(const struct wire_task *t)
+{
+	return t->tgid == 2 || t->ppid == 2;
+}
+
 /* start_ns 0: whoever has that number now. */
 static int send_if_alive(struct enrich *e, uint32_t tgid, uint64_t start_ns, struct stream *s)
 {
@@ -69,6 +75,8 @@ static int send_if_alive(struct enrich *e, uint32_t tgid, uint64_t start_ns, str
 	if (start_ns && e->known[slot].tgid == tgid && e->known[slot].start_ns == start_ns)
 		return 0;
 	r = proc_read(tgid, e->hierarchy, &p);
+	if (r == 0 && is_kthread(&p.task))
+		r = -ESRCH;
 	if (r == 0 && (!start_ns || proc_same_start(start_ns, p.task.start_ns))) {
 		e->known[slot].tgid = tgid;
 		e->known[slot].start_ns = start_ns;
@@ -117,13 +125,14 @@ int enrich_record(struct enrich *e, const struct wire_hdr *h, struct stream *s)
 	}
 }
 
-int enrich_cgroup(struct enrich *e, int cgroup_fd, struct stream *s)
+int enrich_all(struct enrich *e, struct stream *s)
 {
-	int fd = openat(cgroup_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	_cleanup_fclose_ FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
-	int pid, r = 0;
+	_cleanup_closedir_ DIR *d = opendir("/proc");
+	struct dirent *entry;
+	int r = 0;
 
-	while (f && r == 0 && fscanf(f, "%d", &pid) == 1)
-		r = send_if_alive(e, pid, 0, s);
+	/* in the order of their numbers, so that most parents come first */
+	while (d && r == 0 && (entry = readdir(d)))
+		r = send_if_alive(e, atoi(entry->d_name), 0, s);
 	return r;
 }

@@ -103,6 +103,7 @@ static void put_process(struct json_object *o, const struct actor *a)
 	json_put(o, "audit_session", json_number_or_null(a->session, UINT32_MAX));
 	json_put(o, "tty", json_text(a->tty));
 	json_put(o, "unit", json_text(a->unit));
+	json_put(o, "container", json_text(a->container));
 	json_put(o, "exited", json_boolean(a->exited));
 }
 
@@ -207,6 +208,65 @@ static json_t *job_json(const struct verdict *v)
 	return json_done(&o);
 }
 
+static json_t *request_json(const struct verdict *v)
+{
+	static const char *const endpoints[] = {
+		[WIRE_ENDPOINT_PRIVATE] = "private",
+		[WIRE_ENDPOINT_BUS] = "system-bus",
+		[WIRE_ENDPOINT_VARLINK] = "varlink",
+	};
+	const struct verdict_request *q = &v->request;
+	struct json_object o = {};
+	const char *endpoint = q->endpoint < ARRAY_LEN(endpoints) ? endpoints[q->endpoint] : NULL;
+
+	if (!v->have_request)
+		return json_null();
+	if (q->endpoint == WIRE_ENDPOINT_BUS && v->manager_user)
+		endpoint = "user-bus";
+	o.json = json_object();
+	json_put(&o, "endpoint", json_text(endpoint));
+	json_put(&o, "member", json_text(q->member));
+	json_put(&o, "unit", json_text(q->unit));
+	json_put(&o, "mode", json_text(q->mode));
+	json_put(&o, "serial", json_number_or_null(q->serial, 0));
+	json_put(&o, "sender", json_text(q->sender));
+	json_put(&o, "certainty", json_string(certainty_name(q->certainty)));
+	json_put(&o, "passed_on_by",
+		 q->passed_on_by.tgid ? process_json(&q->passed_on_by) : json_null());
+	return json_done(&o);
+}
+
+static json_t *links_json(const struct verdict *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < v->n_links; i++) {
+		const struct link *l = &v->links[i];
+		struct json_object o = {.json = json_object()};
+
+		json_put(&o, "unit", json_text(l->unit));
+		json_put(&o, "job", json_text(l->job));
+		json_put(&o, "dependency", json_text(l->dependency));
+		if (json_array_append_new(list, json_done(&o)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *root_json(const struct verdict *v)
+{
+	struct json_object o = {};
+
+	if (v->n_links == 0)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "reason", json_string(root_reason_name(v->root)));
+	json_put(&o, "unit", json_text(v->root_unit));
+	return json_done(&o);
+}
+
 static json_t *texts_json(const char *const *texts, unsigned int n)
 {
 	json_t *list = json_array();
@@ -293,6 +353,10 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "exit", exit_json(v));
 	json_put(&o, "actor", actor_json(v));
 	json_put(&o, "job", job_json(v));
+	json_put(&o, "request", request_json(v));
+	json_put(&o, "chain", links_json(v));
+	json_put(&o, "chain_cut", json_boolean(v->links_cut));
+	json_put(&o, "root", root_json(v));
 	json_put(&o, "via", texts_json(v->via, v->n_via));
 	json_put(&o, "path", json_text(v->path));
 	json_put_stack(&o, &v->stack);

@@ -152,6 +152,8 @@ static void put_identity(FILE *f, const struct actor *a)
 		fprintf(f, ", session %" PRIu32, a->session);
 	if (a->unit)
 		fprintf(f, ", %s", safe(a->unit, name));
+	if (a->container)
+		fprintf(f, ", container %s", safe(a->container, name));
 	if (a->tty)
 		fprintf(f, ", %s", safe(a->tty, name));
 }
@@ -216,8 +218,9 @@ static size_t put_chain(FILE *f, const struct verdict *v, size_t room)
 	for (unsigned int i = n; i-- > 0;) {
 		const struct actor *a = &v->chain[i];
 
-		snprintf(one, sizeof(one), "%s %" PRIu32 "%s", a->comm ? safe(a->comm, name) : "?",
-			 a->tgid, i > 0 ? " ─ " : "");
+		snprintf(one, sizeof(one), "%s %" PRIu32 "%s%s",
+			 a->comm ? safe(a->comm, name) : "?", a->tgid,
+			 i > 0 && a->exited ? " (exited)" : "", i > 0 ? " ─ " : "");
 		fputs(one, f);
 		used += columns(one);
 	}
@@ -245,25 +248,60 @@ static void put_shortened(FILE *f, const char *text, size_t room)
 	fputs("…", f);
 }
 
+/* Every byte of a command line can become four. */
+static char *escape_all(const char *s)
+{
+	size_t size = strlen(s) * 4 + 1;
+	char *to = malloc(size);
+
+	return to ? text_escape(to, size, s, strlen(s)) : NULL;
+}
+
+/* As pstree -psa shows them, PID 1 first. */
+static int put_tree(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	size_t width = r->options.width > 2 * INDENT_LEN ? r->options.width : 0;
+	char name[NAME_LEN];
+
+	for (unsigned int i = v->n_chain; i-- > 0;) {
+		const struct actor *a = &v->chain[i];
+		_cleanup_free_ char *shown = a->cmdline ? escape_all(a->cmdline) : NULL;
+		size_t depth = 2 * (v->n_chain - 1 - i), used;
+		int n;
+
+		if (a->cmdline && !shown)
+			return -ENOMEM;
+		n = fprintf(f, INDENT "%*s%s%s,%" PRIu32 "%s%s", (int)depth, "", depth ? "└" : "",
+			    a->comm ? safe(a->comm, name) : "?", a->tgid,
+			    i > 0 && a->exited ? " (exited)" : "", shown ? "  " : "");
+		used = n > 0 ? (size_t)n : 0;
+		if (shown)
+			put_shortened(f, shown, width > used + 16 ? width - used : width ? 16 : 0);
+		fputc('\n', f);
+	}
+	return 0;
+}
+
 static int put_ancestry(FILE *f, const struct renderer *r, const struct verdict *v)
 {
 	const char *cmdline = v->n_chain ? v->chain[0].cmdline : NULL;
 	size_t room = r->options.width > 2 * INDENT_LEN ? r->options.width - INDENT_LEN : 0;
 	_cleanup_free_ char *shown = NULL;
-	size_t used = 0, size;
+	size_t used = 0;
 
-	if (!v->have_actor || v->actor_manager || v->n_chain == 0 || (v->n_chain == 1 && !cmdline))
+	if (!v->have_actor || v->actor_manager || v->n_chain == 0)
+		return 0;
+	if (r->options.tree)
+		return put_tree(f, r, v);
+	if (v->n_chain == 1 && !cmdline)
 		return 0;
 	fputs(INDENT, f);
 	if (v->n_chain > 1)
 		used = put_chain(f, v, room);
 	if (cmdline) {
-		/* every byte can become four */
-		size = strlen(cmdline) * 4 + 1;
-		shown = malloc(size);
+		shown = escape_all(cmdline);
 		if (!shown)
 			return -ENOMEM;
-		text_escape(shown, size, cmdline, strlen(cmdline));
 		if (room && used + 16 > room && used > 0) {
 			fputs("\n" INDENT, f);
 			used = 0;
@@ -274,6 +312,56 @@ static int put_ancestry(FILE *f, const struct renderer *r, const struct verdict 
 		fputc('"', f);
 	}
 	fputc('\n', f);
+	return 0;
+}
+
+static const char *endpoint_words(const struct verdict *v)
+{
+	switch (v->request.endpoint) {
+	case WIRE_ENDPOINT_PRIVATE:
+		return "systemd's private socket";
+	case WIRE_ENDPOINT_BUS:
+		return v->manager_user ? "the user's bus" : "the system bus";
+	case WIRE_ENDPOINT_VARLINK:
+		return "Varlink";
+	}
+	return "?";
+}
+
+/* "StopUnit(nginx.service, replace), serial 3, on the system bus as :1.42" */
+static int put_request(FILE *f, const struct renderer *r, const struct verdict *v)
+{
+	const struct verdict_request *q = &v->request;
+	_cleanup_free_ char *text = NULL;
+	char name[NAME_LEN];
+	size_t size;
+	FILE *line;
+
+	if (!v->have_request)
+		return 0;
+	line = open_memstream(&text, &size);
+	if (!line)
+		return -ENOMEM;
+	fputs(q->member ? safe(q->member, name) : "a request", line);
+	if (q->unit)
+		fprintf(line, "(%s", safe(q->unit, name));
+	if (q->unit && q->mode)
+		fprintf(line, ", %s", safe(q->mode, name));
+	fputs(q->unit ? ")" : "", line);
+	if (q->serial)
+		fprintf(line, ", serial %" PRIu32, q->serial);
+	fprintf(line, ", on %s", endpoint_words(v));
+	if (q->sender)
+		fprintf(line, " as %s", safe(q->sender, name));
+	if (q->passed_on_by.tgid)
+		fprintf(line, ", passed on by %s %" PRIu32,
+			q->passed_on_by.comm ? safe(q->passed_on_by.comm, name) : "process",
+			q->passed_on_by.tgid);
+	if (q->certainty == INFERRED)
+		fputs(" (inferred)", line);
+	if (fclose(line) != 0)
+		return -ENOMEM;
+	put_line(f, r, "asked", text);
 	return 0;
 }
 
@@ -382,6 +470,8 @@ static int put_verdict(FILE *f, const struct renderer *r, const struct verdict *
 	k = put_who(f, r, v);
 	if (k == 0)
 		k = put_ancestry(f, r, v);
+	if (k == 0)
+		k = put_request(f, r, v);
 	if (k < 0)
 		return k;
 	put_line(f, r, "why", v->path ? v->path : "not known");
