@@ -61,6 +61,19 @@ struct bus_messages {
 void bus_parse(struct bus_messages *ret, enum wire_endpoint endpoint, const void *bytes, size_t n,
 	       size_t length);
 
+/* The size of the whole D-Bus message that begins there; 0: fewer than 16 bytes, or none. */
+size_t bus_message_size(const void *bytes, size_t n);
+
+/*
+ * Writes a call of org.freedesktop.DBus.Properties.Get for a property of a unit. Returns its size,
+ * or 0 if it does not fit.
+ */
+size_t bus_get_unit_property(void *dst, size_t size, uint32_t serial, const char *unit,
+			     const char *property);
+
+/* Whether the property in that reply, one whole message, is a list of strings that has s. */
+bool bus_list_has(const void *reply, size_t n, const char *s);
+
 /* "StopUnit(nginx.service, replace)", for a terminal. Always NUL-terminated; returns dst. */
 char *bus_describe(char *dst, size_t dst_size, const struct bus_message *m);
 

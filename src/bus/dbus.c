@@ -312,3 +312,31 @@ size_t dbus_parse(struct bus_messages *all, struct bus_message *m, const unsigne
 	}
 	return size;
 }
+
+/* The body of a whole message, which begins behind the padded fields. */
+static bool skip_head(struct cursor *c)
+{
+	uint32_t fields;
+
+	c->at = HEAD_LEN - sizeof(fields);
+	return get_u32(c, &fields) && fields <= c->n - c->at && (c->at += fields, align(c, 8));
+}
+
+bool bus_list_has(const void *reply, size_t n, const char *s)
+{
+	struct cursor c = {.bytes = reply, .n = n};
+	struct str type, item;
+	uint32_t len;
+	size_t end;
+
+	if (n < HEAD_LEN)
+		return false;
+	c.big = c.bytes[0] == 'B';
+	if (!skip_head(&c) || !get_signature(&c, &type) || !str_equal(type, "as") ||
+	    !get_u32(&c, &len) || len > c.n - c.at)
+		return false;
+	for (end = c.at + len; c.at < end && get_string(&c, &item);)
+		if (str_equal(item, s))
+			return true;
+	return false;
+}

@@ -42,6 +42,7 @@ struct capture {
 	struct hierarchy hierarchy;
 	struct probes probes;
 	struct enrich *enrich;
+	struct asker asker;
 	struct ring_buffer *ring;
 	struct stream stream;
 	struct capture_times times;
@@ -378,6 +379,7 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 /* A sample itself is kept only if that was asked for: it holds the manager's memory. */
 static int send_record(struct capture *c, const struct wire_hdr *h)
 {
+	const struct manager *manager;
 	int r;
 
 	if (h->kind == WIRE_STACK_SAMPLE) {
@@ -387,7 +389,12 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 	} else {
 		r = enrich_record(c->enrich, h, &c->stream);
 	}
-	return r ? r : c->stream.sink(c->stream.ctx, h, h->size);
+	if (r == 0)
+		r = c->stream.sink(c->stream.ctx, h, h->size);
+	manager = h->kind == WIRE_TRANSACTION_JOB ? managers_find(&c->managers, h->tgid) : NULL;
+	return r || !manager
+		       ? r
+		       : ask_about(&c->asker, manager, (const struct wire_job *)h, &c->stream);
 }
 
 static int on_ring(void *ctx, void *data, size_t size)

@@ -166,6 +166,13 @@ int privileges_fail(struct capture_error *err, const char *otherwise, const char
 /* -EXDEV where the process numbers of /proc are not those that BPF sees. */
 int privileges_check_namespace(struct capture_error *err);
 
+/* ask.c: what only the manager knows. */
+struct asker {
+	uint64_t since_ns, waited_ns;
+};
+/* Puts into the stream by which dependency that job was pulled in, if it is such a job. */
+int ask_about(struct asker *a, const struct manager *m, const struct wire_job *w, struct stream *s);
+
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;
 int enrich_new(int hierarchy_id, struct enrich **ret);

@@ -313,6 +313,11 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "%s %" PRIu32 " in cgroup %s", show(e->proc.task.comm, a),
 			 e->proc.task.tgid, show(e->proc.cgroup, b));
 		break;
+	case WIRE_DEPENDENCY:
+		snprintf(dst, size, "%.*s hangs on %.*s by %s", (int)e->dependency.unit.n,
+			 e->dependency.unit.s, (int)e->dependency.by.n, e->dependency.by.s,
+			 e->dependency.name.s ? show(e->dependency.name, a) : "?");
+		break;
 	case WIRE_LOST:
 		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,
 			 e->lost.probe.s ? " by " : "",

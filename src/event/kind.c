@@ -178,6 +178,18 @@ static int decode_message(struct memory *m, const struct record *r, struct ev *e
 	return get_str(r, w.member, &e->message.member);
 }
 
+static int decode_dependency(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_dependency w = FIXED(r, wire_dependency);
+	struct ev_dependency *d = &e->dependency;
+
+	(void)m;
+	if (get_str(r, w.unit, &d->unit) < 0 || get_str(r, w.by, &d->by) < 0 ||
+	    get_str(r, w.name, &d->name) < 0)
+		return -EBADMSG;
+	return unit_name_is_valid(d->unit) && unit_name_is_valid(d->by) ? 0 : -EBADMSG;
+}
+
 static int decode_path(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_path w = FIXED(r, wire_path);
@@ -571,6 +583,7 @@ static const struct kind kinds[] = {
 	[WIRE_END] = BARE("end"),
 	[WIRE_CGROUP] = PATH("cgroup"),
 	[WIRE_STACK] = {"stack", NULL, sizeof(struct wire_stack), true, decode_stack},
+	[WIRE_DEPENDENCY] = {"dependency", NULL, sizeof(struct wire_dependency), true, decode_dependency},
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */

@@ -329,6 +329,11 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "bytes", json_number(e->sample.bytes));
 		json_put(o, "wanted", json_number(e->sample.wanted));
 		break;
+	case WIRE_DEPENDENCY:
+		json_put(o, "systemd.unit.name", slice_json(e->dependency.unit));
+		json_put(o, "by_unit", slice_json(e->dependency.by));
+		json_put(o, "dependency", slice_json(e->dependency.name));
+		break;
 	case WIRE_LOST:
 		json_put(o, "since_ns", json_number(e->lost.since_ns));
 		json_put(o, "count", json_number(e->lost.count));

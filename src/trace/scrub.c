@@ -105,6 +105,8 @@ static const struct shape shapes[] = {
 	[WIRE_IDLE ... WIRE_END] = NUMBERS(hdr),
 	[WIRE_CGROUP] = CGROUP_PATH,
 	[WIRE_STACK] = NUMBERS(stack), /* and put_frames() */
+	[WIRE_DEPENDENCY] = {sizeof(struct wire_dependency), {{PLAIN, AT(dependency, unit)},
+				{PLAIN, AT(dependency, by)}, {PLAIN, AT(dependency, name)}}},
 	[WIRE_OFFSET] = {sizeof(struct wire_symbol),
 			 {{PLAIN, AT(symbol, name)}, {PLAIN, AT(symbol, origin)}}},
 };

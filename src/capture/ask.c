@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Asking a manager which dependency made the job of one unit pull in that of another: its jobs do
+ * not keep it, its units do.
+ *
+ * Asked at once, over the manager's private socket, and waited for, so that the answer stands in
+ * the stream before what comes of the jobs. The waiting has a budget: a manager that is slow to
+ * answer, or a stop of hundreds of units, costs that much and no more; the ring buffer holds what
+ * happens meanwhile.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/capture_internal.h"
+#include "svctrace/bus.h"
+#include "svctrace/cleanup.h"
+
+#define BUDGET_NS     50000000ull   /* of waiting … */
+#define BUDGET_PER_NS 1000000000ull /* … in that long */
+
+/* By these a stop or restart of one unit pulls in another's. */
+static const struct {
+	const char *property; /* of the unit that is pulled in */
+	const char *name;     /* in the unit file of either */
+} dependencies[] = {
+	{"BindsTo", "BindsTo"},
+	{"Requires", "Requires"},
+	{"Requisite", "Requisite"},
+	{"PartOf", "PartOf"},
+	{"StopPropagatedFrom", "PropagatesStopTo"},
+};
+
+struct answer {
+	unsigned char bytes[16384];
+	size_t n;
+};
+
+static int connect_to(pid_t manager, bool user, uint32_t uid)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (user)
+		snprintf(a.sun_path, sizeof(a.sun_path),
+			 "/proc/%d/root/run/user/%u/systemd/private", manager, uid);
+	else
+		snprintf(a.sun_path, sizeof(a.sun_path), "/proc/%d/root/run/systemd/private",
+			 manager);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static bool send_all(int fd, const void *p, size_t n)
+{
+	return send(fd, p, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
+
+/* SASL's EXTERNAL: we are who the kernel says. */
+static bool send_authentication(int fd)
+{
+	char text[64], uid[16];
+	int n;
+
+	snprintf(uid, sizeof(uid), "%u", geteuid());
+	n = snprintf(text, sizeof(text), "%cAUTH EXTERNAL ", 0);
+	for (const char *c = uid; *c; c++)
+		n += snprintf(text + n, sizeof(text) - n, "%02x", *c);
+	n += snprintf(text + n, sizeof(text) - n, "\r\nBEGIN\r\n");
+	return send_all(fd, text, n);
+}
+
+static bool wait_until(int fd, uint64_t deadline_ns)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	return now < deadline_ns && poll(&p, 1, (deadline_ns - now) / 1000000 + 1) > 0;
+}
+
+/* More of what the manager says; false: nothing, or not in time. */
+static bool read_more(int fd, struct answer *a, uint64_t deadline_ns)
+{
+	ssize_t n;
+
+	if (a->n == sizeof(a->bytes) || !wait_until(fd, deadline_ns))
+		return false;
+	n = read(fd, a->bytes + a->n, sizeof(a->bytes) - a->n);
+	if (n <= 0)
+		return false;
+	a->n += n;
+	return true;
+}
+
+static void consume(struct answer *a, size_t n)
+{
+	a->n -= n;
+	memmove(a->bytes, a->bytes + n, a->n);
+}
+
+/* "OK …", and nothing else that is of interest. */
+static bool read_authentication(int fd, struct answer *a, uint64_t deadline_ns)
+{
+	unsigned char *end;
+
+	while (!(end = memmem(a->bytes, a->n, "\r\n", 2)))
+		if (!read_more(fd, a, deadline_ns))
+			return false;
+	if (a->n < 2 || memcmp(a->bytes, "OK", 2) != 0)
+		return false;
+	consume(a, end + 2 - a->bytes);
+	return true;
+}
+
+/* One whole message; 0 if there is none in time. */
+static size_t read_message(int fd, struct answer *a, uint64_t deadline_ns)
+{
+	size_t size;
+
+	while ((size = bus_message_size(a->bytes, a->n)) == 0 || size > a->n)
+		if (!read_more(fd, a, deadline_ns))
+			return 0;
+	return size;
+}
+
+/* The answers come in the order of the questions. */
+static void read_answers(int fd, struct answer *a, const char *by, uint64_t deadline_ns, char *name,
+			 size_t size)
+{
+	size_t n, used = 0;
+
+	name[0] = 0;
+	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++) {
+		n = read_message(fd, a, deadline_ns);
+		if (n == 0)
+			return;
+		if (bus_list_has(a->bytes, n, by) && used < size)
+			used += snprintf(name + used, size - used, "%s%s", used ? ", " : "",
+					 dependencies[i].name);
+		consume(a, n);
+	}
+}
+
+static int ask(const struct manager *m, const char *unit, const char *by, uint64_t deadline_ns,
+	       char *name, size_t size)
+{
+	unsigned char call[8192];
+	_cleanup_close_ int fd = connect_to(m->pid, m->user, m->uid);
+	struct answer a = {};
+	size_t n = 0;
+
+	name[0] = 0;
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++)
+		n += bus_get_unit_property(call + n, sizeof(call) - n, i + 1, unit,
+					   dependencies[i].property);
+	if (!send_authentication(fd) || !read_authentication(fd, &a, deadline_ns) ||
+	    !send_all(fd, call, n))
+		return -EPIPE;
+	read_answers(fd, &a, by, deadline_ns, name, size);
+	return 0;
+}
+
+/* What is left of the budget; 0: nothing. */
+static uint64_t budget(struct asker *a, uint64_t now)
+{
+	if (now > a->since_ns + BUDGET_PER_NS) {
+		a->since_ns = now;
+		a->waited_ns = 0;
+	}
+	return a->waited_ns < BUDGET_NS ? BUDGET_NS - a->waited_ns : 0;
+}
+
+static int ask_dependency(struct asker *a, const struct manager *m, const char *unit,
+			  const char *by, struct stream *s)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), left = budget(a, now);
+	struct wire_dependency *w;
+	char name[128] = "";
+
+	if (left > 0)
+		ask(m, unit, by, now + left, name, sizeof(name));
+	if (left > 0)
+		a->waited_ns += clock_ns(CLOCK_MONOTONIC) - now;
+	w = stream_begin(s, WIRE_DEPENDENCY, sizeof(*w), m->pid);
+	stream_string(s, &w->unit, unit);
+	stream_string(s, &w->by, by);
+	stream_string(s, &w->name, name);
+	return stream_end(s);
+}
+
+/* Whether the job is one that a stop or restart of another unit pulled in by a dependency. */
+static bool is_propagated(const struct manager *m, const struct wire_job *w)
+{
+	const char *by = symbols_enum_name(m->object->symbols, "JobType", w->by_type);
+	const char *type = symbols_enum_name(m->object->symbols, "JobType", w->type);
+
+	return by && type && (strcmp(by, "stop") == 0 || strstr(by, "restart")) &&
+	       (strcmp(type, "stop") == 0 || strstr(type, "restart"));
+}
+
+static bool get_name(const struct wire_hdr *h, struct wire_str w, char ret[static WIRE_ID_MAX])
+{
+	if (w.len == 0 || w.len >= WIRE_ID_MAX || (size_t)w.off + w.len > h->size)
+		return false;
+	memcpy(ret, (const char *)h + w.off, w.len);
+	ret[w.len] = 0;
+	return true;
+}
+
+int ask_about(struct asker *a, const struct manager *m, const struct wire_job *w, struct stream *s)
+{
+	char unit[WIRE_ID_MAX], by[WIRE_ID_MAX];
+
+	if (!is_propagated(m, w) || !get_name(&w->h, w->id, unit) || !get_name(&w->h, w->by_id, by))
+		return 0;
+	return ask_dependency(a, m, unit, by, s);
+}
