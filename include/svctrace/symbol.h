@@ -132,9 +132,15 @@ int symbols_argument_width(const struct symbols *s, const char *fn, unsigned arg
 /*
  * "Unit.Id", "Service.MainPID", "Service.ControlPID", "Service.PIDFile", "Service.Result"…: the
  * offset that the D-Bus property table of that interface passes to its getter, so the key is
- * STRUCT.Property with STRUCT one of Unit, Service, Job, Manager. "Unit.Job", "Job.Unit" and
- * "Service.state" are in no such table and come from code. The value need not be what D-Bus shows:
- * read a field's layout from systemd's source.
+ * STRUCT.Property with STRUCT one of Unit, Service, Job, Manager. The value need not be what D-Bus
+ * shows: read a field's layout from systemd's source.
+ *
+ * In no such table, and found in code: "Job.Unit", and by their names in the source
+ * "Service.state", "Service.control_command_id" (a ServiceExecCommand), "Service.watchdog_usec",
+ * "Service.watchdog_original_usec", "Service.watchdog_override_usec" (uint64_t),
+ * "Service.watchdog_override_enable" (bool), "Service.forbid_restart" (a byte of bits:
+ * main_pid_known 1, main_pid_alien 2, forbid_restart 8) and "Unit.start_ratelimit" (uint64_t
+ * interval, unsigned burst and num, uint64_t begin).
  *
  * Of sd-bus, as libsystemd-shared's exported functions read them: of sd_bus_message "Message.bus"
  * (sd_bus *), "Message.sender", "Message.path", "Message.member" (strings; sender is NULL on a
@@ -146,7 +152,8 @@ int symbols_offset(const struct symbols *s, const char *key, size_t *ret);
 int symbols_offset_info(const struct symbols *s, const char *key, struct sym_offset *ret);
 
 /* ServiceResult, ServiceState, ServiceType, ServiceRestart, UnitActiveState, UnitLoadState,
- * JobType, JobMode, JobResult, NotifyAccess, KillMode, OOMPolicy. NULL when not found. */
+ * JobType, JobMode, JobResult, NotifyAccess, KillMode, OOMPolicy, ServiceExecCommand. NULL when not
+ * found. */
 const struct sym_enum *symbols_enum(const struct symbols *s, const char *name);
 /* The value's name, NULL when the enum or the value is unknown. */
 const char *symbols_enum_name(const struct symbols *s, const char *name, int64_t value);

@@ -109,7 +109,11 @@ crafted_offsets() {
 	for line in Unit.Id=id Unit.Job=job Job.Id=id Job.JobType=type Job.Unit=unit Service.Type=type \
 		Service.state=state Service.Result=result Service.MainPID=main_pid \
 		Service.ControlPID=control_pid Service.PIDFile=pid_file Service.NRestarts=n_restarts \
-		Service.WatchdogTimestamp=watchdog_timestamp Message.bus=bus Message.sender=sender \
+		Service.WatchdogTimestamp=watchdog_timestamp Service.watchdog_usec=watchdog_usec \
+		Service.watchdog_original_usec=watchdog_original_usec \
+		Service.watchdog_override_usec=watchdog_override_usec \
+		Service.watchdog_override_enable=watchdog_override_enable \
+		Service.control_command_id=control_command_id Unit.start_ratelimit=start_ratelimit Message.bus=bus Message.sender=sender \
 		Message.member=member Message.header=header Bus.input_fd=input_fd; do
 		key=${line%=*}
 		expect "crafted: $key as in DWARF" "$(offset_in_dwarf "${key%.*}" "${line#*=}")" \
