@@ -32,6 +32,7 @@ enum sym_origin {
 	SYM_ORIGIN_SYMTAB,    /* the object is not stripped */
 	SYM_ORIGIN_DEBUGFILE, /* separate debug file with the same build-id */
 	SYM_ORIGIN_MINIDEBUG, /* .gnu_debugdata */
+	SYM_ORIGIN_ENTRY,     /* main(): what the program's start-up code passes to libc */
 	SYM_ORIGIN_REFERENCE, /* the function that passes this name as its __func__ */
 	SYM_ORIGIN_VTABLE,    /* a slot of a UnitVTable or a D-Bus table names it */
 	SYM_ORIGIN_USER,      /* given by the user */

@@ -61,6 +61,20 @@ static int scan_code(struct symbols *s)
 			 s->symtab.n_functions);
 }
 
+/* A program's start-up code passes main() to the C library; no other name is as sure. */
+static int add_main(struct symbols *s)
+{
+	uint64_t vaddr = code_first_argument(&s->code, &s->pointers, s->image.entry);
+	ssize_t f = vaddr ? ranges_find(&s->code.ranges, vaddr) : -1;
+	const struct range *range = &s->code.ranges.items[f < 0 ? 0 : f];
+	int r;
+
+	if (f < 0 || range->start != vaddr)
+		return 0;
+	r = symtab_add(&s->symtab, "main", vaddr, range->end - vaddr, true, SYM_ORIGIN_ENTRY);
+	return r ?: symtab_sort(&s->symtab);
+}
+
 /* Everything that the object itself tells. */
 static int load_object(struct symbols *s, struct sym_error *err)
 {
@@ -81,6 +95,8 @@ static int load_object(struct symbols *s, struct sym_error *err)
 		r = pointers_load(&s->image, s->arch, &s->pointers);
 	if (r == 0)
 		r = scan_code(s);
+	if (r == 0)
+		r = add_main(s);
 	if (r == 0)
 		r = bus_load(&s->image, &s->pointers, &s->bus);
 	if (r == 0)
@@ -323,7 +339,9 @@ static int find_symbol(const struct symbols *s, const char *fn, struct sym *ret)
 	ret->origin = found->origin;
 	ret->is_clone = found->is_clone;
 	snprintf(ret->reason, sizeof(ret->reason), "%s",
-		 found->is_clone ? "a clone: its arguments may differ" : "symbol");
+		 found->origin == SYM_ORIGIN_ENTRY ? "the start-up code passes it to libc"
+		 : found->is_clone		   ? "a clone: its arguments may differ"
+						   : "symbol");
 	return place(s, ret, found->vaddr, found->size);
 }
 
@@ -474,22 +492,21 @@ static void name_function(const struct symbols *s, size_t function, struct sym *
 {
 	const struct range *r = &s->code.ranges.items[function];
 	const struct symbol *symbol = symtab_at(&s->symtab, r->start, _SYM_ORIGIN_MAX);
-	bool by_reference = !s->no_reference && s->reference.calibration.enabled;
+	const struct own_name *own = &s->reference.own[function];
+	const char *referred = s->no_reference ? NULL : own->name ?: own->guess;
 
 	ret->name = "";
 	if (symbol) {
 		ret->name = symbol->name;
 		ret->origin = symbol->origin;
 		ret->is_clone = symbol->is_clone;
-	} else if (by_reference && s->reference.own[function].name) {
-		ret->name = s->reference.own[function].name;
-		ret->origin = SYM_ORIGIN_REFERENCE;
-	} else if (by_reference && s->reference.own[function].guess) {
-		ret->name = s->reference.own[function].guess;
+	} else if (referred) {
+		ret->name = referred;
 		ret->origin = SYM_ORIGIN_REFERENCE;
 	}
+	/* Where references are wrong of an exported function, they are no more than guesses. */
 	if (place(s, ret, r->start, r->end - r->start) == 0 && !symbol &&
-	    !s->reference.own[function].name)
+	    (!own->name || !s->reference.calibration.enabled))
 		ret->status = SYM_AMBIGUOUS;
 }
 
@@ -562,7 +579,8 @@ const char *sym_origin_name(enum sym_origin o)
 		[SYM_ORIGIN_NONE] = "none",	      [SYM_ORIGIN_DYNSYM] = "dynsym",
 		[SYM_ORIGIN_SYMTAB] = "symtab",	      [SYM_ORIGIN_DEBUGFILE] = "debugfile",
 		[SYM_ORIGIN_MINIDEBUG] = "minidebug", [SYM_ORIGIN_REFERENCE] = "reference",
-		[SYM_ORIGIN_VTABLE] = "vtable",	      [SYM_ORIGIN_USER] = "user",
+		[SYM_ORIGIN_VTABLE] = "vtable",	      [SYM_ORIGIN_ENTRY] = "entry",
+		[SYM_ORIGIN_USER] = "user",
 	};
 
 	return (unsigned)o < ARRAY_LEN(names) ? names[o] : "none";

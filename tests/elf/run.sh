@@ -243,6 +243,13 @@ broken() {
 	bit_flips
 }
 
+program() {
+	echo 'int main(int c, char **v) { return c + !v[0]; }' |
+		gcc -O2 -fPIE -pie -x c -o main.full - || { not_ok 'a program compiles'; return; }
+	strip -o main.bare main.full
+	expect 'stripped program: main' "found entry $(nm_address main.full main)" "$(facts_of main main.bare)"
+}
+
 # Exit code 0, 1 or 2, whatever the file: anything else is a crash.
 survives() { # FILE
 	"$svctrace" resolve --all "$1" >/dev/null 2>err
@@ -433,6 +440,7 @@ done
 crafted
 debug_files
 relr
+program
 other_compiler
 broken
 usage

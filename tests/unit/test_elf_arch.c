@@ -203,6 +203,22 @@ static void arm_follows_branches(void **state)
 	assert_int_equal(i.target, 0x2010);
 }
 
+static void arm_fetches(void **state)
+{
+	struct arch_state st;
+	struct insn i;
+
+	(void)state;
+	arch_begin(&st);
+	arm(&st, 0x1000, 0xb0000000);	  /* adrp x0, 0x2000 */
+	i = arm(&st, 0x1004, 0xf9400803); /* ldr x3, [x0, #0x10] */
+	assert_int_equal(i.kind, INSN_FETCH);
+	assert_int_equal(i.target, 0x2010);
+	assert_int_equal(i.reg, 3);
+	i = arm(&st, 0x1008, 0xf9400863); /* ldr x3, [x3, #0x10]: what was fetched is not known */
+	assert_int_equal(i.kind, INSN_LOAD);
+}
+
 /* A call through a register comes back; ret does not. */
 static void arm_tells_calls_from_returns(void **state)
 {
@@ -294,6 +310,7 @@ int main(void)
 		cmocka_unit_test(arm_tells_calls_from_returns),
 		cmocka_unit_test(arm_reads_fields),
 		cmocka_unit_test(arm_follows_copies),
+		cmocka_unit_test(arm_fetches),
 		cmocka_unit_test(only_known_machines),
 	};
 
