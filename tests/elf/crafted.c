@@ -248,10 +248,18 @@ static int service_can_reload(Unit *u)
 	return u->load_state;
 }
 
+/* Asserts nothing; the only one of its kind. */
+static int service_reset_failed(Unit *u)
+{
+	log_error("reset %s", u->id);
+	return 0;
+}
+
 typedef struct UnitVTable {
 	size_t object_size;
 	int (*stop)(Unit *);
 	int (*active_state)(Unit *);
+	int (*reset_failed)(Unit *);
 	int (*sub_state_to_string)(Unit *);
 	int (*can_reload)(Unit *);
 	void (*sigchld_event)(Unit *, int);
@@ -263,6 +271,7 @@ const UnitVTable service_vtable = {
 	.object_size = sizeof(Service),
 	.stop = service_stop,
 	.active_state = service_active_state,
+	.reset_failed = service_reset_failed,
 	.sub_state_to_string = service_sub_state_to_string,
 	.can_reload = service_can_reload,
 	.sigchld_event = service_sigchld_event,

@@ -75,6 +75,8 @@ crafted() {
 		"found reference $(nm_address full.so method_stop_unit)" "$(facts_of method_stop_unit bare.so)"
 	expect 'crafted, stripped: by its slot alone' \
 		"found vtable $(nm_address full.so service_can_reload)" "$(facts_of service_can_reload bare.so)"
+	expect 'crafted, stripped: by its neighbours in a table' \
+		"found vtable $(nm_address full.so service_reset_failed)" "$(facts_of service_reset_failed bare.so)"
 	expect 'crafted, stripped: exported' "found dynsym $(nm_address full.so crafted_entry)" \
 		"$(facts_of crafted_entry bare.so)"
 	expect 'crafted, stripped: a name that nothing confirms' ambiguous "$(facts_of crafted_only_logs bare.so)"
@@ -352,7 +354,9 @@ agreement() { # LABEL ELF
 	expect "$label: functions of the verdicts" '' "$(q '
 		["service_enter_stop", "service_load_pid_file", "service_set_state", "service_enter_signal",
 		 "service_enter_dead", "service_notify_cgroup_empty_event", "service_sigchld_event",
-		 "service_stop", "service_enter_running", "on_cgroup_empty_event"] -
+		 "service_stop", "service_enter_running", "on_cgroup_empty_event",
+		 "service_notify_cgroup_oom_event", "transaction_add_job_and_dependencies",
+		 "bus_unit_method_kill"] -
 		[.functions[] | select(.status == "found") | .name] | join(" ")')"
 	expect "$label: offsets" '' "$(q '[.offsets[] | select(.status != "found") | .key] | join(" ")')"
 	expect "$label: enums" '' "$(q '[.enums[] | select(.status != "found") | .name] | join(" ")')"
