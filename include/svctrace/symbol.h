@@ -123,10 +123,10 @@ static inline void symbols_freep(struct symbols **s)
 int symbols_find(const struct symbols *s, const char *fn, struct sym *ret);
 
 /*
- * As what the function takes over one of its first six arguments (from 0) at its start: 4 (an int
- * or a bool) or 8 bytes (a pointer), -ENOENT when its code does not tell. Signatures differ between
- * releases: up to 252 transaction_add_job_and_dependencies() takes (…, bool matters, bool
- * conflicts, …), 254 and later (…, flags, sd_bus_error *), so argument 5 tells which it is.
+ * How many bytes of one of its first six arguments (from 0) the function takes over at its start:
+ * 4 (an int or a bool) or 8 (a pointer), -ENOENT when its code does not tell. Signatures differ
+ * between releases: in 252 arguments 4 and 5 of transaction_add_job_and_dependencies() are bool
+ * matters and bool conflicts, in 254 flags and a sd_bus_error *, so the width of 5 tells which.
  */
 int symbols_argument_width(const struct symbols *s, const char *fn, unsigned argument);
 

@@ -198,6 +198,7 @@ int code_each_of(const struct code *c, size_t function, insn_fn f, void *ctx)
 }
 
 #define STRAIGHT_MAX 32U /* instructions */
+#define INSN_MAX     16U /* bytes of one */
 
 uint64_t code_first_argument(const struct code *c, const struct pointers *pointers, uint64_t from)
 {
@@ -206,15 +207,13 @@ uint64_t code_first_argument(const struct code *c, const struct pointers *pointe
 
 	arch_begin(&st);
 	for (unsigned i = 0; i < STRAIGHT_MAX && image_is_code(c->im, from); i++) {
-		uint8_t code[16] = {0};
+		const uint8_t *code;
 		struct insn insn;
-		size_t n = 0;
+		size_t n = INSN_MAX;
 
-		while (n < sizeof(code) && image_at(c->im, from, n + 1))
-			n++;
-		if (n > 0)
-			memcpy(code, image_at(c->im, from, n), n);
-		n = n > 0 ? c->arch->decode(code, n, from, &st, &insn) : 0;
+		while (!(code = image_at(c->im, from, n)))
+			n--; /* the end of the segment; one byte is there */
+		n = c->arch->decode(code, n, from, &st, &insn);
 		if (n == 0 || insn.kind == INSN_CALL || insn.kind == INSN_END)
 			break;
 		if (insn.kind == INSN_ADDRESS && insn.reg == c->arch->arguments[0])

@@ -172,14 +172,14 @@ static void narrow(const struct offsets *o, struct candidates *c, size_t functio
  * Members in no table, but read or written by several functions that have no other in common,
  * besides those that a table knows.
  */
-static const struct shared {
+static const struct common {
 	const char *key, *except[2];
 	struct {
 		const char *function;
 		enum insn_kind kind;
 	} witnesses[4];
 	const char *reason;
-} shared[] = {
+} common[] = {
 	{"Service.state",
 	 {"Service.Type"},
 	 {{"service_sub_state_to_string", INSN_LOAD},
@@ -195,7 +195,7 @@ static const struct shared {
 	 "set by service_enter_stop, service_enter_stop_post and service_enter_start_post"},
 };
 
-static bool is_excepted(const struct offsets *o, const struct shared *m, size_t offset)
+static bool is_excepted(const struct offsets *o, const struct common *m, size_t offset)
 {
 	for (size_t i = 0; i < ARRAY_LEN(m->except) && m->except[i]; i++) {
 		struct sym_offset known;
@@ -206,7 +206,7 @@ static bool is_excepted(const struct offsets *o, const struct shared *m, size_t 
 	return false;
 }
 
-static int from_shared(const struct offsets *o, const struct shared *m, struct sym_offset *ret)
+static int from_common(const struct offsets *o, const struct common *m, struct sym_offset *ret)
 {
 	struct candidates c = {0};
 	size_t n = 0;
@@ -311,9 +311,9 @@ int offsets_find(const struct offsets *o, const char *key, struct sym_offset *re
 		return answer(ret, member->status, member->offset);
 	}
 	*ret = (struct sym_offset){.key = key};
-	for (size_t i = 0; i < ARRAY_LEN(shared); i++)
-		if (!strcmp(key, shared[i].key))
-			return from_shared(o, &shared[i], ret);
+	for (size_t i = 0; i < ARRAY_LEN(common); i++)
+		if (!strcmp(key, common[i].key))
+			return from_common(o, &common[i], ret);
 	for (size_t i = 0; i < ARRAY_LEN(neighbours); i++)
 		if (!strcmp(key, neighbours[i].key))
 			return from_neighbour(o, &neighbours[i], ret);

@@ -66,10 +66,10 @@ static int add_main(struct symbols *s)
 {
 	uint64_t vaddr = code_first_argument(&s->code, &s->pointers, s->image.entry);
 	ssize_t f = vaddr ? ranges_find(&s->code.ranges, vaddr) : -1;
-	const struct range *range = &s->code.ranges.items[f < 0 ? 0 : f];
+	const struct range *range = f < 0 ? NULL : &s->code.ranges.items[f];
 	int r;
 
-	if (f < 0 || range->start != vaddr)
+	if (!range || range->start != vaddr)
 		return 0;
 	r = symtab_add(&s->symtab, "main", vaddr, range->end - vaddr, true, SYM_ORIGIN_ENTRY);
 	return r ?: symtab_sort(&s->symtab);
