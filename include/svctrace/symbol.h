@@ -32,6 +32,7 @@ enum sym_origin {
 	SYM_ORIGIN_SYMTAB,    /* the object is not stripped */
 	SYM_ORIGIN_DEBUGFILE, /* separate debug file with the same build-id */
 	SYM_ORIGIN_MINIDEBUG, /* .gnu_debugdata */
+	SYM_ORIGIN_ENTRY,     /* main(): what the program's start-up code passes to libc */
 	SYM_ORIGIN_REFERENCE, /* the function that passes this name as its __func__ */
 	SYM_ORIGIN_VTABLE,    /* a slot of a UnitVTable or a D-Bus table names it */
 	SYM_ORIGIN_USER,      /* given by the user */
@@ -122,19 +123,25 @@ static inline void symbols_freep(struct symbols **s)
 int symbols_find(const struct symbols *s, const char *fn, struct sym *ret);
 
 /*
- * As what the function takes over one of its first six arguments (from 0) at its start: 4 (an int
- * or a bool) or 8 bytes (a pointer), -ENOENT when its code does not tell. Signatures differ between
- * releases: up to 252 transaction_add_job_and_dependencies() takes (…, bool matters, bool
- * conflicts, …), 254 and later (…, flags, sd_bus_error *), so argument 5 tells which it is.
+ * How many bytes of one of its first six arguments (from 0) the function takes over at its start:
+ * 4 (an int or a bool) or 8 (a pointer), -ENOENT when its code does not tell. Signatures differ
+ * between releases: in 252 arguments 4 and 5 of transaction_add_job_and_dependencies() are bool
+ * matters and bool conflicts, in 254 flags and a sd_bus_error *, so the width of 5 tells which.
  */
 int symbols_argument_width(const struct symbols *s, const char *fn, unsigned argument);
 
 /*
  * "Unit.Id", "Service.MainPID", "Service.ControlPID", "Service.PIDFile", "Service.Result"…: the
  * offset that the D-Bus property table of that interface passes to its getter, so the key is
- * STRUCT.Property with STRUCT one of Unit, Service, Job, Manager. "Unit.Job", "Job.Unit" and
- * "Service.state" are in no such table and come from code. The value need not be what D-Bus shows:
- * read a field's layout from systemd's source.
+ * STRUCT.Property with STRUCT one of Unit, Service, Job, Manager. The value need not be what D-Bus
+ * shows: read a field's layout from systemd's source.
+ *
+ * In no such table, and found in code: "Job.Unit", and by their names in the source
+ * "Service.state", "Service.control_command_id" (a ServiceExecCommand), "Service.watchdog_usec",
+ * "Service.watchdog_original_usec", "Service.watchdog_override_usec" (uint64_t),
+ * "Service.watchdog_override_enable" (bool), "Service.forbid_restart" (a byte of bits:
+ * main_pid_known 1, main_pid_alien 2, forbid_restart 8) and "Unit.start_ratelimit" (uint64_t
+ * interval, unsigned burst and num, uint64_t begin).
  *
  * Of sd-bus, as libsystemd-shared's exported functions read them: of sd_bus_message "Message.bus"
  * (sd_bus *), "Message.sender", "Message.path", "Message.member" (strings; sender is NULL on a
@@ -146,7 +153,8 @@ int symbols_offset(const struct symbols *s, const char *key, size_t *ret);
 int symbols_offset_info(const struct symbols *s, const char *key, struct sym_offset *ret);
 
 /* ServiceResult, ServiceState, ServiceType, ServiceRestart, UnitActiveState, UnitLoadState,
- * JobType, JobMode, JobResult, NotifyAccess, KillMode, OOMPolicy. NULL when not found. */
+ * JobType, JobMode, JobResult, NotifyAccess, KillMode, OOMPolicy, ServiceExecCommand. NULL when not
+ * found. */
 const struct sym_enum *symbols_enum(const struct symbols *s, const char *name);
 /* The value's name, NULL when the enum or the value is unknown. */
 const char *symbols_enum_name(const struct symbols *s, const char *name, int64_t value);

@@ -116,7 +116,8 @@ void accessors_add(struct accessors *a, const struct code *code, const struct sy
 		if (o->key && o->status == SYM_FOUND)
 			continue;
 		*o = (struct sym_offset){.key = rules[i].key, .status = SYM_MISSING};
-		snprintf(o->reason, sizeof(o->reason), "nothing exports %s", rules[i].accessor);
+		snprintf(o->reason, sizeof(o->reason), "%s and %s are not exported",
+			 rules[i].accessor, rules[i].witness);
 		apply(&rules[i], code, exported, o);
 	}
 }

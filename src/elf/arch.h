@@ -20,6 +20,7 @@ enum insn_kind {
 	/* Not of the stack pointer: what is there belongs to no struct that others know. */
 	INSN_LOAD,     /* reads [reg + disp] */
 	INSN_STORE,    /* writes [reg + disp] */
+	INSN_FETCH,    /* reads the 8 bytes at the address `target` into `reg` */
 	INSN_FIELD,    /* computes reg + disp */
 	INSN_CONSTANT, /* puts the small constant `target` into `reg` */
 };

@@ -127,6 +127,11 @@ static void memory_access(uint32_t w, struct arch_values *v, struct insn *ret)
 		ret->kind = load ? INSN_LOAD : INSN_STORE;
 		ret->disp = (w >> 10 & 0xfff) << size;
 		ret->width = simd ? 0 : 1U << size;
+		if (load && ret->width == 8 && v->known & 1U << rn) {
+			ret->kind = INSN_FETCH;
+			ret->target = v->value[rn] + ret->disp;
+			ret->reg = rt;
+		}
 	} else if (pair) {
 		unsigned scale = simd ? 2 + size : size & 2 ? 3 : 2;
 

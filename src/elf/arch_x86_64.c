@@ -251,6 +251,18 @@ static void memory_access(const struct decoder *d, struct insn *ret)
 	ret->disp = d->disp;
 }
 
+/* add of an immediate to a register that is no longer needed, in place of lea. */
+static void add_immediate(const struct decoder *d, int32_t imm, struct insn *ret)
+{
+	uint8_t reg = (d->modrm & 7) | d->rex_b;
+
+	if (!d->rex_w || (d->modrm & 0xf8) != 0xc0 || reg == STACK_POINTER)
+		return;
+	ret->kind = INSN_FIELD;
+	ret->reg = reg;
+	ret->disp = imm;
+}
+
 static void classify_one_byte(const struct decoder *d, uint64_t end, int32_t imm, struct insn *ret)
 {
 	switch (d->opcode) {
@@ -286,6 +298,11 @@ static void classify_one_byte(const struct decoder *d, uint64_t end, int32_t imm
 	case 0xff: /* jmp r/m */
 		if ((d->modrm >> 3 & 7) == 4)
 			ret->kind = INSN_END;
+		return;
+	case 0x81:
+	case 0x83:
+		memory_access(d, ret);
+		add_immediate(d, imm, ret);
 		return;
 	default:
 		memory_access(d, ret);

@@ -197,6 +197,34 @@ int code_each_of(const struct code *c, size_t function, insn_fn f, void *ctx)
 	return r;
 }
 
+#define STRAIGHT_MAX 32U /* instructions */
+#define INSN_MAX     16U /* bytes of one */
+
+uint64_t code_first_argument(const struct code *c, const struct pointers *pointers, uint64_t from)
+{
+	struct arch_state st = {0};
+	uint64_t address = 0;
+
+	arch_begin(&st);
+	for (unsigned i = 0; i < STRAIGHT_MAX && image_is_code(c->im, from); i++) {
+		const uint8_t *code;
+		struct insn insn;
+		size_t n = INSN_MAX;
+
+		while (!(code = image_at(c->im, from, n)))
+			n--; /* the end of the segment; one byte is there */
+		n = c->arch->decode(code, n, from, &st, &insn);
+		if (n == 0 || insn.kind == INSN_CALL || insn.kind == INSN_END)
+			break;
+		if (insn.kind == INSN_ADDRESS && insn.reg == c->arch->arguments[0])
+			address = insn.target;
+		else if (insn.kind == INSN_FETCH && insn.reg == c->arch->arguments[0])
+			address = pointers_at(pointers, insn.target);
+		from += n;
+	}
+	return address;
+}
+
 struct taking {
 	uint8_t argument;
 	unsigned bytes;

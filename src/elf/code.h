@@ -49,6 +49,12 @@ int code_each(const struct code *c, size_t range, insn_fn f, void *ctx);
 /* The same for a function and its cold parts. */
 int code_each_of(const struct code *c, size_t function, insn_fn f, void *ctx);
 
+/*
+ * The address that straight code from here passes to the first function that it calls, as its first
+ * argument; 0 when none.
+ */
+uint64_t code_first_argument(const struct code *c, const struct pointers *pointers, uint64_t from);
+
 /* Bytes of a function's argument (from 0) as it takes it over at its start, 0 when it does not. */
 unsigned code_argument_width(const struct code *c, size_t function, unsigned argument);
 

@@ -21,6 +21,7 @@ static const struct spec {
 	{"NotifyAccess", {"none", "all", "exec"}},
 	{"NotifyAccess", {"none", "all", "main"}},
 	{"OOMPolicy", {"continue", "stop", "kill"}},
+	{"ServiceExecCommand", {"ExecCondition", "ExecStartPre", "ExecStart"}},
 	{"ServiceRestart", {"no", "on-success", "on-failure"}},
 	{"ServiceResult", {"success", "resources", "protocol"}},
 	{"ServiceState", {"dead", "condition", "start-pre"}},

@@ -116,6 +116,7 @@ static int load(struct image *im, enum image_kind kind, struct sym_error *err)
 		return sym_error_set(err, -ENOEXEC, "not a readable ELF object");
 	im->machine = ((const Elf64_Ehdr *)im->map)->e_machine;
 	im->type = ((const Elf64_Ehdr *)im->map)->e_type;
+	im->entry = ((const Elf64_Ehdr *)im->map)->e_entry;
 	(void)image_sections(im, SHT_NOTE, take_build_id, im);
 	return kind == IMAGE_RUNTIME ? load_segments(im, err) : 0;
 }

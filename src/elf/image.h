@@ -33,6 +33,7 @@ struct image {
 	bool mapped;
 	Elf *elf;
 	uint16_t machine, type;
+	uint64_t entry; /* 0: not to be started */
 	struct segment *segments;
 	size_t n_segments;
 	uint8_t build_id[SYMBOLS_BUILD_ID_MAX];

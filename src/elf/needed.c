@@ -70,6 +70,22 @@ const char *const sym_needed_offsets[] = {
 	"Service.PIDFile",
 	"Service.NRestarts",
 	"Service.WatchdogTimestamp",
+	"Service.WatchdogTimestampMonotonic",
+	"Service.watchdog_usec",
+	"Service.watchdog_original_usec",
+	"Service.watchdog_override_usec",
+	"Service.watchdog_override_enable",
+	"Service.control_command_id",
+	"Service.forbid_restart",
+	"Service.ReloadResult",
+	"Service.GuessMainPID",
+	"Service.RestartUSec",
+	"Service.TimeoutStopUSec",
+	"Service.RestartPreventExitStatus",
+	"Service.RestartForceExitStatus",
+	"Service.SuccessExitStatus",
+	"Unit.start_ratelimit",
+	"Unit.StartLimitAction",
 	"Message.bus",
 	"Message.sender",
 	"Message.path",
@@ -80,9 +96,11 @@ const char *const sym_needed_offsets[] = {
 };
 
 const char *const sym_needed_enums[] = {
-	"ServiceState",	   "ServiceResult", "ServiceRestart", "ServiceType",
-	"UnitActiveState", "JobType",	    "JobMode",	      "JobResult",
-	"NotifyAccess",	   "OOMPolicy",	    "KillMode",	      NULL,
+	"ServiceState", "ServiceResult",   "ServiceRestart",
+	"ServiceType",	"UnitActiveState", "JobType",
+	"JobMode",	"JobResult",	   "NotifyAccess",
+	"OOMPolicy",	"KillMode",	   "ServiceExecCommand",
+	NULL,
 };
 
 bool sym_is_essential(const char *name)

@@ -117,12 +117,12 @@ static int job_unit(const struct offsets *o, struct sym_offset *ret)
 	return answer(ret, SYM_MISSING, 0);
 }
 
-#define STATE_CANDIDATES 256U
+#define CANDIDATES_MAX 256U
 
 /* Offsets of 32-bit members that all functions so far access. */
 struct candidates {
-	int32_t disp[STATE_CANDIDATES];
-	bool seen[STATE_CANDIDATES];
+	int32_t disp[CANDIDATES_MAX];
+	bool seen[CANDIDATES_MAX];
 	size_t n;
 	bool collecting, overflow;
 	enum insn_kind kind; /* INSN_OTHER: loads and stores alike */
@@ -142,7 +142,7 @@ static int note_access(void *ctx, uint64_t vaddr, const struct insn *i)
 	if (k == c->n) {
 		if (!c->collecting)
 			return 0;
-		if (c->n == STATE_CANDIDATES) {
+		if (c->n == CANDIDATES_MAX) {
 			c->overflow = true;
 			return 1;
 		}
@@ -169,47 +169,108 @@ static void narrow(const struct offsets *o, struct candidates *c, size_t functio
 }
 
 /*
- * Service.state is in no table: it is what service_active_state() and
- * service_sub_state_to_string() read and what service_set_state() reads and writes. The first of
- * them reads Service.Type as well.
+ * Members in no table, but read or written by several functions that have no other in common,
+ * besides those that a table knows.
  */
-static int service_state(const struct offsets *o, struct sym_offset *ret)
-{
-	static const struct {
-		const char *name;
+static const struct common {
+	const char *key, *except[2];
+	struct {
+		const char *function;
 		enum insn_kind kind;
-	} witnesses[] = {
-		{"service_sub_state_to_string", INSN_LOAD},
-		{"service_active_state", INSN_LOAD},
-		{"service_set_state", INSN_LOAD},
-		{"service_set_state", INSN_STORE},
-	};
+	} witnesses[4];
+	const char *reason;
+} common[] = {
+	{"Service.state",
+	 {"Service.Type"},
+	 {{"service_sub_state_to_string", INSN_LOAD},
+	  {"service_active_state", INSN_LOAD},
+	  {"service_set_state", INSN_LOAD},
+	  {"service_set_state", INSN_STORE}},
+	 "read by service_active_state and service_sub_state_to_string, set by service_set_state"},
+	{"Service.control_command_id",
+	 {"Service.Result", "Service.ControlPID"},
+	 {{"service_enter_stop", INSN_STORE},
+	  {"service_enter_stop_post", INSN_STORE},
+	  {"service_enter_start_post", INSN_STORE}},
+	 "set by service_enter_stop, service_enter_stop_post and service_enter_start_post"},
+};
+
+static bool is_excepted(const struct offsets *o, const struct common *m, size_t offset)
+{
+	for (size_t i = 0; i < ARRAY_LEN(m->except) && m->except[i]; i++) {
+		struct sym_offset known;
+
+		if (offsets_find(o, m->except[i], &known) == 0 && known.offset == offset)
+			return true;
+	}
+	return false;
+}
+
+static int from_common(const struct offsets *o, const struct common *m, struct sym_offset *ret)
+{
 	struct candidates c = {0};
-	struct sym_offset type = {.key = "Service.Type"};
-	bool has_type = offsets_find(o, type.key, &type) == 0;
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(witnesses); i++) {
-		ssize_t f = function_called(o, witnesses[i].name);
+	for (size_t i = 0; i < ARRAY_LEN(m->witnesses) && m->witnesses[i].function; i++) {
+		ssize_t f = function_called(o, m->witnesses[i].function);
 
 		if (f < 0) {
 			snprintf(ret->reason, sizeof(ret->reason), "%s is not known",
-				 witnesses[i].name);
+				 m->witnesses[i].function);
 			return answer(ret, SYM_MISSING, 0);
 		}
-		narrow(o, &c, f, witnesses[i].kind, i == 0);
+		narrow(o, &c, f, m->witnesses[i].kind, i == 0);
 	}
 	for (size_t i = 0; i < c.n; i++)
-		if (!has_type || (size_t)c.disp[i] != type.offset)
+		if (!is_excepted(o, m, c.disp[i]))
 			c.disp[n++] = c.disp[i];
 	if (n != 1 || c.overflow) {
 		snprintf(ret->reason, sizeof(ret->reason), "%zu members fit all witnesses", n);
 		return answer(ret, SYM_AMBIGUOUS, 0);
 	}
-	snprintf(ret->reason, sizeof(ret->reason),
-		 "read by service_active_state and service_sub_state_to_string, set by "
-		 "service_set_state");
+	snprintf(ret->reason, sizeof(ret->reason), "%s", m->reason);
 	return answer(ret, SYM_FOUND, c.disp[0]);
+}
+
+/* Members in no table that follow one which is; the function has to access them. */
+static const struct neighbour {
+	const char *key, *known;
+	uint8_t distance;
+	const char *function;
+	enum insn_kind kind;
+} neighbours[] = {
+	{"Unit.start_ratelimit", "Unit.StartLimitIntervalUSec", 0, "unit_test_start_limit",
+	 INSN_LOAD},
+	{"Service.watchdog_usec", "Service.WatchdogTimestamp", 16, "service_start", INSN_LOAD},
+	{"Service.watchdog_original_usec", "Service.WatchdogTimestamp", 24, "service_start",
+	 INSN_STORE},
+	{"Service.watchdog_override_usec", "Service.WatchdogTimestamp", 32, "service_start",
+	 INSN_STORE},
+	{"Service.watchdog_override_enable", "Service.WatchdogTimestamp", 40, "service_start",
+	 INSN_STORE},
+	{"Service.forbid_restart", "Service.CleanResult", 4, "service_stop", INSN_LOAD},
+};
+
+static int from_neighbour(const struct offsets *o, const struct neighbour *m,
+			  struct sym_offset *ret)
+{
+	ssize_t f = function_called(o, m->function);
+	struct sym_offset known;
+
+	if (f < 0 || offsets_find(o, m->known, &known) < 0) {
+		snprintf(ret->reason, sizeof(ret->reason), "%s is not known",
+			 f < 0 ? m->function : m->known);
+		return answer(ret, SYM_MISSING, 0);
+	}
+	if (!accesses(o, f, m->kind, known.offset + m->distance)) {
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "%s does not use what is %u bytes after %s", m->function, m->distance,
+			 m->known);
+		return answer(ret, SYM_AMBIGUOUS, 0);
+	}
+	snprintf(ret->reason, sizeof(ret->reason), "%u bytes after %s; %s uses it", m->distance,
+		 m->known, m->function);
+	return answer(ret, SYM_FOUND, known.offset + m->distance);
 }
 
 static int from_table(const struct offsets *o, const char *key, struct sym_offset *ret)
@@ -250,8 +311,12 @@ int offsets_find(const struct offsets *o, const char *key, struct sym_offset *re
 		return answer(ret, member->status, member->offset);
 	}
 	*ret = (struct sym_offset){.key = key};
-	if (!strcmp(key, "Service.state"))
-		return service_state(o, ret);
+	for (size_t i = 0; i < ARRAY_LEN(common); i++)
+		if (!strcmp(key, common[i].key))
+			return from_common(o, &common[i], ret);
+	for (size_t i = 0; i < ARRAY_LEN(neighbours); i++)
+		if (!strcmp(key, neighbours[i].key))
+			return from_neighbour(o, &neighbours[i], ret);
 	if (!strcmp(key, "Job.Unit"))
 		return job_unit(o, ret);
 	return from_table(o, key, ret);

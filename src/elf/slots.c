@@ -70,6 +70,73 @@ static int found(const struct slots *s, const struct symbol *table, size_t funct
 	return 0;
 }
 
+/* What the function is called that the i-th pointer leads to, if that is beyond doubt. */
+static const char *pointed_name(const struct slots *s, size_t i)
+{
+	uint64_t target = s->pointers->items[i].target;
+	ssize_t f = ranges_find(&s->reference->code->ranges, target);
+
+	return f >= 0 && s->reference->code->ranges.items[f].start == target
+		       ? s->reference->own[f].name
+		       : NULL;
+}
+
+static bool same_type(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "_") + 1;
+
+	return !strncmp(a, b, n);
+}
+
+/* The only function that refers to this name, and to no other; or -1. */
+static ssize_t only_reference(const struct slots *s, const char *name)
+{
+	ssize_t found = -1;
+
+	for (size_t f = 0; f < s->reference->code->ranges.n; f++) {
+		const struct own_name *own = &s->reference->own[f];
+
+		if (own->name || !own->guess || strcmp(own->guess, name) != 0)
+			continue;
+		if (found >= 0)
+			return -1;
+		found = f;
+	}
+	return found;
+}
+
+/*
+ * An executable exports no vtables. A function that refers to this name only, and whose address is
+ * between those of two functions of the same type, is an operation of that type.
+ */
+static int find_between(const struct slots *s, const char *name, struct sym *ret)
+{
+	const struct pointer *p = s->pointers->items;
+	ssize_t f = only_reference(s, name);
+	const struct range *range = f < 0 ? NULL : &s->reference->code->ranges.items[f];
+
+	for (size_t i = 1; range && i + 1 < s->pointers->n; i++) {
+		const char *before, *after;
+
+		if (p[i].target != range->start || p[i - 1].where + 8 != p[i].where ||
+		    p[i].where + 8 != p[i + 1].where)
+			continue;
+		before = pointed_name(s, i - 1);
+		after = pointed_name(s, i + 1);
+		if (!before || !after || !same_type(name, before) || !same_type(name, after))
+			continue;
+		ret->status = SYM_FOUND;
+		ret->origin = SYM_ORIGIN_VTABLE;
+		ret->vaddr = range->start;
+		ret->size = range->end - range->start;
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "in a table between %.50s and %.50s, and refers to no other name", before,
+			 after);
+		return 0;
+	}
+	return -ENOENT;
+}
+
 int slots_find(const struct slots *s, const char *name, struct sym *ret)
 {
 	for (size_t i = 0; i < s->symtab->n; i++) {
@@ -92,5 +159,5 @@ int slots_find(const struct slots *s, const char *name, struct sym *ret)
 				return found(s, table, f, n, ret);
 		}
 	}
-	return -ENOENT;
+	return find_between(s, name, ret);
 }

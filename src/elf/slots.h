@@ -2,7 +2,8 @@
 /*
  * systemd exports service_vtable, socket_vtable, mount_vtable…, one struct UnitVTable each. What a
  * slot is for depends on the release, but is the same in all: if it holds socket_active_state() and
- * mount_active_state(), then service_vtable's holds service_active_state().
+ * mount_active_state(), then service_vtable's holds service_active_state(). Where they are not
+ * exported, a function may still be between two of its type.
  */
 #ifndef SVCTRACE_ELF_SLOTS_H
 #define SVCTRACE_ELF_SLOTS_H

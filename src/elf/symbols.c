@@ -21,7 +21,6 @@ struct symbols {
 	struct code code;
 	struct bus bus;
 	struct reference reference;
-	uint64_t entry, main; /* of a program; 0: none, or not known */
 	struct enums enums;
 	struct accessors accessors;
 	struct image shared; /* open as long as enums points into it */
@@ -62,36 +61,25 @@ static int scan_code(struct symbols *s)
 			 s->symtab.n_functions);
 }
 
-struct entry {
-	const struct symbols *s;
-	uint64_t main;
-};
-
-static int take_argument(void *ctx, uint64_t vaddr, const struct insn *i)
+static int add_entry(struct symbols *s, const char *name, uint64_t vaddr)
 {
-	struct entry *e = ctx;
-	ssize_t f = i->kind == INSN_ADDRESS && i->reg == e->s->arch->arguments[0]
-			    ? ranges_find(&e->s->code.ranges, i->target)
-			    : -1;
+	ssize_t f = vaddr ? ranges_find(&s->code.ranges, vaddr) : -1;
+	const struct range *range = f < 0 ? NULL : &s->code.ranges.items[f];
 
-	(void)vaddr;
-	if (f >= 0 && e->s->code.ranges.items[f].start == i->target)
-		e->main = i->target;
-	return 0;
+	if (!range || range->start != vaddr)
+		return 0;
+	return symtab_add(&s->symtab, name, vaddr, range->end - vaddr, true, SYM_ORIGIN_ENTRY);
 }
 
-/* What a program's first code hands to libc as its first argument is main(). */
-static void find_main(struct symbols *s)
+/* A program's start-up code passes main() to the C library; no other names are as sure. */
+static int add_main(struct symbols *s)
 {
-	const Elf64_Ehdr *h = (const void *)s->image.map;
-	struct entry e = {.s = s};
-	ssize_t f = h->e_entry ? ranges_find(&s->code.ranges, h->e_entry) : -1;
+	uint64_t main = code_first_argument(&s->code, &s->pointers, s->image.entry);
+	int r = add_entry(s, "main", main);
 
-	if (f < 0)
-		return;
-	code_each(&s->code, f, take_argument, &e);
-	s->entry = s->code.ranges.items[f].start;
-	s->main = e.main;
+	if (r == 0 && main)
+		r = add_entry(s, "_start", s->image.entry);
+	return r ?: symtab_sort(&s->symtab);
 }
 
 /* Everything that the object itself tells. */
@@ -115,7 +103,7 @@ static int load_object(struct symbols *s, struct sym_error *err)
 	if (r == 0)
 		r = scan_code(s);
 	if (r == 0)
-		find_main(s);
+		r = add_main(s);
 	if (r == 0)
 		r = bus_load(&s->image, &s->pointers, &s->bus);
 	if (r == 0)
@@ -360,7 +348,9 @@ static int find_symbol(const struct symbols *s, const char *fn, struct sym *ret)
 	ret->origin = found->origin;
 	ret->is_clone = found->is_clone;
 	snprintf(ret->reason, sizeof(ret->reason), "%s",
-		 found->is_clone ? "a clone: its arguments may differ" : "symbol");
+		 found->origin == SYM_ORIGIN_ENTRY ? "the start-up code passes it to libc"
+		 : found->is_clone		   ? "a clone: its arguments may differ"
+						   : "symbol");
 	return place(s, ret, found->vaddr, found->size);
 }
 
@@ -514,25 +504,21 @@ static void name_function(const struct symbols *s, size_t function, struct sym *
 {
 	const struct range *r = &s->code.ranges.items[function];
 	const struct symbol *symbol = symtab_at(&s->symtab, r->start, _SYM_ORIGIN_MAX);
-	const struct own_name *own = s->no_reference ? NULL : &s->reference.own[function];
-	bool certain = true;
+	const struct own_name *own = &s->reference.own[function];
+	const char *referred = s->no_reference ? NULL : own->name ?: own->guess;
 
 	ret->name = "";
 	if (symbol) {
 		ret->name = symbol->name;
 		ret->origin = symbol->origin;
 		ret->is_clone = symbol->is_clone;
-	} else if (own && (r->start == s->main || r->start == s->entry)) {
-		ret->name = r->start == s->main ? "main" : "_start";
+	} else if (referred) {
+		ret->name = referred;
 		ret->origin = SYM_ORIGIN_REFERENCE;
-	} else if (own && (own->name || own->guess)) {
-		ret->name = own->name ? own->name : own->guess;
-		ret->origin = SYM_ORIGIN_REFERENCE;
-		certain = own->name && s->reference.calibration.enabled;
-	} else {
-		certain = false;
 	}
-	if (place(s, ret, r->start, r->end - r->start) == 0 && !certain)
+	/* Where references are wrong of an exported function, they are no more than guesses. */
+	if (place(s, ret, r->start, r->end - r->start) == 0 && !symbol &&
+	    (!own->name || !s->reference.calibration.enabled))
 		ret->status = SYM_AMBIGUOUS;
 }
 
@@ -605,7 +591,8 @@ const char *sym_origin_name(enum sym_origin o)
 		[SYM_ORIGIN_NONE] = "none",	      [SYM_ORIGIN_DYNSYM] = "dynsym",
 		[SYM_ORIGIN_SYMTAB] = "symtab",	      [SYM_ORIGIN_DEBUGFILE] = "debugfile",
 		[SYM_ORIGIN_MINIDEBUG] = "minidebug", [SYM_ORIGIN_REFERENCE] = "reference",
-		[SYM_ORIGIN_VTABLE] = "vtable",	      [SYM_ORIGIN_USER] = "user",
+		[SYM_ORIGIN_VTABLE] = "vtable",	      [SYM_ORIGIN_ENTRY] = "entry",
+		[SYM_ORIGIN_USER] = "user",
 	};
 
 	return (unsigned)o < ARRAY_LEN(names) ? names[o] : "none";

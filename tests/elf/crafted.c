@@ -24,11 +24,18 @@ int string_lookup(const char *const *table, size_t n, const char *key);
 typedef struct Manager Manager;
 struct job;
 
+typedef struct RateLimit {
+	uint64_t interval;
+	unsigned burst, num;
+	uint64_t begin;
+} RateLimit;
+
 typedef struct Unit {
 	Manager *manager;
 	int type, load_state;
 	char pad1[8];
 	char *id;
+	RateLimit start_ratelimit;
 	char pad2[96];
 	struct job *job;
 } Unit;
@@ -40,9 +47,16 @@ typedef struct Service {
 	char pad1[1000];
 	int state, deserialized_state;
 	int main_pid, control_pid;
-	int result;
+	int result, clean_result;
+	unsigned char main_pid_known : 1;
+	unsigned char main_pid_alien : 1;
+	unsigned char bus_name_good : 1;
+	unsigned char forbid_restart : 1;
 	unsigned n_restarts;
-	uint64_t watchdog_timestamp;
+	int control_command_id;
+	uint64_t watchdog_timestamp, watchdog_monotonic;
+	uint64_t watchdog_usec, watchdog_original_usec, watchdog_override_usec;
+	uint8_t watchdog_override_enable;
 } Service;
 
 typedef struct job {
@@ -148,7 +162,40 @@ static _noinline_ void service_enter_stop(Service *s, int result)
 		s->result = result;
 	if (s->control_pid > 0)
 		log_error("still %d", s->control_pid);
+	s->control_command_id = 5;
 	service_set_state(s, 8);
+}
+
+static _noinline_ void service_enter_stop_post(Service *s, int result)
+{
+	assert(s);
+	if (s->result == 0)
+		s->result = result;
+	s->control_command_id = 6;
+	service_set_state(s, 9);
+}
+
+static _noinline_ void service_enter_start_post(Service *s)
+{
+	assert(s);
+	s->control_pid = 0;
+	s->control_command_id = 3;
+	service_set_state(s, 4);
+}
+
+static _noinline_ void service_start(Service *s)
+{
+	assert(s);
+	s->watchdog_original_usec = s->watchdog_usec;
+	s->watchdog_override_enable = 0;
+	s->watchdog_override_usec = UINT64_MAX;
+	service_enter_start_post(s);
+}
+
+static _noinline_ int unit_test_start_limit(Unit *u)
+{
+	assert(u);
+	return string_lookup((const char *const *)&u->start_ratelimit, 0, u->id);
 }
 
 static int service_stop(Unit *u)
@@ -156,6 +203,7 @@ static int service_stop(Unit *u)
 	Service *s = (Service *)u;
 
 	assert(s);
+	s->forbid_restart = 1;
 	service_enter_stop(s, 0);
 	return 1;
 }
@@ -167,6 +215,8 @@ static _noinline_ void service_sigchld_event(Unit *u, int pid)
 	assert(s);
 	if (s->main_pid == pid)
 		service_enter_stop(s, 5);
+	else
+		service_enter_stop_post(s, 0);
 }
 
 static int service_active_state(Unit *u)
@@ -198,10 +248,18 @@ static int service_can_reload(Unit *u)
 	return u->load_state;
 }
 
+/* Asserts nothing; the only one of its kind. */
+static int service_reset_failed(Unit *u)
+{
+	log_error("reset %s", u->id);
+	return 0;
+}
+
 typedef struct UnitVTable {
 	size_t object_size;
 	int (*stop)(Unit *);
 	int (*active_state)(Unit *);
+	int (*reset_failed)(Unit *);
 	int (*sub_state_to_string)(Unit *);
 	int (*can_reload)(Unit *);
 	void (*sigchld_event)(Unit *, int);
@@ -213,6 +271,7 @@ const UnitVTable service_vtable = {
 	.object_size = sizeof(Service),
 	.stop = service_stop,
 	.active_state = service_active_state,
+	.reset_failed = service_reset_failed,
 	.sub_state_to_string = service_sub_state_to_string,
 	.can_reload = service_can_reload,
 	.sigchld_event = service_sigchld_event,
@@ -302,6 +361,7 @@ const BusEntry bus_service_vtable[] = {
 	PROPERTY("MainPID", "u", NULL, offsetof(Service, main_pid)),
 	PROPERTY("ControlPID", "u", NULL, offsetof(Service, control_pid)),
 	PROPERTY("Result", "s", NULL, offsetof(Service, result)),
+	PROPERTY("CleanResult", "s", NULL, offsetof(Service, clean_result)),
 	PROPERTY("NRestarts", "u", NULL, offsetof(Service, n_restarts)),
 	PROPERTY("WatchdogTimestamp", "t", NULL, offsetof(Service, watchdog_timestamp)),
 	END,
@@ -316,6 +376,7 @@ const BusEntry bus_unit_vtable[] = {
 	START,
 	PROPERTY("Id", "s", NULL, offsetof(Unit, id)),
 	PROPERTY("Following", "s", NULL, 0),
+	PROPERTY("StartLimitIntervalUSec", "t", NULL, offsetof(Unit, start_ratelimit)),
 	PROPERTY("Job", "(uo)", NULL, offsetof(Unit, job)),
 	END,
 };
@@ -349,6 +410,10 @@ int job_type_from_string(const char *s)
 int crafted_entry(int *x, int n, Service *s);
 int crafted_entry(int *x, int n, Service *s)
 {
+	if (unit_test_start_limit(&s->meta))
+		service_start(s);
+	service_enter_start_post(s);
+	service_enter_stop_post(s, n);
 	service_sigchld_event(&s->meta, n);
 	service_set_state(s, n);
 	service_set_state(s + 1, 2 * n);

@@ -75,6 +75,8 @@ crafted() {
 		"found reference $(nm_address full.so method_stop_unit)" "$(facts_of method_stop_unit bare.so)"
 	expect 'crafted, stripped: by its slot alone' \
 		"found vtable $(nm_address full.so service_can_reload)" "$(facts_of service_can_reload bare.so)"
+	expect 'crafted, stripped: by its neighbours in a table' \
+		"found vtable $(nm_address full.so service_reset_failed)" "$(facts_of service_reset_failed bare.so)"
 	expect 'crafted, stripped: exported' "found dynsym $(nm_address full.so crafted_entry)" \
 		"$(facts_of crafted_entry bare.so)"
 	expect 'crafted, stripped: a name that nothing confirms' ambiguous "$(facts_of crafted_only_logs bare.so)"
@@ -109,7 +111,11 @@ crafted_offsets() {
 	for line in Unit.Id=id Unit.Job=job Job.Id=id Job.JobType=type Job.Unit=unit Service.Type=type \
 		Service.state=state Service.Result=result Service.MainPID=main_pid \
 		Service.ControlPID=control_pid Service.PIDFile=pid_file Service.NRestarts=n_restarts \
-		Service.WatchdogTimestamp=watchdog_timestamp Message.bus=bus Message.sender=sender \
+		Service.WatchdogTimestamp=watchdog_timestamp Service.watchdog_usec=watchdog_usec \
+		Service.watchdog_original_usec=watchdog_original_usec \
+		Service.watchdog_override_usec=watchdog_override_usec \
+		Service.watchdog_override_enable=watchdog_override_enable \
+		Service.control_command_id=control_command_id Unit.start_ratelimit=start_ratelimit Message.bus=bus Message.sender=sender \
 		Message.member=member Message.header=header Bus.input_fd=input_fd; do
 		key=${line%=*}
 		expect "crafted: $key as in DWARF" "$(offset_in_dwarf "${key%.*}" "${line#*=}")" \
@@ -239,6 +245,13 @@ broken() {
 	bit_flips
 }
 
+program() {
+	echo 'int main(int c, char **v) { return c + !v[0]; }' |
+		gcc -O2 -fPIE -pie -x c -o main.full - || { not_ok 'a program compiles'; return; }
+	strip -o main.bare main.full
+	expect 'stripped program: main' "found entry $(nm_address main.full main)" "$(facts_of main main.bare)"
+}
+
 # Exit code 0, 1 or 2, whatever the file: anything else is a crash.
 survives() { # FILE
 	"$svctrace" resolve --all "$1" >/dev/null 2>err
@@ -341,7 +354,9 @@ agreement() { # LABEL ELF
 	expect "$label: functions of the verdicts" '' "$(q '
 		["service_enter_stop", "service_load_pid_file", "service_set_state", "service_enter_signal",
 		 "service_enter_dead", "service_notify_cgroup_empty_event", "service_sigchld_event",
-		 "service_stop", "service_enter_running", "on_cgroup_empty_event"] -
+		 "service_stop", "service_enter_running", "on_cgroup_empty_event",
+		 "service_notify_cgroup_oom_event", "transaction_add_job_and_dependencies",
+		 "bus_unit_method_kill"] -
 		[.functions[] | select(.status == "found") | .name] | join(" ")')"
 	expect "$label: offsets" '' "$(q '[.offsets[] | select(.status != "found") | .key] | join(" ")')"
 	expect "$label: enums" '' "$(q '[.enums[] | select(.status != "found") | .name] | join(" ")')"
@@ -429,6 +444,7 @@ done
 crafted
 debug_files
 relr
+program
 other_compiler
 broken
 usage

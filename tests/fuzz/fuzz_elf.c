@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct sym sym;
 
 		(void)symbols_find(s, sym_needed_functions[i], &sym);
+		(void)symbols_argument_width(s, sym_needed_functions[i], i % 7);
 	}
 	for (size_t i = 0; sym_needed_offsets[i]; i++) {
 		struct sym_offset offset;

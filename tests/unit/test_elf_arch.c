@@ -50,6 +50,10 @@ static const struct sample x86[] = {
 	{"mov rcx, [r12+8]", {0x49, 0x8b, 0x4c, 0x24, 0x08}, 5, INSN_LOAD, 0, 8, 12, 8},
 	{"mov rax, [rsp+8]: the stack", {0x48, 0x8b, 0x44, 0x24, 0x08}, 5, INSN_OTHER, 0, 0, 0, 0},
 	{"lea rdi, [rsp+8]", {0x48, 0x8d, 0x7c, 0x24, 0x08}, 5, INSN_OTHER, 0, 0, 0, 0},
+	{"add rdi, 0x20", {0x48, 0x83, 0xc7, 0x20}, 4, INSN_FIELD, 0, 0x20, 7, 0},
+	{"add r12, 0x120", {0x49, 0x81, 0xc4, 0x20, 0x01}, 7, INSN_FIELD, 0, 0x120, 12, 0},
+	{"add rsp, 0x20", {0x48, 0x83, 0xc4, 0x20}, 4, INSN_OTHER, 0, 0, 0, 0},
+	{"sub rdi, 0x20", {0x48, 0x83, 0xef, 0x20}, 4, INSN_OTHER, 0, 0, 0, 0},
 	{"cmp qword [rbp+0x38], 0", {0x48, 0x83, 0x7d, 0x38}, 5, INSN_LOAD, 0, 0x38, 5, 8},
 	{"cmp [rbx+8], eax", {0x39, 0x43, 0x08}, 3, INSN_LOAD, 0, 8, 3, 4},
 	{"mov eax, [rax+rdx*4]", {0x8b, 0x04, 0x90}, 3, INSN_OTHER, 0, 0, 0, 4},
@@ -199,6 +203,22 @@ static void arm_follows_branches(void **state)
 	assert_int_equal(i.target, 0x2010);
 }
 
+static void arm_fetches(void **state)
+{
+	struct arch_state st;
+	struct insn i;
+
+	(void)state;
+	arch_begin(&st);
+	arm(&st, 0x1000, 0xb0000000);	  /* adrp x0, 0x2000 */
+	i = arm(&st, 0x1004, 0xf9400803); /* ldr x3, [x0, #0x10] */
+	assert_int_equal(i.kind, INSN_FETCH);
+	assert_int_equal(i.target, 0x2010);
+	assert_int_equal(i.reg, 3);
+	i = arm(&st, 0x1008, 0xf9400863); /* ldr x3, [x3, #0x10]: what was fetched is not known */
+	assert_int_equal(i.kind, INSN_LOAD);
+}
+
 /* A call through a register comes back; ret does not. */
 static void arm_tells_calls_from_returns(void **state)
 {
@@ -290,6 +310,7 @@ int main(void)
 		cmocka_unit_test(arm_tells_calls_from_returns),
 		cmocka_unit_test(arm_reads_fields),
 		cmocka_unit_test(arm_follows_copies),
+		cmocka_unit_test(arm_fetches),
 		cmocka_unit_test(only_known_machines),
 	};
 
