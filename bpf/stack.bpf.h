@@ -26,10 +26,11 @@ static __always_inline int stack_send(const struct pt_regs *ctx, __u64 sp, __u64
 				      const __u64 room)
 {
 	struct wire_stack_sample *w = record_reserve(WIRE_STACK_SAMPLE, sizeof(*w), room);
-	__u64 len = stack_bound(wanted, room);
+	__u64 len;
 
-	if (!w)
+	if (!w) /* right away, or 5.10's verifier thinks that it may be NULL further down too */
 		return 0;
+	len = stack_bound(wanted, room);
 	w->sp = sp;
 	w->wanted = wanted;
 	w->n_regs = N_REGS;

@@ -47,7 +47,7 @@ struct capture {
 	struct capture_times times;
 	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd;
 	uint64_t lost_seen, lost_checked_ns;
-	uint64_t lost_by_probe[KPROBES_MAX + UPROBES_MAX];
+	uint64_t lost_by_probe[KPROBES_MAX + STATES_MAX];
 	struct recheck recheck[RECHECK_MAX];
 	unsigned int n_recheck;
 	int (*on_ready)(void *ctx, int fd);

@@ -62,7 +62,7 @@ bed_stacks_second_unwinder() {
 				cp "$BED_ROOT$file" .
 				echo "add-symbol-file ${file##*/} -o 0x$start"
 			done >symbols.gdb'
-	cd "$work"
+	cd "$work" || return
 	./stack-core core <rec.trace
 	for core in core.*; do
 		gdb -nx -batch -ex 'set architecture i386:x86-64' -ex 'set confirm off' \
