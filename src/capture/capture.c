@@ -365,7 +365,8 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	if (h->kind == WIRE_EXEC) {
 		bool known = managers_find(&c->managers, h->tgid);
 
-		managers_executed(&c->managers, h->tgid);
+		if (known)
+			managers_executed(&c->managers, h->tgid);
 		if (known ||
 		    (!c->o.manager && names_manager((const char *)h + e->exe.off, e->exe.len)))
 			recheck_later(c, h->tgid, "", 0);

@@ -22,7 +22,7 @@ STACK_OF_EMPTY="service_enter_stop on_cgroup_empty_event $LOOP"
 expect_stack() { # UNIT PATTERN
 	local got
 	got=$(jq -r "select(.\"systemd.unit.name\" == \"sc-$1.service\") |
-		\"\(.stack_end): \([.stack[].function // \"-\"] | join(\" \"))\"" "$work/trace.out")
+		\"\(.stack_end): \([.stack[] | .function // \"-\"] | join(\" \"))\"" "$work/trace.out")
 	[[ "$got" =~ ^"whole: "$2$ ]] || fail "stack of $1: $got"
 }
 
