@@ -11,8 +11,7 @@
 
 #define PAGE_MIN 4096 /* no page is smaller */
 
-/* room is a power of two. The mask says what is known to the verifier, lest the compiler drop it.
- */
+/* room is a power of two. The compiler knows that the mask does nothing; the verifier needs it. */
 static __always_inline __u64 stack_bound(__u64 len, const __u64 room)
 {
 	if (len > room - sizeof(__u64))
@@ -26,12 +25,14 @@ static __always_inline int stack_send(const struct pt_regs *ctx, __u64 sp, __u64
 				      const __u64 room)
 {
 	struct wire_stack_sample *w = record_reserve(WIRE_STACK_SAMPLE, sizeof(*w), room);
-	__u64 len = stack_bound(wanted, room);
+	__u64 len;
 
-	if (!w)
+	if (!w) /* right away, or 5.10's verifier thinks that it may be NULL further down too */
 		return 0;
+	len = stack_bound(wanted, room);
 	w->sp = sp;
-	w->wanted = wanted;
+	/* that much is not the thread's own stack: what is there goes out all the same */
+	w->wanted = wanted < ~0u ? wanted : ~0u;
 	w->n_regs = N_REGS;
 	regs_copy(w->regs, ctx);
 	if (bpf_probe_read_user(w + 1, len, (void *)sp) < 0) {

@@ -144,7 +144,7 @@ struct wire_job {
 	__u64 by;   /* address of the unit whose job pulls it in; 0: the transaction's anchor */
 	__s32 type;
 	__s32 by_type;
-	/* The 5th and 6th argument: (matters, conflicts), or since 255 (flags, a pointer). */
+	/* The 5th and 6th argument: (matters, conflicts), or since 254 (flags, a pointer). */
 	__u64 arg[2];
 	__u32 pending; /* id of the job that the unit has already; 0: none */
 	__u32 pad;

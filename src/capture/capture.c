@@ -48,7 +48,7 @@ struct capture {
 	struct capture_times times;
 	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd;
 	uint64_t lost_seen, lost_checked_ns;
-	uint64_t lost_by_probe[KPROBES_MAX + UPROBES_MAX];
+	uint64_t lost_by_probe[KPROBES_MAX + STATES_MAX];
 	struct recheck recheck[RECHECK_MAX];
 	unsigned int n_recheck;
 	int (*on_ready)(void *ctx, int fd);
@@ -364,7 +364,8 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	if (h->kind == WIRE_EXEC) {
 		bool known = managers_find(&c->managers, h->tgid);
 
-		managers_executed(&c->managers, h->tgid);
+		if (known)
+			managers_executed(&c->managers, h->tgid);
 		if (known ||
 		    (!c->o.manager && names_manager((const char *)h + e->exe.off, e->exe.len)))
 			recheck_later(c, h->tgid, "", 0);

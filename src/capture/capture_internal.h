@@ -38,6 +38,7 @@ struct probe_state {
 
 /* object.c: a file that holds a service manager's code; two managers may share one. */
 #define UPROBES_MAX 32
+#define STATES_MAX  (UPROBES_MAX + 1) /* and that of the stacks' samples */
 
 struct object {
 	struct sym_object file;
@@ -45,7 +46,7 @@ struct object {
 	struct manager_layout layout;
 	struct uprobe links[2 * UPROBES_MAX];
 	unsigned int n_links;
-	struct probe_state state[UPROBES_MAX];
+	struct probe_state state[STATES_MAX];
 	unsigned int n_states;
 	unsigned int users;
 };

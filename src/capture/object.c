@@ -116,8 +116,8 @@ static const struct function functions[] = {
 		.lost = "who had systemd send a signal",
 	},
 	{
-		.name = "manager_add_job",
-		.also = "manager_add_job_full",
+		.name = "manager_add_job_full", /* on 262 the other one only calls it */
+		.also = "manager_add_job",
 		.program = "manager_add_job",
 		.kinds = {WIRE_MANAGER_ADD_JOB},
 		.lost = "what made systemd run a job of its own accord",
@@ -303,6 +303,9 @@ static int fail_essential(const struct object *o, const struct function *f, int 
 			    "essential probe %s in %s: %s", f->name, o->file.name, why);
 }
 
+/* The samples that some of the functions' probes send: so that lost ones are told. */
+static const unsigned int sample_kinds[KINDS_MAX] = {WIRE_STACK_SAMPLE};
+
 static int attach_all(struct object *o, const struct probes *p, struct capture_error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
@@ -318,6 +321,11 @@ static int attach_all(struct object *o, const struct probes *p, struct capture_e
 		if (f->essential)
 			return fail_essential(o, f, s->error, why, err);
 	}
+	o->state[o->n_states++] = (struct probe_state){
+		.name = "stack_sample",
+		.kinds = sample_kinds,
+		.how = "uprobe",
+	};
 	return 0;
 }
 

@@ -133,7 +133,7 @@ static int decode_service(struct memory *m, const struct record *r, struct ev *e
 
 /*
  * transaction_add_job_and_dependencies(): the 5th and 6th argument are the bools matters and
- * conflicts, or since 255 a set of flags and a pointer.
+ * conflicts, or since 254 a set of flags and a pointer.
  */
 static bool is_conflict(const struct wire_job *w)
 {

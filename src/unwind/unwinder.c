@@ -10,8 +10,8 @@
 
 /* A mapped file, from its first mapping to its last. */
 struct module {
-	uint64_t start, end; /* of the first mapping, which is what it is looked up by later */
-	uint64_t low, high;  /* of all */
+	uint64_t start;	    /* of its first mapping, by which it is found again */
+	uint64_t low, high; /* where the file begins; where its last mapping ends */
 	bool executable;
 	struct unwind_file *file;
 	struct unwinder *u;
@@ -111,7 +111,6 @@ static int module_add(struct unwinder *u, const struct mapping *m)
 	last = &u->modules[u->n_modules];
 	*last = (struct module){
 		.start = m->start,
-		.end = m->end,
 		.low = m->start - m->offset,
 		.high = m->end,
 		.executable = m->executable,

@@ -93,6 +93,7 @@ replay() {
 	result 'only those units'
 	expect '--count ends it' 0 '[^F]*STOPPED[^F]*' '' "$SVCTRACE" replay -n1 "$ONE.trace"
 	expect '--count that is not reached' 3 '.*' '' "$SVCTRACE" replay -n99 "$ONE.trace"
+	expect '--stack' 0 '.*  stack  (service_enter_|not sampled).*' '' "$SVCTRACE" replay --stack "$ONE.trace"
 	expect '--events' 0 '.*fork.*STOPPED.*' '' "$SVCTRACE" replay --events "$ONE.trace"
 }
 

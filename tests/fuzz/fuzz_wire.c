@@ -59,7 +59,7 @@ static void feed_all(struct decoder *d, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct render_options o = {.utc = true, .width = 100, .ascii = true};
+	struct render_options o = {.utc = true, .width = 100, .ascii = true, .stack = true};
 	FILE *out = fopen("/dev/null", "w");
 	struct decoder *d = NULL;
 	struct run r = {};
