@@ -336,12 +336,27 @@ static int stop_note_event(struct unit *u, const struct ev *e)
 	return verdict_cite_event(&s->v, e);
 }
 
+/* What the end of this unit leads to comes right behind it. */
+static int set_down(struct manager *m, const struct verdict *v)
+{
+	id_copy(m->down.id, (struct str){v->unit, strlen(v->unit)});
+	lineage_done(&m->down.by);
+	m->down.signal = v->signal;
+	if (!v->have_actor || v->actor_kernel || v->actor_manager || v->n_chain == 0)
+		return 0;
+	return lineage_copy(&m->down.by, &(struct lineage){v->chain, v->n_chain});
+}
+
 static int stop_end(struct engine *g, struct stop *s, const struct ev *e)
 {
+	struct manager *m = manager_find(&g->units, s->unit->manager);
+
 	s->ended = true;
 	g->n_ended++;
 	s->v.end_mono_ns = e->mono_ns;
 	s->v.end_wall_ns = e->wall_ns;
+	if (m && set_down(m, &s->v) < 0)
+		return -ENOMEM;
 	return set_word(&s->v.result, e->service.result);
 }
 
@@ -456,6 +471,15 @@ static int on_asked(struct manager *m, const struct ev *e)
 	return r;
 }
 
+static bool stack_has(const struct ev_stack *stack, const char *function)
+{
+	unsigned int i = 0;
+
+	while (i < stack->n && !str_equal(stack->frames[i].name, function))
+		i++;
+	return i < stack->n;
+}
+
 /* What a call chain that ends in manager_add_job() was about. */
 static enum root_reason stack_reason(const struct ev_stack *stack)
 {
@@ -490,12 +514,38 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 	return ROOT_UNKNOWN;
 }
 
+/* unit_notify() tells a unit's dependents, with what does that built into it. */
+static enum root_reason notify_reason(const struct ev *e)
+{
+	return e->job.type && strcmp(e->job.type, "stop") == 0 ? ROOT_BOUND : ROOT_ON_RESULT;
+}
+
+/* A unit that ends takes others along, or starts them: which one, and who ended it? */
+static int set_culprit(const struct manager *m, struct transaction *t)
+{
+	if (!*m->down.id || strcmp(m->down.id, t->anchor) == 0)
+		return 0;
+	t->culprit = strdup(m->down.id);
+	t->culprit_certain = m->trigger.set && strcmp(m->trigger.id, m->down.id) == 0;
+	t->blamed_signal = m->down.signal;
+	if (!t->culprit)
+		return -ENOMEM;
+	return m->down.by.n ? lineage_copy(&t->blamed, &m->down.by) : 0;
+}
+
 static int on_add_job(struct manager *m, const struct ev *e)
 {
 	enum root_reason reason = m->stack_tid == e->tid ? stack_reason(&m->stack) : ROOT_UNKNOWN;
-	bool triggered = reason >= ROOT_TIMER && reason <= ROOT_AUTOMOUNT && *m->triggering;
-	int r = jobs_begin(&m->jobs, e, reason, triggered ? m->triggering : NULL);
+	struct transaction *t;
+	int r;
 
+	if (reason == ROOT_UNKNOWN && m->stack_tid == e->tid && stack_has(&m->stack, "unit_notify"))
+		reason = notify_reason(e);
+	r = jobs_begin(&m->jobs, e, reason, &t);
+	if (r == 0 && t && reason >= ROOT_TIMER && reason <= ROOT_AUTOMOUNT && *m->triggering)
+		t->trigger = strdup(m->triggering);
+	if (r == 0 && t && (reason == ROOT_BOUND || reason == ROOT_ON_RESULT))
+		r = set_culprit(m, t);
 	m->triggering[0] = 0;
 	return r;
 }

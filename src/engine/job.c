@@ -35,6 +35,8 @@ static void drop(struct jobs *j, struct transaction *t)
 	free(t->edges);
 	free(t->anchor);
 	free(t->trigger);
+	free(t->culprit);
+	lineage_done(&t->blamed);
 	request_unref(t->request);
 	proof_done(&t->proof);
 	free(t);
@@ -85,10 +87,12 @@ int jobs_request(struct jobs *j, const struct ev *e, struct request *q)
 	return 0;
 }
 
-int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason, const char *trigger)
+int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason,
+	       struct transaction **ret)
 {
 	struct transaction *t = newest(j);
 
+	*ret = NULL;
 	/* "reload-or-restart" has become one of both by now */
 	if (t && j->open && str_equal(e->job.id, t->anchor)) {
 		j->open = false;
@@ -101,8 +105,8 @@ int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason, cons
 	word_copy(t->type, e->job.type);
 	word_copy(t->mode, e->job.mode);
 	t->reason = reason;
-	t->trigger = trigger ? strdup(trigger) : NULL;
-	return trigger && !t->trigger ? -ENOMEM : 0;
+	*ret = t;
+	return 0;
 }
 
 static struct edge *edge_new(struct jobs *j, struct transaction *t)

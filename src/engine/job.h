@@ -29,6 +29,10 @@ struct transaction {
 	char type[WORD_MAX], mode[WORD_MAX];
 	enum root_reason reason;
 	char *trigger;		 /* the timer, path … that did it; NULL: none */
+	char *culprit;		 /* the unit whose end did it; NULL: none, or not known */
+	bool culprit_certain;	 /* its end was being dealt with; else it was the latest to end */
+	struct lineage blamed;	 /* who ended the culprit; n 0: nobody, or not known */
+	int32_t blamed_signal;	 /* by which signal; 0: none */
 	struct request *request; /* NULL: no client's */
 	bool over;
 	struct edge *edges;
@@ -51,7 +55,9 @@ void jobs_done(struct jobs *j);
 /* A client's request is obeyed. q may be NULL: not known whose. */
 int jobs_request(struct jobs *j, const struct ev *e, struct request *q);
 /* manager_add_job: it belongs to the request before, or has another reason. */
-int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason, const char *trigger);
+/* *ret: the transaction, if it is a new one that no client asked for; else NULL. */
+int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason,
+	       struct transaction **ret);
 int jobs_add(struct jobs *j, const struct ev *e);
 int jobs_name_dependency(struct jobs *j, const struct ev *e);
 

@@ -109,7 +109,7 @@ static int step_links(struct verdict *v)
 	for (unsigned int i = v->n_links; r == 0 && i-- > 1;) {
 		const struct link *l = &v->links[i], *below = &v->links[i - 1];
 
-		r = verdict_step(v, "%s job of %s%s%s%s", l->job ? l->job : "a", l->unit,
+		r = verdict_step(v, "%s of %s%s%s%s", l->job ? l->job : "end", l->unit,
 				 below->dependency ? " (" : "",
 				 below->dependency ? below->dependency : "",
 				 !below->dependency			     ? ""
@@ -142,10 +142,32 @@ static int blame_commander(struct opening *o)
 	return r < 0 ? r : verdict_cite(o->v, &x->proof);
 }
 
+/* A unit that ended: who ended it is behind what came of that. */
+static int blame_culprit(struct opening *o, const struct transaction *t)
+{
+	struct verdict *v = o->v;
+	const char *dependency = t->reason == ROOT_BOUND ? "BindsTo" : "OnFailure";
+	struct link *last = v->n_links ? &v->links[v->n_links - 1] : NULL;
+
+	if (last && !last->dependency && set(&last->dependency, dependency) < 0)
+		return -ENOMEM;
+	if (add_link(v, t->culprit, NULL, NULL) < 0)
+		return -ENOMEM;
+	if (!t->culprit_certain)
+		certainty_limit(&v->certainty, INFERRED);
+	if (t->blamed.n == 0)
+		return 0;
+	v->signal = t->blamed_signal;
+	v->actor_certainty = t->culprit_certain ? CERTAIN : INFERRED;
+	return blame_actor(v, t->blamed.chain, t->blamed.n);
+}
+
 static int blame_root(struct opening *o, const struct transaction *t)
 {
 	if (t->request)
 		return blame_client(o->v, t->request);
+	if (t->culprit)
+		return blame_culprit(o, t);
 	return t->reason == ROOT_SIGNAL ? blame_commander(o) : 0;
 }
 

@@ -125,6 +125,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	t->n_managers--;
 	trigger_clear(&m->trigger);
 	jobs_done(&m->jobs);
+	lineage_done(&m->down.by);
 	request_unref(m->asked);
 	request_unref(m->to_kill);
 	ev_stack_done(&m->stack);

@@ -31,12 +31,17 @@ struct manager {
 	struct jobs jobs;
 	struct request *asked;	      /* the message that it handles; NULL: none, or not known */
 	struct request *to_kill;      /* … which had it send signals */
-	char triggering[WIRE_ID_MAX]; /* the timer, path … that is about to start a unit; "": none
-				       */
-	struct ev_stack stack;	      /* of what its thread … */
-	uint32_t stack_tid;	      /* … of that number does next */
-	struct proof cgroup_event;    /* the last on_cgroup_inotify_event */
-	struct proof cgroup_empty;    /* the last manager_notify_cgroup_empty … */
+	char triggering[WIRE_ID_MAX]; /* the timer, path … that is about to start a unit; or "" */
+	/* The unit that stopped last, and who made it: what its end leads to comes right behind. */
+	struct {
+		char id[WIRE_ID_MAX]; /* "": none */
+		struct lineage by;    /* n 0: nobody, or not known */
+		int32_t signal;
+	} down;
+	struct ev_stack stack;		     /* of what its thread … */
+	uint32_t stack_tid;		     /* … of that number does next */
+	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */
+	struct proof cgroup_empty;	     /* the last manager_notify_cgroup_empty … */
 	char cgroup_empty_unit[WIRE_ID_MAX]; /* … and its unit */
 	TAILQ_ENTRY(manager) entry;
 };

@@ -34,7 +34,7 @@ const char *__asan_default_options(void)
 #else
 #define SCALE_MANY 10000000ull
 #endif
-#define SCALE_FEW 100000ull
+#define SCALE_FEW 300000ull
 
 static int write_file(void *ctx, const void *p, size_t n)
 {
