@@ -232,7 +232,7 @@ static __always_inline void get_head(const struct source *src, struct dbus_head 
 	if (n >= sizeof(*h))
 		bpf_probe_read_user(h, sizeof(*h), src->first.iov_base);
 	else
-		bpf_probe_read_user(h, 1, src->first.iov_base);
+		bpf_probe_read_user(h, n & (sizeof(*h) - 1), src->first.iov_base);
 }
 
 /* What may stand before a connection's first message in the same send. */

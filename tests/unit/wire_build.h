@@ -73,6 +73,10 @@ static inline size_t wb_fixed(unsigned int kind)
 	case WIRE_FUSE_FLUSH_ENTER:
 	case WIRE_FUSE_FLUSH_EXIT:
 		return sizeof(struct wire_fuse);
+	case WIRE_CLIENT_SEND:
+		return sizeof(struct wire_client_send);
+	case WIRE_BUS_NAME:
+		return sizeof(struct wire_bus_name);
 	case WIRE_START:
 		return sizeof(struct wire_text);
 	case WIRE_CLOCK:
