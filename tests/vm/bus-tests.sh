@@ -4,7 +4,7 @@
 # What clients ask systemd for, seen while they send it; sourced by run.sh, which says what $suite,
 # $work, $files and $svctrace are.
 
-BED_TESTS+=" requests requests_at_once"
+BED_TESTS+=" requests requests_at_once requests_dbus_broker"
 GUEST_TESTS+=" requests requests_kprobe requests_user"
 
 # ask WAY MEMBER UNIT COMMAND…: COMMAND asks WAY (private, bus) so, and is said to.
@@ -31,11 +31,14 @@ REQUESTS='systemd-run -q --unit=req-victim sleep 1000
 		org.freedesktop.login1.Manager.PowerOff string:no-boolean
 	busctl status org.freedesktop.systemd1 >/dev/null
 	systemctl list-units >/dev/null
+	busctl monitor >/dev/null 2>&1 & sleep 0.3
+	ask bus StopUnit monitored.service busctl call $manager StopUnit ss monitored.service replace
+	kill $!
 	dbus-send --system --type=method_call --dest=org.example.foreign /org/example org.example.Nobody.Hears string:secret
 	ask private StopUnit req-victim.service systemctl stop req-victim'
 
-# All who asked were seen, once each and with all that was asked, each on a bus by its name first;
-# and nobody else of their kinds was.
+# All who asked were seen, once each and with all that was asked, each on a bus with its name first,
+# which nobody else was given, not even a monitor that is shown all messages.
 expect_requests() {
 	python3 - "$work" <<-'PY'
 		import json, sys
@@ -46,7 +49,9 @@ expect_requests() {
 		for line in open(f"{work}/trace.out"):
 		    e = json.loads(line)
 		    if e["event.name"] == "svctrace.event.bus-name":
-		        names[e["data"]["client"]] = e["data"]["name"]
+		        given = e["data"]["listener"], e["data"]["name"]
+		        assert given not in names.values(), given
+		        names[e["data"]["client"]] = given
 		    elif e["event.name"] == "svctrace.event.client-send":
 		        d = e["data"]
 		        for m in d["messages"]:
@@ -82,6 +87,22 @@ bed_requests_at_once() {
 		for i in $(seq 50); do one none-$i.service & done; wait' >"$files/steps"
 	bed_watch 'sh ./steps' --json --events
 	expect "clients" 50 "$(grep -c '^#asked' "$work/trace.steps")"
+	expect_requests
+}
+
+# The other broker, which sends otherwise: sendmmsg, a message in pieces.
+bed_requests_dbus_broker() {
+	local deb
+	deb=$("$HERE/../../tools/debs" "$suite" dbus-broker) || { echo "no package dbus-broker"; return 77; }
+	cp "$deb"/usr/bin/dbus-broker* "$files/"
+	printf '%s\n%s\n' "$ASK" "$REQUESTS" >"$files/requests"
+	echo 'cp dbus-broker dbus-broker-launch /usr/bin/ && dbus-broker --version >&2 || exit 77
+		mkdir -p /run/systemd/system/dbus.service.d
+		printf "[Service]\nType=notify\nExecStart=\nExecStart=/usr/bin/dbus-broker-launch --scope system\n" \
+			>/run/systemd/system/dbus.service.d/broker.conf
+		systemctl daemon-reload; systemctl restart dbus.service; sh ./requests
+		systemctl status dbus | grep -q dbus-broker-launch' >"$files/steps"
+	bed_watch 'sh ./steps' --json --events
 	expect_requests
 }
 
