@@ -132,15 +132,10 @@ struct dbus_head {
 	__u32 fields;
 };
 
-struct field {
-	const char *s;
-	__u32 len;
-};
-
-/* A message's header as far as it lies in the first segment. */
+/* A message's header as far as it lies in the first segment; strings in the sender's memory. */
 struct header {
-	struct field path, member, destination;
-	__u64 size; /* of the message */
+	const char *member, *destination;
+	bool foreign; /* its path is none of systemd's; nothing else was read */
 };
 
 static __always_inline __u32 dbus_u32(const struct dbus_head *h, __u32 v)
@@ -148,13 +143,26 @@ static __always_inline __u32 dbus_u32(const struct dbus_head *h, __u32 v)
 	return h->endian == 'B' ? __builtin_bswap32(v) : v;
 }
 
+#define PATH_MIN 23 /* "/org/freedesktop/login1"; one more byte, its NUL, is there to be read */
+
+/* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
+static __always_inline bool is_systemd_path(const char *path)
+{
+	char p[PATH_MIN + 1] = {};
+
+	if (bpf_probe_read_user(p, sizeof(p), path) < 0 || !same_bytes(p, "/org/freedesktop/", 17))
+		return false;
+	return same_bytes(p + 17, "systemd", 7) || same_bytes(p + 17, "machine", 7) ||
+	       same_bytes(p + 17, "login1", 6);
+}
+
 static __always_inline void read_header(const struct source *src, const struct dbus_head *h,
 					struct header *ret)
 {
 	const char *base = src->first.iov_base;
 	__u64 at = DBUS_HEAD, end = at + dbus_u32(h, h->fields);
+	const char *value;
 
-	ret->size = ((end + 7) & ~7ULL) + dbus_u32(h, h->body);
 	for (int i = 0; i < DBUS_FIELDS && at < end; i++) {
 		/* code, and a signature of one letter with its length and its NUL; the value */
 		struct {
@@ -166,12 +174,18 @@ static __always_inline void read_header(const struct source *src, const struct d
 		    bpf_probe_read_user(&f, sizeof(f), base + at) < 0)
 			return;
 		f.len = dbus_u32(h, f.len);
-		if (f.code == DBUS_PATH)
-			ret->path = (struct field){base + at + sizeof(f), f.len};
-		else if (f.code == DBUS_MEMBER)
-			ret->member = (struct field){base + at + sizeof(f), f.len};
-		else if (f.code == DBUS_DEST)
-			ret->destination = (struct field){base + at + sizeof(f), f.len};
+		value = base + at + sizeof(f);
+		if (f.code == DBUS_PATH) {
+			if (f.len >= PATH_MIN && at + sizeof(f) + f.len >= src->first.iov_len)
+				return;
+			ret->foreign = f.len < PATH_MIN || !is_systemd_path(value);
+			if (ret->foreign)
+				return;
+		} else if (f.code == DBUS_MEMBER) {
+			ret->member = value;
+		} else if (f.code == DBUS_DEST) {
+			ret->destination = value;
+		}
 		if (f.type == 'g') /* one byte of length */
 			at += 4 + 1 + (__u8)(h->endian == 'B' ? f.len >> 24 : f.len) + 1;
 		else if (f.type == 'u')
@@ -182,27 +196,21 @@ static __always_inline void read_header(const struct source *src, const struct d
 	}
 }
 
-/* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
-static __always_inline bool is_systemd_path(const struct field *f)
-{
-	char p[32] = {};
-
-	if (!f->s || bpf_probe_read_user(p, 25, f->s) < 0)
-		return false;
-	if (!same_bytes(p, "/org/freedesktop/", 17))
-		return false;
-	return same_bytes(p + 17, "systemd1", 8) || same_bytes(p + 17, "machine1", 8) ||
-	       same_bytes(p + 17, "login1", 6);
-}
-
 /* Get, GetAll, GetUnit…, ListUnits…, Introspect: they stop nothing. */
-static __always_inline bool only_reads(const struct field *f)
+static __always_inline bool only_reads(const char *member)
 {
 	char m[4] = {};
 
-	if (!f->s || bpf_probe_read_user(m, 3, f->s) < 0)
+	if (!member || bpf_probe_read_user(m, 3, member) < 0)
 		return false;
 	return same_bytes(m, "Get", 3) || same_bytes(m, "Lis", 3) || same_bytes(m, "Int", 3);
+}
+
+static __always_inline __u64 message_size(const struct dbus_head *h)
+{
+	__u64 fields_end = DBUS_HEAD + (__u64)dbus_u32(h, h->fields);
+
+	return ((fields_end + 7) & ~7ULL) + dbus_u32(h, h->body);
 }
 
 /* Bytes of D-Bus: do they ask systemd for anything? What cannot be told here is let through. */
@@ -216,12 +224,12 @@ static __always_inline bool is_request(const struct source *src, const struct db
 		return true;
 	if (h->version != 1)
 		return false;
-	read_header(src, h, &m);
-	if (m.size < src->length)
+	if (message_size(h) < src->length)
 		return true; /* more than one */
-	if (h->type != DBUS_CALL || (m.path.s && !is_systemd_path(&m.path)))
+	if (h->type != DBUS_CALL)
 		return false;
-	return !only_reads(&m.member);
+	read_header(src, h, &m);
+	return !m.foreign && !only_reads(m.member);
 }
 
 static __always_inline void get_head(const struct source *src, struct dbus_head *h)
@@ -336,7 +344,7 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	read_header(src, &h, &m);
 	path_len = bound_path(sk, &path);
 	bpf_map_delete_elem(&nameless, &key);
-	if (!m.destination.s || !path_len)
+	if (!m.destination || !path_len)
 		return;
 	r = record_reserve(WIRE_BUS_NAME, sizeof(r->n), sizeof(r->socket) + sizeof(r->name));
 	if (!r)
@@ -345,7 +353,7 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	r->n.listener = peer_pid(client);
 	fill_socket(&r->n.socket, r->socket, sizeof(r->n), path, path_len);
 	tail_string(&r->n.h, &r->n.name, r->name, sizeof(r->n) + sizeof(r->socket), sizeof(r->name),
-		    m.destination.s, true);
+		    m.destination, true);
 	record_submit(r);
 }
 

@@ -7,7 +7,7 @@
 BED_TESTS+=" requests requests_at_once requests_dbus_broker"
 GUEST_TESTS+=" requests requests_kprobe requests_user"
 
-# ask WAY MEMBER UNIT COMMAND…: COMMAND asks WAY (private, bus) so, and is said to.
+# ask WAY MEMBER UNIT COMMAND…: COMMAND asks WAY (private, bus, varlink) so, and is said to.
 ASK='P=/run/bed/proc; [ -d $P ] || P=/proc
 	export P
 	ask() {
@@ -35,6 +35,8 @@ REQUESTS='systemd-run -q --unit=req-victim sleep 1000
 	ask bus StopUnit monitored.service busctl call $manager StopUnit ss monitored.service replace
 	kill $!
 	dbus-send --system --type=method_call --dest=org.example.foreign /org/example org.example.Nobody.Hears string:secret
+	[ ! -S /run/systemd/io.systemd.Manager ] || ! command -v varlinkctl >/dev/null ||
+		ask varlink Reload - varlinkctl call /run/systemd/io.systemd.Manager io.systemd.Manager.Reload {}
 	ask private StopUnit req-victim.service systemctl stop req-victim'
 
 # All who asked were seen, once each and with all that was asked, each on a bus with its name first,
@@ -65,8 +67,8 @@ expect_requests() {
 		    assert (d["endpoint"], m["member"]) == (way, member), (d, m)
 		    assert m["systemd.unit.name"] == (None if unit == "-" else unit), m
 		    assert way != "bus" or int(pid) in names, f"{pid} has no name"
-		    assert m["serial"] and d["command_line"] and d["ancestors"], d
-		    assert d["client"]["process.command"] in ("systemctl", "busctl", "dbus-send"), d
+		    assert (m["serial"] or way == "varlink") and d["command_line"] and d["ancestors"], d
+		    assert d["client"]["process.command"] in ("systemctl", "busctl", "dbus-send", "varlinkctl"), d
 		print(len(asked), "asked,", sum(map(len, sends.values())), "seen")
 	PY
 }
