@@ -243,8 +243,10 @@ static __always_inline void get_head(const struct source *src, struct dbus_head 
 /* What may stand before a connection's first message in the same send. */
 static __always_inline void skip_begin(struct source *src, struct dbus_head *h)
 {
-	/* the byte behind it is any message's first */
-	if (h->endian != 'B' || *(__u64 *)h << 8 != word("BEGIN\r\n") << 8)
+	__u64 begin;
+
+	__builtin_memcpy(&begin, h, sizeof(begin));
+	if (begin << 8 != word("BEGIN\r\n") << 8) /* the eighth byte is any message's first */
 		return;
 	src->first.iov_base += BEGIN_LEN;
 	src->first.iov_len -= BEGIN_LEN;
