@@ -66,12 +66,13 @@ struct {
 	__type(value, __u8);
 } nameless SEC(".maps");
 
-static __always_inline bool same_bytes(const void *a, const void *b, __u32 n)
+/* Eight bytes of text as a number: to compare them at once is cheap for the verifier too. */
+static __always_inline __u64 word(const char text[8])
 {
-	for (__u32 i = 0; i < n; i++)
-		if (((const char *)a)[i] != ((const char *)b)[i])
-			return false;
-	return true;
+	__u64 w;
+
+	__builtin_memcpy(&w, text, sizeof(w));
+	return w;
 }
 
 /* The length of the path that the socket is bound to; 0 if there is none. */
@@ -89,29 +90,27 @@ static __always_inline __u32 bound_path(struct sock *sk, const char **ret)
 									  : 0;
 }
 
-static __always_inline bool ends_in(const char last[16], const char *what, __u32 n)
-{
-	return same_bytes(last + 16 - n, what, n);
-}
-
 /* Who listens at that path. By their ends, for a user's manager has its own folder. */
 static __always_inline __u32 endpoint_of(const char *path, __u32 len)
 {
-	char first[24] = {}, last[16] = {};
+	__u64 first[3] = {}, last[2] = {};
 
 	/* "/run/user/0/bus" is the shortest, with a byte of its address before it */
 	if (len < sizeof(last) - 1 ||
 	    bpf_probe_read_kernel(last, sizeof(last), path + len - sizeof(last)) < 0)
 		return ENDPOINT_NONE;
-	if (ends_in(last, "/systemd/private", 16))
+	if (last[0] == word("/systemd") && last[1] == word("/private"))
 		return WIRE_ENDPOINT_PRIVATE;
-	if (ends_in(last, "ystem_bus_socket", 16) || ends_in(last, "/bus", 4))
+	if ((last[0] == word("ystem_bu") && last[1] == word("s_socket")) ||
+	    last[1] >> 32 == word("/bus\0\0\0"))
 		return WIRE_ENDPOINT_BUS;
-	if (ends_in(last, ".systemd.Manager", 16))
+	if (last[0] == word(".systemd") && last[1] == word(".Manager"))
 		return WIRE_ENDPOINT_VARLINK;
 	bpf_probe_read_kernel(first, sizeof(first), path);
-	return same_bytes(first, "/run/systemd/io.systemd.", sizeof(first)) ? WIRE_ENDPOINT_VARLINK
-									    : ENDPOINT_NONE;
+	if (first[0] == word("/run/sys") && first[1] == word("temd/io.") &&
+	    first[2] == word("systemd."))
+		return WIRE_ENDPOINT_VARLINK;
+	return ENDPOINT_NONE;
 }
 
 /* The process that connected, or that called listen(): whichever is at the other end. */
@@ -132,15 +131,12 @@ struct dbus_head {
 	__u32 fields;
 };
 
-struct field {
-	const char *s;
-	__u32 len;
-};
-
-/* A message's header as far as it lies in the first segment. */
+/*
+ * Where in the sender's memory strings of a message's header are, as far as it lies in the first
+ * segment. What was not found points to the message's begin, which is like none of them.
+ */
 struct header {
-	struct field path, member, destination;
-	__u64 size; /* of the message */
+	const char *path, *member, *destination;
 };
 
 static __always_inline __u32 dbus_u32(const struct dbus_head *h, __u32 v)
@@ -154,61 +150,68 @@ static __always_inline void read_header(const struct source *src, const struct d
 	const char *base = src->first.iov_base;
 	__u64 at = DBUS_HEAD, end = at + dbus_u32(h, h->fields);
 
-	ret->size = ((end + 7) & ~7ULL) + dbus_u32(h, h->body);
+	*ret = (struct header){base, base, base};
+	if (end > src->first.iov_len)
+		end = src->first.iov_len;
 	for (int i = 0; i < DBUS_FIELDS && at < end; i++) {
 		/* code, and a signature of one letter with its length and its NUL; the value */
 		struct {
 			__u8 code, n, type, nul;
 			__u32 len;
 		} f;
+		const char *value = base + at + sizeof(f);
 
-		if (at + sizeof(f) > src->first.iov_len ||
-		    bpf_probe_read_user(&f, sizeof(f), base + at) < 0)
+		if (bpf_probe_read_user(&f, sizeof(f), base + at) < 0)
 			return;
 		f.len = dbus_u32(h, f.len);
-		if (f.code == DBUS_PATH)
-			ret->path = (struct field){base + at + sizeof(f), f.len};
-		else if (f.code == DBUS_MEMBER)
-			ret->member = (struct field){base + at + sizeof(f), f.len};
-		else if (f.code == DBUS_DEST)
-			ret->destination = (struct field){base + at + sizeof(f), f.len};
 		if (f.type == 'g') /* one byte of length */
 			at += 4 + 1 + (__u8)(h->endian == 'B' ? f.len >> 24 : f.len) + 1;
 		else if (f.type == 'u')
 			at += sizeof(f);
 		else
-			at += sizeof(f) + f.len + 1;
+			at += sizeof(f) + (__u64)f.len + 1;
+		if (at > end)
+			return;
 		at = (at + 7) & ~7ULL;
+		if (f.code == DBUS_PATH)
+			ret->path = value;
+		else if (f.code == DBUS_MEMBER)
+			ret->member = value;
+		else if (f.code == DBUS_DEST)
+			ret->destination = value;
 	}
 }
 
 /* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
-static __always_inline bool is_systemd_path(const struct field *f)
+static __always_inline bool is_systemd_path(const char *path)
 {
-	char p[32] = {};
+	__u64 p[3] = {}; /* "/org/freedesktop/login1" and its NUL are 24 */
 
-	if (!f->s || bpf_probe_read_user(p, 25, f->s) < 0)
-		return false;
-	if (!same_bytes(p, "/org/freedesktop/", 17))
-		return false;
-	return same_bytes(p + 17, "systemd1", 8) || same_bytes(p + 17, "machine1", 8) ||
-	       same_bytes(p + 17, "login1", 6);
+	bpf_probe_read_user(p, sizeof(p), path);
+	return p[0] == word("/org/fre") && p[1] == word("edesktop") &&
+	       (p[2] == word("/systemd") || p[2] == word("/machine") || p[2] == word("/login1\0"));
 }
 
 /* Get, GetAll, GetUnit…, ListUnits…, Introspect: they stop nothing. */
-static __always_inline bool only_reads(const struct field *f)
+static __always_inline bool only_reads(const char *member)
 {
-	char m[4] = {};
+	__u64 m = 0;
 
-	if (!f->s || bpf_probe_read_user(m, 3, f->s) < 0)
-		return false;
-	return same_bytes(m, "Get", 3) || same_bytes(m, "Lis", 3) || same_bytes(m, "Int", 3);
+	bpf_probe_read_user(&m, 3, member);
+	return m == word("Get\0\0\0\0") || m == word("Lis\0\0\0\0") || m == word("Int\0\0\0\0");
+}
+
+static __always_inline __u64 message_size(const struct dbus_head *h)
+{
+	__u64 fields_end = DBUS_HEAD + (__u64)dbus_u32(h, h->fields);
+
+	return ((fields_end + 7) & ~7ULL) + dbus_u32(h, h->body);
 }
 
 /* Bytes of D-Bus: do they ask systemd for anything? What cannot be told here is let through. */
 static __always_inline bool is_request(const struct source *src, const struct dbus_head *h)
 {
-	struct header m = {};
+	struct header m;
 
 	if (h->endian != 'l' && h->endian != 'B')
 		return false; /* authentication, or the rest of a message that was sent in parts */
@@ -216,12 +219,14 @@ static __always_inline bool is_request(const struct source *src, const struct db
 		return true;
 	if (h->version != 1)
 		return false;
-	read_header(src, h, &m);
-	if (m.size < src->length)
+	if (message_size(h) < src->length)
 		return true; /* more than one */
-	if (h->type != DBUS_CALL || (m.path.s && !is_systemd_path(&m.path)))
+	if (h->type != DBUS_CALL)
 		return false;
-	return !only_reads(&m.member);
+	read_header(src, h, &m);
+	if (m.path != src->first.iov_base && !is_systemd_path(m.path))
+		return false;
+	return !only_reads(m.member);
 }
 
 static __always_inline void get_head(const struct source *src, struct dbus_head *h)
@@ -232,13 +237,16 @@ static __always_inline void get_head(const struct source *src, struct dbus_head 
 	if (n >= sizeof(*h))
 		bpf_probe_read_user(h, sizeof(*h), src->first.iov_base);
 	else
-		bpf_probe_read_user(h, 1, src->first.iov_base);
+		bpf_probe_read_user(h, n & (sizeof(*h) - 1), src->first.iov_base);
 }
 
 /* What may stand before a connection's first message in the same send. */
 static __always_inline void skip_begin(struct source *src, struct dbus_head *h)
 {
-	if (h->endian != 'B' || !same_bytes(h, "BEGIN\r\n", BEGIN_LEN))
+	__u64 begin;
+
+	__builtin_memcpy(&begin, h, sizeof(begin));
+	if (begin << 8 != word("BEGIN\r\n") << 8) /* the eighth byte is any message's first */
 		return;
 	src->first.iov_base += BEGIN_LEN;
 	src->first.iov_len -= BEGIN_LEN;
@@ -323,8 +331,8 @@ static __always_inline void send_request(struct sock *sk, const struct source *s
 static __always_inline void send_name(struct sock *sk, struct sock *client,
 				      const struct source *src)
 {
-	struct header m = {};
 	struct name_record *r;
+	struct header m;
 	struct dbus_head h;
 	const char *path;
 	__u64 key = (__u64)sk;
@@ -336,7 +344,7 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	read_header(src, &h, &m);
 	path_len = bound_path(sk, &path);
 	bpf_map_delete_elem(&nameless, &key);
-	if (!m.destination.s || !path_len)
+	if (m.destination == src->first.iov_base || !path_len)
 		return;
 	r = record_reserve(WIRE_BUS_NAME, sizeof(r->n), sizeof(r->socket) + sizeof(r->name));
 	if (!r)
@@ -345,7 +353,7 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	r->n.listener = peer_pid(client);
 	fill_socket(&r->n.socket, r->socket, sizeof(r->n), path, path_len);
 	tail_string(&r->n.h, &r->n.name, r->name, sizeof(r->n) + sizeof(r->socket), sizeof(r->name),
-		    m.destination.s, true);
+		    m.destination, true);
 	record_submit(r);
 }
 

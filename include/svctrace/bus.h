@@ -27,10 +27,10 @@ enum bus_type {
  * valid name.
  */
 struct bus_message {
-	enum bus_type type;
-	bool incomplete; /* the bytes end before the message does */
-	bool no_reply;	 /* the client does not wait for an answer */
-	uint32_t serial; /* 0: Varlink, which has none; or not known */
+	enum bus_type type; /* 0: it was cut before that */
+	bool incomplete;    /* the bytes end before the message does */
+	bool no_reply;	    /* the client does not wait for an answer */
+	uint32_t serial;    /* 0: Varlink, which has none; or not known */
 	uint32_t reply_serial;
 	struct str destination;
 	struct str path;
@@ -73,6 +73,12 @@ size_t bus_get_unit_property(void *dst, size_t size, uint32_t serial, const char
 
 /* Whether the property in that reply, one whole message, is a list of strings that has s. */
 bool bus_list_has(const void *reply, size_t n, const char *s);
+
+/*
+ * The way back, for what must not tell more than m does: writes a message that parses to m. Returns
+ * its length, -ENOSPC if it needs more than room, -ENOMEM.
+ */
+int bus_build(void *to, size_t room, enum wire_endpoint endpoint, const struct bus_message *m);
 
 /* "StopUnit(nginx.service, replace)", for a terminal. Always NUL-terminated; returns dst. */
 char *bus_describe(char *dst, size_t dst_size, const struct bus_message *m);

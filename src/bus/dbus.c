@@ -5,22 +5,8 @@
 #include "bus/parser.h"
 #include "svctrace/cleanup.h"
 
-#define HEAD_LEN       16 /* before the fields */
 #define MESSAGE_MAX    (128u << 20)
 #define FIELDS_LEN_MAX (64u << 20)
-#define FLAG_NO_REPLY  1
-
-#define UNIT_PATH      "/org/freedesktop/systemd1/unit/"
-
-enum field {
-	FIELD_PATH = 1,
-	FIELD_INTERFACE = 2,
-	FIELD_MEMBER = 3,
-	FIELD_REPLY_SERIAL = 5,
-	FIELD_DESTINATION = 6,
-	FIELD_SENDER = 7,
-	FIELD_SIGNATURE = 8,
-};
 
 /* A place in a message; at never goes beyond n. */
 struct cursor {
@@ -88,22 +74,22 @@ static bool get_signature(struct cursor *c, struct str *ret)
 static void set_field(struct bus_message *m, uint8_t code, struct str s)
 {
 	switch (code) {
-	case FIELD_PATH:
+	case DBUS_PATH:
 		m->path = s;
 		break;
-	case FIELD_INTERFACE:
+	case DBUS_INTERFACE:
 		m->interface = s;
 		break;
-	case FIELD_MEMBER:
+	case DBUS_MEMBER:
 		m->member = s;
 		break;
-	case FIELD_DESTINATION:
+	case DBUS_DESTINATION:
 		m->destination = s;
 		break;
-	case FIELD_SENDER:
+	case DBUS_SENDER:
 		m->sender = s;
 		break;
-	case FIELD_SIGNATURE:
+	case DBUS_SIGNATURE:
 		m->signature = s;
 		break;
 	default:
@@ -133,7 +119,7 @@ static bool get_field(struct cursor *c, struct bus_message *m)
 	case 'u':
 		if (!get_u32(c, &number))
 			return false;
-		if (code == FIELD_REPLY_SERIAL)
+		if (code == DBUS_REPLY_SERIAL)
 			m->reply_serial = number;
 		return true;
 	default:
@@ -141,58 +127,6 @@ static bool get_field(struct cursor *c, struct bus_message *m)
 	}
 	set_field(m, code, s);
 	return true;
-}
-
-/* What a member's arguments are, one letter each. */
-struct arguments {
-	const char *member;
-	const char *signature; /* as the call must have it */
-	const char
-		*meaning; /* u: unit, t: job type, m: mode, w: whom, s: signal, -: none of these */
-};
-
-static const struct arguments of_manager[] = {
-	{"StartUnit", "ss", "um"},
-	{"StartUnitReplace", "sss", "-um"},
-	{"StopUnit", "ss", "um"},
-	{"ReloadUnit", "ss", "um"},
-	{"RestartUnit", "ss", "um"},
-	{"TryRestartUnit", "ss", "um"},
-	{"ReloadOrRestartUnit", "ss", "um"},
-	{"ReloadOrTryRestartUnit", "ss", "um"},
-	{"EnqueueUnitJob", "sss", "utm"},
-	{"KillUnit", "ssi", "uws"},
-	{"KillUnitSubgroup", "sssi", "uw-s"},
-	{"QueueSignalUnit", "ssii", "uws"},
-	{"CleanUnit", "sas", "u"},
-	{"FreezeUnit", "s", "u"},
-	{"ThawUnit", "s", "u"},
-	{"ResetFailedUnit", "s", "u"},
-	{"StartTransientUnit", "ssa(sv)a(sa(sv))", "um"},
-	{"SetUnitProperties", "sba(sv)", "u"},
-	{"AttachProcessesToUnit", "ssau", "u"},
-	{"RemoveSubgroupFromUnit", "sst", "u"},
-};
-
-/* Those of one unit's own object. */
-static const struct arguments of_unit[] = {
-	{"Start", "s", "m"},	      {"Stop", "s", "m"},
-	{"Reload", "s", "m"},	      {"Restart", "s", "m"},
-	{"TryRestart", "s", "m"},     {"ReloadOrRestart", "s", "m"},
-	{"EnqueueJob", "ss", "tm"},   {"ReloadOrTryRestart", "s", "m"},
-	{"Kill", "si", "ws"},	      {"KillSubgroup", "ssi", "w-s"},
-	{"QueueSignal", "sii", "ws"},
-};
-
-static const struct arguments *find_arguments(const struct bus_message *m)
-{
-	const struct arguments *a = m->unit.s ? of_unit : of_manager;
-	size_t n = m->unit.s ? ARRAY_LEN(of_unit) : ARRAY_LEN(of_manager);
-
-	for (size_t i = 0; i < n; i++)
-		if (str_equal(m->member, a[i].member) && str_equal(m->signature, a[i].signature))
-			return &a[i];
-	return NULL;
 }
 
 static void set_argument(struct bus_message *m, char meaning, struct str s)
@@ -209,7 +143,7 @@ static void set_argument(struct bus_message *m, char meaning, struct str s)
 
 static void get_arguments(struct cursor *c, struct bus_message *m)
 {
-	const struct arguments *a = find_arguments(m);
+	const struct bus_arguments *a = bus_arguments(m);
 
 	for (size_t i = 0; a && a->meaning[i]; i++) {
 		struct str s;
@@ -242,7 +176,7 @@ static void unit_of_path(struct bus_messages *all, struct bus_message *m)
 	struct str name = {};
 	char *to;
 
-	if (m->path.n <= prefix || memcmp(p, UNIT_PATH, prefix) != 0)
+	if (!bus_is_unit_path(m->path))
 		return;
 	to = bus_text(all, m->path.n - prefix);
 	if (!to)
@@ -275,7 +209,7 @@ static bool get_head(struct cursor *c, struct bus_message *m, uint32_t *fields, 
 		return false;
 	if (!get_u8(c, &flags) || !get_u8(c, &version))
 		return true;
-	m->no_reply = flags & FLAG_NO_REPLY;
+	m->no_reply = flags & DBUS_NO_REPLY;
 	if (version != 1)
 		return false;
 	if (!get_u32(c, body) || !get_u32(c, &m->serial) || !get_u32(c, fields))
@@ -294,8 +228,8 @@ size_t dbus_parse(struct bus_messages *all, struct bus_message *m, const unsigne
 	if (!get_head(&c, m, &fields, &body))
 		return 0;
 	if (m->incomplete)
-		return length > HEAD_LEN ? length : HEAD_LEN;
-	fields_end = HEAD_LEN + fields;
+		return length > DBUS_HEAD_LEN ? length : DBUS_HEAD_LEN;
+	fields_end = DBUS_HEAD_LEN + fields;
 	body_at = (fields_end + 7) & ~(size_t)7;
 	size = body_at + body;
 	m->incomplete = size > n;
@@ -318,7 +252,7 @@ static bool skip_head(struct cursor *c)
 {
 	uint32_t fields;
 
-	c->at = HEAD_LEN - sizeof(fields);
+	c->at = DBUS_HEAD_LEN - sizeof(fields);
 	return get_u32(c, &fields) && fields <= c->n - c->at && (c->at += fields, align(c, 8));
 }
 
@@ -329,7 +263,7 @@ bool bus_list_has(const void *reply, size_t n, const char *s)
 	uint32_t len;
 	size_t end;
 
-	if (n < HEAD_LEN)
+	if (n < DBUS_HEAD_LEN)
 		return false;
 	c.big = c.bytes[0] == 'B';
 	if (!skip_head(&c) || !get_signature(&c, &type) || !str_equal(type, "as") ||
@@ -339,4 +273,18 @@ bool bus_list_has(const void *reply, size_t n, const char *s)
 		if (str_equal(item, s))
 			return true;
 	return false;
+}
+
+size_t bus_message_size(const void *bytes, size_t n)
+{
+	struct cursor c = {.bytes = bytes, .n = n, .at = 4};
+	uint32_t body, serial, fields;
+
+	if (n < DBUS_HEAD_LEN || (c.bytes[0] != 'l' && c.bytes[0] != 'B'))
+		return 0;
+	c.big = c.bytes[0] == 'B';
+	if (!get_u32(&c, &body) || !get_u32(&c, &serial) || !get_u32(&c, &fields) ||
+	    body > MESSAGE_MAX || fields > FIELDS_LEN_MAX)
+		return 0;
+	return DBUS_HEAD_LEN + ((size_t)fields + 7) / 8 * 8 + body;
 }

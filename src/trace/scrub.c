@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/trace.h"
 #include "trace/block.h"
@@ -28,6 +29,7 @@ enum string {
 	PATH,	   /* may lead through somebody's home */
 	ARGUMENTS, /* NUL-separated; the first is a path */
 	FACTS,	   /* KEY=VALUE, NUL-separated: the host's */
+	MESSAGES,  /* D-Bus or Varlink: only what was understood gets over */
 };
 
 struct shape {
@@ -90,6 +92,10 @@ static const struct shape shapes[] = {
 	[WIRE_PIDNS_ZAP_ENTER ... WIRE_PIDNS_ZAP_EXIT] = NUMBERS(pidns),
 	[WIRE_FUSE_FLUSH_ENTER ... WIRE_FUSE_FLUSH_EXIT] = NUMBERS(fuse),
 	[WIRE_MODULE_LOAD] = CGROUP_PATH,
+	[WIRE_CLIENT_SEND] = {sizeof(struct wire_client_send), {{ARGUMENTS, AT(client_send, cmdline)},
+		{PATH, AT(client_send, socket)}, {MESSAGES, AT(client_send, bytes)}}},
+	[WIRE_BUS_NAME] = {sizeof(struct wire_bus_name),
+			   {{PLAIN, AT(bus_name, name)}, {PATH, AT(bus_name, socket)}}},
 	[WIRE_START] = {sizeof(struct wire_text), {{FACTS, AT(text, text)}}},
 	[WIRE_CLOCK] = NUMBERS(clock),
 	[WIRE_MANAGER] = {sizeof(struct wire_manager), {{PATH, AT(manager, object)},
@@ -121,6 +127,11 @@ struct trace_scrubber {
 	size_t n;    /* of out */
 	char *a, *b; /* a string on its way */
 	size_t a_len, b_len;
+	/* messages, taken apart: their strings, their bytes */
+	struct bus_messages messages;
+	char strings[4 * WIRE_MESSAGE_MAX];
+	size_t strings_len;
+	unsigned char bytes[8 * WIRE_MESSAGE_MAX];
 };
 
 bool trace_scrubber_knows(unsigned int kind)
@@ -355,6 +366,58 @@ static void change(struct trace_scrubber *s, enum string what, const char *p, si
 	replace_words(s);
 }
 
+/* What has no room any more is not known. */
+static void change_in_message(struct trace_scrubber *s, struct str *x)
+{
+	char *to = s->strings + s->strings_len;
+
+	if (!x->s)
+		return;
+	change(s, PLAIN, x->s, x->n);
+	if (s->a_len > sizeof(s->strings) - s->strings_len) {
+		*x = (struct str){NULL, 0};
+		return;
+	}
+	memcpy(to, s->a, s->a_len);
+	s->strings_len += s->a_len;
+	*x = (struct str){to, s->a_len};
+}
+
+static void change_message(struct trace_scrubber *s, struct bus_message *m)
+{
+	struct str *const strings[] = {
+		&m->destination, &m->path, &m->interface, &m->member,	&m->sender,
+		&m->signature,	 &m->unit, &m->mode,	  &m->job_type, &m->whom,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(strings); i++)
+		change_in_message(s, strings[i]);
+}
+
+/* Arguments that nobody reads, and bytes that are no message, stay behind. Leaves the rest in a. */
+static void change_messages(struct trace_scrubber *s, const char *p, size_t n)
+{
+	struct wire_client_send *w = (struct wire_client_send *)s->out;
+	size_t len = 0;
+
+	bus_parse(&s->messages, w->endpoint, p, n, w->length);
+	s->strings_len = 0;
+	for (uint32_t i = 0; i < s->messages.n; i++) {
+		int k;
+
+		change_message(s, &s->messages.message[i]);
+		k = bus_build(s->bytes + len, sizeof(s->bytes) - len, w->endpoint,
+			      &s->messages.message[i]);
+		if (k > 0)
+			len += (size_t)k;
+	}
+	if (s->messages.n > 0)
+		w->length = (uint32_t)len + (s->messages.more ? 1 : 0);
+	s->b_len = 0;
+	put(s, s->bytes, len);
+	swap(s);
+}
+
 /* from: where the record has the slice that becomes the one at `at`. */
 static int put_string(struct trace_scrubber *s, enum string what, size_t at,
 		      const unsigned char *record, size_t size, size_t from)
@@ -365,7 +428,10 @@ static int put_string(struct trace_scrubber *s, enum string what, size_t at,
 	memcpy(&w, record + from, sizeof(w));
 	if ((size_t)w.off + w.len > size)
 		return -EBADMSG;
-	change(s, what, (const char *)record + w.off, w.len);
+	if (what == MESSAGES)
+		change_messages(s, (const char *)record + w.off, w.len);
+	else
+		change(s, what, (const char *)record + w.off, w.len);
 	if (s->a_len > sizeof(s->out) - s->n) {
 		s->a_len = sizeof(s->out) - s->n;
 		h->flags |= WIRE_F_TRUNCATED;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/event.h"
 #include "wire_build.h"
@@ -282,6 +283,62 @@ static void test_unknown_kinds_are_skipped(void **state)
 	assert_int_equal(x->n, 0);
 }
 
+static void test_client_send(void **state)
+{
+	static const struct bus_message stop = {
+		.type = BUS_CALL,
+		.serial = 3,
+		.path = {"/org/freedesktop/systemd1", 25},
+		.member = {"StopUnit", 8},
+		.signature = {"ss", 2},
+		.unit = {"a.service", 9},
+		.mode = {"replace", 7},
+	};
+	struct bench *x = *state;
+	struct wire_client_send *w = wb_as(&x->b, wire_client_send);
+	char bytes[400];
+	int n = bus_build(bytes, sizeof(bytes), WIRE_ENDPOINT_PRIVATE, &stop);
+
+	assert_true(n > 0);
+	wb_begin(&x->b, WIRE_CLIENT_SEND, sizeof(*w), 1234, 2000);
+	w->task.tgid = 1234;
+	memcpy(w->task.comm, "systemctl", 9);
+	w->endpoint = WIRE_ENDPOINT_PRIVATE;
+	w->listener = 1;
+	w->length = (uint32_t)n;
+	w->n_ancestors = 1;
+	w->ancestors[0].tgid = 55;
+	wb_str(&x->b, &w->socket, "/run/systemd/private");
+	wb_bytes(&x->b, &w->bytes, bytes, (size_t)n);
+	assert_int_equal(feed(x), 0);
+	assert_string_equal(x->text, "systemctl 1234 calls StopUnit(a.service, replace), serial 3, "
+				     "on the private socket");
+	assert_int_equal(x->last.send.listener, 1);
+	assert_int_equal(x->last.send.n_messages, 1);
+	assert_false(x->last.send.more);
+	assert_int_equal(x->last.send.client.ancestors[0].tgid, 55);
+
+	w->n_ancestors = WIRE_ANCESTORS_MAX + 1;
+	assert_int_equal(feed(x), -EBADMSG);
+	w->n_ancestors = 0;
+	w->endpoint = 77;
+	w->bytes.len = 0;
+	assert_int_equal(feed(x), 0);
+	assert_string_equal(x->text, "systemctl 1234 sends 116 bytes to ?");
+}
+
+static void test_bus_name(void **state)
+{
+	struct bench *x = *state;
+	struct wire_bus_name *w = wb_as(&x->b, wire_bus_name);
+
+	wb_begin(&x->b, WIRE_BUS_NAME, sizeof(*w), 600, 2000);
+	w->client = 1234;
+	wb_str(&x->b, &w->name, ":1.42");
+	assert_int_equal(feed(x), 0);
+	assert_string_equal(x->text, "process 1234 is :1.42 on the bus");
+}
+
 /* Every string of a kind at its end; the offsets are those of its wire_str fields. */
 static void add_strings(struct bench *x, unsigned int kind)
 {
@@ -293,12 +350,31 @@ static void add_strings(struct bench *x, unsigned int kind)
 		{8, 8, {offsetof(struct wire_path, path)}},
 		{9, 14, {offsetof(struct wire_service, id), offsetof(struct wire_service, path)}},
 		{15, 15, {offsetof(struct wire_path, path)}},
+		{16, 17, {offsetof(struct wire_job, id), offsetof(struct wire_job, by_id)}},
+		{18,
+		 18,
+		 {offsetof(struct wire_message, sender), offsetof(struct wire_message, path),
+		  offsetof(struct wire_message, member)}},
+		{19, 19, {offsetof(struct wire_service, id), offsetof(struct wire_service, path)}},
+		{21, 21, {offsetof(struct wire_job, id), offsetof(struct wire_job, by_id)}},
+		{113,
+		 113,
+		 {offsetof(struct wire_dependency, unit), offsetof(struct wire_dependency, by),
+		  offsetof(struct wire_dependency, name)}},
 		{20, 20, {offsetof(struct wire_stack_sample, bytes)}},
 		{31, 31, {offsetof(struct wire_exec, exe), offsetof(struct wire_exec, cmdline)}},
 		{33, 33, {offsetof(struct wire_signal, cmdline)}},
 		{35, 36, {offsetof(struct wire_path, path)}},
 		{37, 37, {offsetof(struct wire_attach, path)}},
 		{38, 38, {offsetof(struct wire_path, path)}},
+		{44,
+		 44,
+		 {offsetof(struct wire_client_send, cmdline),
+		  offsetof(struct wire_client_send, socket),
+		  offsetof(struct wire_client_send, bytes)}},
+		{45,
+		 45,
+		 {offsetof(struct wire_bus_name, name), offsetof(struct wire_bus_name, socket)}},
 		{100, 100, {offsetof(struct wire_text, text)}},
 		{102,
 		 102,
@@ -373,7 +449,7 @@ static void test_truncations(void **state)
 			assert_int_equal(feed_exactly(x, size), -EBADMSG);
 		}
 	}
-	assert_int_equal(kinds, 42);
+	assert_int_equal(kinds, 50);
 }
 
 /* Frames come out as they went in; lists that lie about themselves do not. */
@@ -481,6 +557,8 @@ int main(void)
 		T(test_managers_are_bounded),
 		T(test_sink_answer_is_handed_back),
 		T(test_unknown_kinds_are_skipped),
+		T(test_client_send),
+		T(test_bus_name),
 		T(test_truncations),
 		T(test_stack),
 		T(test_slices_are_checked),

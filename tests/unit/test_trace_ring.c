@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/engine.h"
 #include "synth.h"
@@ -175,6 +176,7 @@ struct scrubbed {
 	struct decoder *decoder;
 	char cmdline[512], exe[256], facts[512], frames[2][128];
 	size_t cmdline_n, facts_n;
+	char calls[512];
 };
 
 static int on_scrubbed_event(void *ctx, const struct ev *e)
@@ -195,6 +197,13 @@ static int on_scrubbed_event(void *ctx, const struct ev *e)
 				 (unsigned int)f->address, f->offset,
 				 (int)(f->object.s + f->object.n - tail), tail);
 		}
+	} else if (e->kind == WIRE_CLIENT_SEND) {
+		char call[200];
+
+		for (uint32_t i = 0; i < e->send.n_messages; i++)
+			strcat(strcat(s->calls,
+				      bus_describe(call, sizeof(call), &e->send.messages[i])),
+			       " ");
 	} else if (e->kind == WIRE_START) {
 		memcpy(s->facts, e->text.s, s->facts_n = e->text.n);
 	}
@@ -294,6 +303,49 @@ static void test_scrub_stacks(void **state)
 	decoder_freep(&s.decoder);
 }
 
+/* Of a message only what the parser understood gets over, with the words replaced in it too. */
+static void test_scrub_messages(void **state)
+{
+	/* one that svctrace knows, and one whose argument is nobody's business */
+	struct bus_message call = {
+		.type = BUS_CALL,
+		.serial = 7,
+		.path = {"/org/freedesktop/systemd1/unit/acme_2eservice", 45},
+		.member = {"Stop", 4},
+		.signature = {"s", 1},
+		.mode = {"replace", 7},
+	};
+	const char *replace[] = {"acme=an-example", NULL};
+	struct trace_scrubber *x = NULL;
+	struct scrubbed s = {};
+	struct wire_client_send *w;
+	struct wire_buf b;
+	char bytes[600];
+	int n, k;
+
+	(void)state;
+	assert_int_equal(decoder_new(on_scrubbed_event, &s, &s.decoder), 0);
+	assert_int_equal(trace_scrubber_new(key, replace, on_scrubbed, &s, &x), 0);
+	n = bus_build(bytes, sizeof(bytes), WIRE_ENDPOINT_BUS, &call);
+	call.member = (struct str){"SetPassword", 11};
+	k = bus_build(bytes + n, sizeof(bytes) - (size_t)n - 8, WIRE_ENDPOINT_BUS, &call);
+	assert_true(n > 0 && k > 0);
+	memcpy(bytes + n + k, "hunter2", 8);
+	bytes[n + 4] += 8; /* the body's length */
+	wb_begin(&b, WIRE_CLIENT_SEND, sizeof(*w), 77, 1);
+	w = wb_as(&b, wire_client_send);
+	w->endpoint = WIRE_ENDPOINT_BUS;
+	w->length = (uint32_t)(n + k + 8);
+	wb_bytes(&b, &w->bytes, bytes, w->length);
+	assert_int_equal(trace_scrubber_record(x, b.bytes, wb_hdr(&b)->size), 0);
+	assert_string_equal(s.calls, "Stop(an-example.service, replace) "
+				     "SetPassword(an-example.service) ");
+	assert_null(memmem(s.p, s.n, "acme", 4));
+	assert_null(memmem(s.p, s.n, "hunter2", 7));
+	trace_scrubber_freep(&x);
+	decoder_freep(&s.decoder);
+}
+
 /* A kind that is added must be added to the scrubber too, or scrubbing would lose verdicts. */
 static void test_scrub_knows_every_kind(void **state)
 {
@@ -326,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_state_is_bounded),
 		cmocka_unit_test(test_scrub),
 		cmocka_unit_test(test_scrub_stacks),
+		cmocka_unit_test(test_scrub_messages),
 		cmocka_unit_test(test_scrub_knows_every_kind),
 		cmocka_unit_test(test_siphash),
 	};

@@ -83,7 +83,16 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_path);
 	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
 	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+	case WIRE_BUS_KILL:
 		return sizeof(struct wire_service);
+	case WIRE_MANAGER_ADD_JOB:
+	case WIRE_TRANSACTION_JOB:
+	case WIRE_UNIT_TRIGGERS:
+		return sizeof(struct wire_job);
+	case WIRE_BUS_MESSAGE:
+		return sizeof(struct wire_message);
+	case WIRE_DEPENDENCY:
+		return sizeof(struct wire_dependency);
 	case WIRE_FORK:
 		return sizeof(struct wire_fork);
 	case WIRE_EXEC:
@@ -105,6 +114,10 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_stack_sample);
 	case WIRE_STACK:
 		return sizeof(struct wire_stack);
+	case WIRE_CLIENT_SEND:
+		return sizeof(struct wire_client_send);
+	case WIRE_BUS_NAME:
+		return sizeof(struct wire_bus_name);
 	case WIRE_START:
 		return sizeof(struct wire_text);
 	case WIRE_CLOCK:
@@ -127,6 +140,29 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_hdr);
 	default:
 		return 0;
+	}
+}
+
+/* Gives a record the names of units without which it is none. */
+static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *unit)
+{
+	switch (kind) {
+	case WIRE_MANAGER_ADD_JOB:
+	case WIRE_TRANSACTION_JOB:
+	case WIRE_UNIT_TRIGGERS:
+		wb_str(b, &wb_as(b, wire_job)->id, unit);
+		break;
+	case WIRE_DEPENDENCY:
+		wb_str(b, &wb_as(b, wire_dependency)->unit, unit);
+		wb_str(b, &wb_as(b, wire_dependency)->by, unit);
+		break;
+	case WIRE_BUS_KILL:
+	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
+	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+		wb_str(b, &wb_as(b, wire_service)->id, unit);
+		break;
+	default:
+		break;
 	}
 }
 

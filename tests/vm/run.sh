@@ -26,6 +26,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 
 # shellcheck source=svctrace-tests.sh
 . "$HERE/svctrace-tests.sh"
+# shellcheck source=bus-tests.sh
+. "$HERE/bus-tests.sh"
 # shellcheck source=record-tests.sh
 . "$HERE/record-tests.sh"
 # shellcheck source=stack-tests.sh
