@@ -55,10 +55,19 @@ static int parse_stat(const char *s, struct pidfile_process *p)
 	return 0;
 }
 
-/* systemd's own hierarchy: a named one where there is one, else the unified. */
-static char *parse_cgroup(const char *s)
+/* On a machine with both kinds, systemd goes by its named hierarchy. */
+static bool is_unified(int root_fd)
 {
-	const char *path = strstr(s, ":name=systemd:");
+	_cleanup_close_ int fd = pidfile_open_below(root_fd, "sys/fs/cgroup", O_PATH);
+	struct statfs fs;
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* The path in systemd's own hierarchy. */
+static char *parse_cgroup(const char *s, bool unified)
+{
+	const char *path = unified ? NULL : strstr(s, ":name=systemd:");
 
 	path = path ? path + strlen(":name=systemd:") : strncmp(s, "0::", 3) == 0 ? s + 3 : NULL;
 	if (!path && (path = strstr(s, "\n0::")))
@@ -67,14 +76,14 @@ static char *parse_cgroup(const char *s)
 }
 
 /* Below what its manager calls "/": PID 1 sits in /init.scope there. */
-static char *below_manager(int root_fd, const char *cgroup)
+static char *below_manager(int root_fd, bool unified, const char *cgroup)
 {
 	_cleanup_free_ char *base = NULL;
 	char buf[PROC_FILE_MAX];
 	char *end;
 	size_t n;
 
-	if (read_proc(root_fd, 1, "cgroup", buf) < 0 || !(base = parse_cgroup(buf)))
+	if (read_proc(root_fd, 1, "cgroup", buf) < 0 || !(base = parse_cgroup(buf, unified)))
 		return strdup(cgroup);
 	end = strrchr(base, '/');
 	if (end && strcmp(end, "/init.scope") == 0)
@@ -92,6 +101,7 @@ static bool is_thread(const char *status, pid_t pid)
 
 int pidfile_process_read(int root_fd, pid_t pid, struct pidfile_process *ret)
 {
+	bool unified = is_unified(root_fd);
 	_cleanup_free_ char *cgroup = NULL;
 	char buf[PROC_FILE_MAX];
 
@@ -106,8 +116,8 @@ int pidfile_process_read(int root_fd, pid_t pid, struct pidfile_process *ret)
 		ret->state = PIDFILE_PROCESS_THREAD;
 	if (read_proc(root_fd, pid, "cgroup", buf) < 0)
 		return 0;
-	cgroup = parse_cgroup(buf);
-	ret->cgroup = cgroup ? below_manager(root_fd, cgroup) : NULL;
+	cgroup = parse_cgroup(buf, unified);
+	ret->cgroup = cgroup ? below_manager(root_fd, unified, cgroup) : NULL;
 	return cgroup && !ret->cgroup ? -ENOMEM : 0;
 }
 

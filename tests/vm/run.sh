@@ -28,6 +28,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/svctrace-tests.sh"
 # shellcheck source=record-tests.sh
 . "$HERE/record-tests.sh"
+# shellcheck source=pidfile-tests.sh
+. "$HERE/pidfile-tests.sh"
 
 usage() {
 	cat <<'USAGE'
