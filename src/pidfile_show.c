@@ -31,7 +31,6 @@ static void put_line(const char *name, const char *s)
 	putchar('\n');
 }
 
-/* The steps that the walk would not miss; "." stands before the one that is unsafe. */
 static void show_step(const struct pidfile_walk *w, size_t i)
 {
 	const struct pidfile_step *s = &w->steps[i];
@@ -74,8 +73,28 @@ static void show_log(const struct pidfile_check *c)
 		return;
 	fputs("  log    ", stdout);
 	put(c->log);
-	printf("  (%s)\n",
-	       strcmp(c->log_level, "info") == 0 ? "info; debug unless it starts" : c->log_level);
+	printf("  (%s)\n", strcmp(c->log_level, "info") == 0
+				   ? "info while it starts or reloads, else debug"
+				   : c->log_level);
+}
+
+/* What is not asked of a process inside of the cgroup will be asked of the next one outside. */
+static void show_notes(const struct pidfile_query *q, const struct pidfile_check *c,
+		       const char *type)
+{
+	bool safe = c->walk.unsafe == PIDFILE_NO_STEP;
+
+	if (c->outcome == PIDFILE_ACCEPTED && (!safe || c->owner != 0))
+		printf("  note   a process outside of the service's cgroup would be refused: %s\n",
+		       pidfile_rule_name(safe ? PIDFILE_RULE_OWNER : PIDFILE_RULE_UNSAFE_PATH));
+	if (type && *type && strcmp(type, "forking") != 0)
+		printf("  note   Type=%s: the file is read after a reload and when the main "
+		       "process "
+		       "ends, not at start\n",
+		       type);
+	if (!q->rules.known)
+		puts("  note   no systemd found below the root: the rules of the newest are "
+		     "assumed");
 }
 
 static const char *headline(enum pidfile_outcome o)
@@ -100,14 +119,7 @@ int pidfile_show_text(const struct pidfile_query *q, const struct pidfile_check 
 	show_walk(&c->walk);
 	show_content(&c->content);
 	put_line("mend", c->mend);
-	if (type && *type && strcmp(type, "forking") != 0)
-		printf("  note   Type=%s: the file is read after a reload and when the main "
-		       "process "
-		       "ends, not at start\n",
-		       type);
-	if (!q->rules.known)
-		puts("  note   no systemd found below the root: the rules of the newest are "
-		     "assumed");
+	show_notes(q, c, type);
 	return fflush(stdout) == 0 ? 0 : -EIO;
 }
 

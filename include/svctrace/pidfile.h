@@ -23,10 +23,10 @@
 /* How releases differ. */
 struct pidfile_rules {
 	bool known;	    /* found in a systemd's files; else the newest rules are assumed */
-	bool links_carry;   /* a relative link's owner is compared with its target's (until 253) */
-	bool counts_steps;  /* 128 steps end the walk, not 32 links (from 260 or so) */
-	bool by_reference;  /* the process is referred to by pidfd at once (from 255) */
-	bool wants_manager; /* the file's owner has to be the manager's user, not root (from 257) */
+	bool links_carry;   /* a relative link's owner is compared with its target's (up to 252) */
+	bool counts_steps;  /* 129 names and links are the most, not 31 links (262) */
+	bool by_reference;  /* a pidfd is opened before any test (257) */
+	bool wants_manager; /* the file's owner has to be the manager's user, not root (257) */
 	bool quotes;	    /* wording of 257 */
 	bool hides_errno;   /* 247: "Can't open PID file" always ends in EPERM's text */
 	size_t line_max;    /* bytes; a longer first line is an error */
