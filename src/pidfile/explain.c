@@ -77,7 +77,6 @@ static char *log_text(const struct pidfile_query *q, const struct pidfile_check 
 		return log_read(q, c->error);
 	case PIDFILE_RULE_EMPTY:
 	case PIDFILE_RULE_NO_PID:
-	case PIDFILE_RULE_THREAD:
 		return log_reference(q, c);
 	case PIDFILE_RULE_MANAGER:
 		return say("New main PID %d is the manager, refusing.", c->content.pid);
@@ -107,12 +106,18 @@ static const char *log_level(enum pidfile_rule rule)
 		       : "info";
 }
 
+/* What pidfd_open() has against a thread depends on the kernel, and so does the line's end. */
+static bool is_logged(const struct pidfile_check *c)
+{
+	return (c->outcome == PIDFILE_REFUSED || c->outcome == PIDFILE_NOT_YET) &&
+	       c->rule != PIDFILE_RULE_BLOCKS && c->rule != PIDFILE_RULE_THREAD;
+}
+
 static int explain_log(const struct pidfile_query *q, struct pidfile_check *c)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if ((c->outcome != PIDFILE_REFUSED && c->outcome != PIDFILE_NOT_YET) ||
-	    c->rule == PIDFILE_RULE_BLOCKS)
+	if (!is_logged(c))
 		return 0;
 	text = log_text(q, c);
 	if (!text)

@@ -121,21 +121,31 @@ static int go_to_root(struct walker *w)
 	return r;
 }
 
+/*
+ * By name from the root, not by "..": whoever moves directories meanwhile does not get us out of
+ * the root.
+ */
 static int go_up(struct walker *w)
 {
+	const char *slash = strrchr(here(w), '/');
+	_cleanup_free_ char *parent = NULL;
 	_cleanup_close_ int fd = -1;
 	struct stat st;
-	const char *slash;
 	int r;
 
 	if (strcmp(here(w), "/") == 0)
 		return 0;
-	fd = openat(w->fd, "..", O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (!S_ISDIR(w->walk->steps[w->at].mode))
+		return -ENOTDIR;
+	parent = slash == here(w) ? strdup("/") : strndup(here(w), slash - here(w));
+	if (!parent)
+		return -ENOMEM;
+	fd = pidfile_open_below(w->root_fd, parent, O_PATH | O_NOFOLLOW | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	slash = strrchr(here(w), '/');
-	r = add_step(w, PIDFILE_STEP_PARENT,
-		     slash == here(w) ? strdup("/") : strndup(here(w), slash - here(w)), NULL, &st);
+	r = add_step(w, PIDFILE_STEP_PARENT, take_ptr(parent), NULL, &st);
 	if (r == 0)
 		stand_on(w, &fd, w->walk->n_steps - 1);
 	return r;
@@ -157,26 +167,25 @@ static int read_link(int fd, char **ret)
 /* What the link says comes before what is still to do. Takes path over. */
 static int follow(struct walker *w, char *path, int fd, const struct stat *st)
 {
-	char *target = NULL, *buffer;
+	char *target = NULL, *todo;
 	int r = read_link(fd, &target);
 
-	if (!w->rules->counts_steps && ++w->links > LINKS_MAX)
-		r = -ELOOP;
-	if (r == 0 && asprintf(&buffer, "%s/%s", target, w->todo) < 0)
-		r = -ENOMEM;
 	if (r < 0) {
 		free(path);
-		free(target);
 		return r;
 	}
-	free(w->buffer);
-	w->todo = w->buffer = buffer;
 	r = add_step(w, PIDFILE_STEP_LINK, path, target, st);
 	if (r < 0)
 		return r;
-	if (*buffer == '/' || w->rules->links_carry)
+	if (!w->rules->counts_steps && ++w->links > LINKS_MAX)
+		return -ELOOP;
+	if (asprintf(&todo, "%s/%s", target, w->todo) < 0)
+		return -ENOMEM;
+	free(w->buffer);
+	w->todo = w->buffer = todo;
+	if (*todo == '/' || w->rules->links_carry)
 		w->before = w->walk->n_steps - 1;
-	return *buffer == '/' ? go_to_root(w) : 0;
+	return *todo == '/' ? go_to_root(w) : 0;
 }
 
 static int go_down(struct walker *w, const char *name, size_t n)
