@@ -44,7 +44,7 @@ static char *log_read(const struct pidfile_query *q, int error)
 		   q->path, strerror(-error));
 }
 
-/* From its number on, a process is no PID until it is found: the same line for both. */
+/* A text that is no PID; and where pidfds are used, a PID without a process. */
 static char *log_reference(const struct pidfile_query *q, const struct pidfile_check *c)
 {
 	char pid[16];
