@@ -25,6 +25,7 @@ int cmd_check(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_scrub(int argc, char **argv);
+int cmd_pidfile(int argc, char **argv);
 
 /* "svctrace: …" on stderr, one line. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -32,6 +32,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/record-tests.sh"
 # shellcheck source=stack-tests.sh
 . "$HERE/stack-tests.sh"
+# shellcheck source=pidfile-tests.sh
+. "$HERE/pidfile-tests.sh"
 
 usage() {
 	cat <<'USAGE'
