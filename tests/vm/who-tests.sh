@@ -12,10 +12,10 @@ ONCE+=" guest_who_power_off"
 # A thousand would take most of a minute: they are for `run.sh -f`.
 MANY=200
 
-# Stops are what is tested, so that the units start and stop without a process.
+# Stops are what is tested: the units start without a process.
 MANY_STEPS='
 	d=/run/systemd/system
-	printf "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=:\n" >$d/sc-many@.service
+	printf "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=/bin/true\n" >$d/sc-many@.service
 	systemctl daemon-reload
 	stop_all() { # ENDPOINT INSTANCE…: those that systemd left alone, since their client was gone too soon, are asked for again
 		endpoint=$1; shift
@@ -23,7 +23,8 @@ MANY_STEPS='
 		systemctl start $units
 		for round in 1 2 3 4 5 6 7 8 9 10; do
 			./stop-client many $endpoint $units
-			systemctl list-jobs >/dev/null; sleep 0.2
+			# answered twice, systemd is through with all that was before
+			systemctl list-jobs >/dev/null; systemctl list-jobs >/dev/null; sleep 0.2
 			units=$(systemctl list-units --plain --no-legend --state=active "sc-many@*" | cut -d" " -f1)
 			[ -n "$units" ] || return 0
 		done
@@ -95,15 +96,17 @@ bed_who_dbus_broker() {
 # A user's systemd, and its clients on its own socket and on the user's own bus.
 USER_STEPS='
 	X=/run/who-user
-	U="setpriv --reuid=1 --regid=1 --clear-groups env XDG_RUNTIME_DIR=$X HOME=/tmp DBUS_SESSION_BUS_ADDRESS=unix:path=$X/bus"
+	E="XDG_RUNTIME_DIR=$X HOME=/tmp DBUS_SESSION_BUS_ADDRESS=unix:path=$X/bus"
+	U="setpriv --reuid=1 --regid=1 --clear-groups env $E"
 	mkdir -p $X/systemd/user /run/scenarios
 	for u in private bus; do printf "[Service]\nExecStart=/bin/sleep 1000\n" >$X/systemd/user/sc-user-$u.service; done
+	printf "[Socket]\nListenStream=%%t/bus\n" >$X/systemd/user/dbus.socket
+	printf "[Service]\nExecStart=/usr/bin/dbus-daemon --session --address=systemd: --nofork --nopidfile\n" \
+		>$X/systemd/user/dbus.service
 	chown -R 1:1 $X
-	systemd-run -q --unit=who-bus -p User=daemon dbus-daemon --session --nofork --address=unix:path=$X/bus
-	until [ -S $X/bus ]; do sleep 0.05; done
 	systemd-run -q --unit=who-user -p User=daemon -p Delegate=yes -p Type=notify -p NotifyAccess=all \
-		-E XDG_RUNTIME_DIR=$X -E HOME=/tmp -E DBUS_SESSION_BUS_ADDRESS=unix:path=$X/bus /lib/systemd/systemd --user
-	$U systemctl --user start sc-user-private sc-user-bus
+		env $E /lib/systemd/systemd --user
+	$U systemctl --user start dbus.socket dbus.service sc-user-private sc-user-bus
 	until $U busctl --user status org.freedesktop.systemd1 >/dev/null 2>&1; do sleep 0.1; done
 	sleep 2 # until svctrace has found the new manager
 	as() { role=$1; shift; $U sh -c "echo \"#client sc-user-$role.service \$\$ sh\"; exec \"\$@\"" as "$@"; }
@@ -114,7 +117,7 @@ USER_STEPS='
 
 bed_who_user_manager() {
 	echo "$USER_STEPS" >"$files/user"
-	S=$(realpath "$svctrace") WATCH=$HERE/watch OUT=$work/trace bed -d "$files" -H '
+	S=$(realpath "$svctrace") WATCH=$HERE/watch OUT=$work/trace bed -t 60 -d "$files" -H '
 		"$WATCH" "$OUT" "$BED_EXEC sh -c \"cd /host; sh ./user\"" "$S" --json "sc-user-*" >"$OUT.steps"' "$suite" true
 	check_clients user 2
 	expect 'endpoints' 'private user-bus' "$(sed -nE 's/.*"request":\{"endpoint":"([^"]*)".*/\1/p' "$work/trace.out" | xargs)"
@@ -128,9 +131,10 @@ guest_who_power_off() {
 		systemd-run -q --unit=sc-tracer -p DefaultDependencies=no -p IgnoreOnIsolate=yes -p SendSIGKILL=no \
 			-p StandardOutput=file:/host/trace.out -p StandardError=file:/host/trace.err /host/svctrace --json sc-last
 		until grep -q 'probes live' trace.err; do sleep 0.1; done
-		sh -c 'echo "#client sc-last.service $$ sh" >trace.steps; exec systemctl poweroff'
+		sh -c 'echo "#client sc-last.service $$ sh" >trace.steps; exec systemctl start --no-block --job-mode=replace-irreversibly poweroff.target'
 		until grep -q sc-last trace.out; do sleep 0.1; done
 	S
 	guest -p -t 60 -d "$files" -o "$work" "$suite" 'sh ./off' || : # it may be gone before it can say how it went
 	check_clients last 1
+	grep '"cause":"shutdown".*"root":{"reason":"shutdown"' "$work/trace.out"
 }
