@@ -5,7 +5,7 @@
 # a flood, another broker, a user's own manager, a power-off; sourced by run.sh. The clients are
 # stop-client's, which says of each who it was.
 
-BED_TESTS+=" who_many who_two who_flood who_dbus_broker who_user_manager"
+BED_TESTS+=" who_many who_two who_flood who_dbus_broker who_user_manager who_shutdown"
 GUEST_TESTS+=" who_power_off"
 ONCE+=" guest_who_power_off"
 
@@ -32,10 +32,13 @@ MANY_STEPS='
 	}'
 
 check_clients() { # NAME LEAST
+	local told=$json_dir/../clients-$suite-$1.txt status=0
 	keep_json "$work/trace.out" "$1"
-	"$HERE/check-clients" "$work/trace.steps" "$work/trace.out" "$2" | tee "$work/checked" ||
-		fail "not every stop was told right"
-	tail -n 1 "$work/checked" | sed 's/^/# /' >&3
+	"$HERE/check-clients" "$work/trace.steps" "$work/trace.out" "$2" >"$work/checked" || status=1
+	cat "$work/checked"
+	tail -n 1 "$work/checked" >"$told"
+	sed 's/^/# /' "$told" >&3
+	return $status
 }
 
 bed_who_many() {
@@ -123,6 +126,41 @@ bed_who_user_manager() {
 	expect 'endpoints' 'private user-bus' "$(sed -nE 's/.*"request":\{"endpoint":"([^"]*)".*/\1/p' "$work/trace.out" | xargs)"
 }
 
+# A bed's systemd shuts down: asked over its own socket, by Varlink where it can be, and by itself.
+# What follows when all has stopped takes long and is of no interest.
+shut_down() { # STEP
+	cat >"$files/down" <<-S
+		for u in last ill; do printf '[Unit]\nFailureAction=%s\n[Service]\nExecStart=/bin/sleep 1000\n' \
+			\$([ \$u = last ] && echo none || echo poweroff) >/run/systemd/system/sc-\$u.service; done
+		systemctl daemon-reload; systemctl start sc-last sc-ill
+		as() { sh -c 'echo "#client sc-last.service \$\$ sh"; exec "\$@"' as "\$@"; }
+		$1
+		sleep 20
+	S
+	S=$(realpath "$svctrace") WATCH=$HERE/watch OUT=$work/trace bed -t 60 -d "$files" -H '
+		"$WATCH" "$OUT" "$BED_EXEC sh -c \"cd /host; sh ./down\" >$OUT.steps & for i in \$(seq 300); do
+			! grep -q sc-last $OUT.out || break; sleep 0.1; done" "$S" --json --manager="$BED_PID" sc-last' "$suite"
+}
+
+expect_shutdown() { # ROOT
+	grep -E "\"cause\":\"shutdown\".*\"unit\":\"poweroff.target\",\"job\":\"start\",\"dependency\":null\}\].*\"reason\":\"$1\"" \
+		"$work/trace.out" || fail "not said: shutdown by way of poweroff.target, set off by $1: $(cat "$work/trace.out")"
+}
+
+bed_who_shutdown() {
+	shut_down 'as systemctl start --no-block poweroff.target'
+	check_clients ask 1
+	expect_shutdown shutdown
+	shut_down 'kill -9 $(systemctl show -P MainPID sc-ill)'
+	expect_shutdown emergency-action
+	bed "$suite" '! command -v varlinkctl >/dev/null || varlinkctl introspect /run/systemd/io.systemd.Manager' >"$work/methods"
+	grep -q PowerOff "$work/methods" || return 0
+	shut_down 'as varlinkctl call /run/systemd/io.systemd.Manager io.systemd.Manager.PowerOff "{}"'
+	check_clients varlink 1
+	expect_shutdown shutdown
+	grep '"request":{"endpoint":"varlink","member":"io.systemd.Manager.PowerOff"' "$work/trace.out"
+}
+
 # The last that is seen of a guest is why its services stop, and who wanted that.
 guest_who_power_off() {
 	printf '[Service]\nExecStart=/bin/sleep 1000\n' >"$files/sc-last.service"
@@ -136,5 +174,5 @@ guest_who_power_off() {
 	S
 	guest -p -t 60 -d "$files" -o "$work" "$suite" 'sh ./off' || : # it may be gone before it can say how it went
 	check_clients last 1
-	grep '"cause":"shutdown".*"root":{"reason":"shutdown"' "$work/trace.out"
+	expect_shutdown shutdown
 }
