@@ -450,6 +450,35 @@ run_try_restart() { begin "$t"; ops requester systemctl try-restart "$t"; settle
 run_reload_or_restart() { begin "$t"; ops requester systemctl reload-or-restart "$t"; settle "$t" active/running/; show "$t"; }
 run_systemctl_kill_main() { begin "$t"; ops requester systemctl kill --kill-who=main -s KILL "$t" 2>/dev/null; finish "$t"; }
 
+# The client does not wait for what it asked for.
+show_restarted() {
+	end=$(($(now) + SETTLE_SECS))
+	while [ "$(systemctl show -P MainPID "$t")" = "$main" ] && [ "$(now)" -lt $end ]; do sleep 0.05; done
+	settle "$t" active/running/
+	show "$t"
+}
+
+mark() { systemctl set-property --runtime "$t" Markers=needs-restart; }
+run_restart_marked() {
+	! lacks Markers || return 0
+	begin "$t"
+	mark
+	ops requester systemctl reload-or-restart --marked 2>/dev/null
+	show_restarted
+}
+
+# What Varlink can stop: the units that somebody marked.
+run_restart_varlink() {
+	if ! varlinkctl introspect /run/systemd/io.systemd.Manager 2>/dev/null | grep -q EnqueueMarkedJobs; then
+		skip="this systemd stops nothing by Varlink"
+		return
+	fi
+	begin "$t"
+	mark
+	ops requester varlinkctl call --more -q /run/systemd/io.systemd.Manager io.systemd.Manager.EnqueueMarkedJobs '{}'
+	show_restarted
+}
+
 # User daemon may stop units, nobody else may.
 allow_daemon() {
 	mkdir -p /etc/polkit-1/rules.d /etc/polkit-1/localauthority/50-local.d

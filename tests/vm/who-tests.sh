@@ -126,7 +126,7 @@ bed_who_user_manager() {
 	expect 'endpoints' 'private user-bus' "$(sed -nE 's/.*"request":\{"endpoint":"([^"]*)".*/\1/p' "$work/trace.out" | xargs)"
 }
 
-# A bed's systemd shuts down: asked over its own socket, by Varlink where it can be, and by itself.
+# A bed's systemd shuts down: because it is asked to, and because a unit's failure says so.
 # What follows when all has stopped takes long and is of no interest.
 shut_down() { # STEP
 	cat >"$files/down" <<-S
@@ -153,12 +153,6 @@ bed_who_shutdown() {
 	expect_shutdown shutdown
 	shut_down 'kill -9 $(systemctl show -P MainPID sc-ill)'
 	expect_shutdown emergency-action
-	bed "$suite" '! command -v varlinkctl >/dev/null || varlinkctl introspect /run/systemd/io.systemd.Manager' >"$work/methods"
-	grep -q PowerOff "$work/methods" || return 0
-	shut_down 'as varlinkctl call /run/systemd/io.systemd.Manager io.systemd.Manager.PowerOff "{}"'
-	check_clients varlink 1
-	expect_shutdown shutdown
-	grep '"request":{"endpoint":"varlink","member":"io.systemd.Manager.PowerOff"' "$work/trace.out"
 }
 
 # The last that is seen of a guest is why its services stop, and who wanted that.
