@@ -279,7 +279,8 @@ run_suite() { # KIND TEST…
 main() {
 	local o kinds
 	only='*' count=0 failures=0
-	guest_scenarios="stop_systemctl restart_systemctl kill9_main exit3 cgempty_nopidfile cgempty_notchild oom"
+	guest_scenarios="stop_systemctl restart_systemctl stop_dbus_send systemctl_kill kill9_main kill9_pidfd exit3"
+	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
 	while getopts hn:f o; do
 		case $o in
