@@ -5,7 +5,6 @@
  * what went over the socket and when. PIDs are printed as this pid namespace numbers them.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,17 +21,15 @@
 
 static const char usage[] =
 	"usage: stop-client one HOW ENDPOINT UNIT     stops UNIT, waits for the answer\n"
-	"       stop-client many ENDPOINT NAME N      stops NAME@1.service … NAME@N.service, each\n"
-	"                                             by a client that is gone at once; the "
-	"clients\n"
-	"                                             are children of many-even and many-odd\n"
+	"       stop-client many ENDPOINT UNIT…       stops each UNIT by a client that is gone\n"
+	"                                             at once, a child of many-even or many-odd\n"
 	"       stop-client order ENDPOINT UNIT       stops UNIT twice; the second client asks\n"
 	"                                             as soon as the first has its answer\n"
 	"       stop-client race ENDPOINT UNIT        one client stops, one restarts, at once\n"
 	"       stop-client flood ENDPOINT UNIT       calls without end, UNIT in some of them\n"
 	"\n"
 	"  ENDPOINT  private (systemd's socket), bus (the system bus)\n"
-	"  HOW       plain; big (big-endian, seven bytes an iovec); two (header and body apart)\n";
+	"  HOW       big (big-endian, seven bytes an iovec), two (header and body apart)\n";
 
 #define PRIVATE_SOCKET "/run/systemd/private"
 #define BUS_SOCKET     "/run/dbus/system_bus_socket"
@@ -277,20 +274,20 @@ static int one(const char *how, const char *endpoint, const char *unit)
 	put_job(&c, "StopUnit", unit, "replace");
 	if (c.out.big) {
 		send_in_sevens(&c);
-	} else if (!strcmp(how, "two")) {
+	} else {
 		send_all(&c, 0, c.out.header);
 		usleep(2000);
 		send_all(&c, c.out.header, c.out.n);
-	} else {
-		flush(&c);
 	}
 	return next_answer(&c) == METHOD_RETURN ? 0 : 1;
 }
 
 /* ---- many ---- */
 
-/* The private socket's client does not wait for the answer. On a bus it has to: systemd asks the
- * bus who the sender is, and acts for nobody who is gone by then. */
+/*
+ * The private socket's client does not wait for the answer. On a bus it has to: systemd asks the
+ * bus who the sender is, and acts for nobody who is gone by then.
+ */
 static void stop_and_exit(const char *endpoint, const char *unit)
 {
 	struct connection c;
@@ -366,9 +363,10 @@ static void duellist(struct shared *s, int i, const char *endpoint, const char *
 	open_connection(&c, endpoint);
 	put_job(&c, member, unit, mode);
 	s->ready[i] = 1;
-	while (!s->go[i])
+	while (!s->go[i]) {
 		if (now_ns() > deadline)
 			_exit(1);
+	}
 	s->sent_ns[i] = now_ns();
 	flush(&c);
 	s->answer[i] = next_answer(&c);
@@ -398,6 +396,8 @@ static int two(const char *endpoint, const char *unit, bool in_turn)
 {
 	const char *second = in_turn ? "StopUnit" : "RestartUnit";
 	const char *mode = in_turn ? "replace" : "fail";
+	/* who connects first must not tell who asks first */
+	int first = in_turn ? now_ns() / 1000 % 2 : 0;
 	struct shared *s = share();
 	pid_t pid[2];
 
@@ -407,12 +407,12 @@ static int two(const char *endpoint, const char *unit, bool in_turn)
 			duellist(s, i, endpoint, i ? second : "StopUnit", unit, mode, in_turn);
 	}
 	for (int i = 0; i < 2; i++) {
-		while (!s->ready[i])
+		while (!s->ready[i]) {
+			if (waitpid(pid[i], NULL, WNOHANG))
+				return 1; /* it has said why */
 			usleep(100);
+		}
 	}
-	/* who connects first must not tell who asks first */
-	int first = in_turn ? now_ns() / 1000 % 2 : 0;
-
 	s->go[first] = 1;
 	if (!in_turn)
 		s->go[1] = 1;

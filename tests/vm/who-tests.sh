@@ -15,7 +15,8 @@ MANY=200
 # Stops are what is tested: the units start without a process.
 MANY_STEPS='
 	d=/run/systemd/system
-	printf "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=/bin/true\n" >$d/sc-many@.service
+	printf "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=/bin/true\n" \
+		>$d/sc-many@.service
 	systemctl daemon-reload
 	stop_all() { # ENDPOINT INSTANCE…: those that systemd left alone, since their client was gone too soon, are asked for again
 		endpoint=$1; shift
@@ -51,7 +52,8 @@ bed_who_many() {
 # A stop that takes its time is still under way when the second client asks.
 TWO_STEPS='
 	d=/run/systemd/system
-	printf "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\nExecStop=/bin/sleep 0.1\n" >$d/sc-two@.service
+	printf "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\nExecStop=/bin/sleep 0.1\n" \
+		>$d/sc-two@.service
 	systemctl daemon-reload
 	i=0
 	for mode in order race; do for endpoint in private bus; do for round in 1 2 3 4 5; do
@@ -163,7 +165,7 @@ guest_who_power_off() {
 		systemd-run -q --unit=sc-tracer -p DefaultDependencies=no -p IgnoreOnIsolate=yes -p SendSIGKILL=no \
 			-p StandardOutput=file:/host/trace.out -p StandardError=file:/host/trace.err /host/svctrace --json sc-last
 		until grep -q 'probes live' trace.err; do sleep 0.1; done
-		sh -c 'echo "#client sc-last.service $$ sh" >trace.steps; exec systemctl start --no-block --job-mode=replace-irreversibly poweroff.target'
+		sh -c 'echo "#client sc-last.service $$ sh" >trace.steps; exec systemctl start --no-block poweroff.target'
 		until grep -q sc-last trace.out; do sleep 0.1; done
 	S
 	guest -p -t 60 -d "$files" -o "$work" "$suite" 'sh ./off' || : # it may be gone before it can say how it went
