@@ -200,13 +200,15 @@ static void says_where_it_ends(void **state)
 	pidfile_walk_done(&w);
 }
 
+#define LINK_NAME_LEN 32
+
 /* A chain of n links to f, and the name of its beginning. */
-static void put_chain(const struct tree *t, int n, char name[static 16])
+static void put_chain(const struct tree *t, int n, char name[static LINK_NAME_LEN])
 {
-	char target[16] = "f";
+	char target[LINK_NAME_LEN] = "f";
 
 	for (int i = 1; i <= n; i++) {
-		snprintf(name, 16, "%d-%d", n, i);
+		snprintf(name, LINK_NAME_LEN, "%d-%d", n, i);
 		put_link(t, name, target);
 		strcpy(target, name);
 	}
@@ -221,7 +223,7 @@ static void counts_links_or_steps(void **state)
 
 	put_file(t, "f", "");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char path[17] = "/";
+		char path[1 + LINK_NAME_LEN] = "/";
 		struct pidfile_walk w;
 
 		put_chain(t, cases[i].links, path + 1);

@@ -7,7 +7,8 @@
 # To add a test: write a function bed_NAME (container) or guest_NAME and add NAME
 # to BED_TESTS or GUEST_TESTS. It runs in a subshell with
 #   $suite     the suite                  $work    an empty folder of its own
-#   $svctrace  the binary under test      $files   a folder for -d: scenarios.sh and svctrace
+#   $svctrace  the binary under test      $files   a folder for -d: scenarios.sh, its helpers,
+#                                                  svctrace
 # and passes when it returns 0. What it prints becomes the diagnostic of a failure.
 # 77 skips it, with the last line printed as the reason.
 set -euo pipefail
@@ -34,6 +35,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/stack-tests.sh"
 # shellcheck source=pidfile-tests.sh
 . "$HERE/pidfile-tests.sh"
+# shellcheck source=who-tests.sh
+. "$HERE/who-tests.sh"
 
 usage() {
 	cat <<'USAGE'
@@ -44,7 +47,8 @@ prints TAP; needs root.
 
   SVCTRACE  the binary under test; a static one for the guests
   -n TEST   only tests whose name matches TEST (a glob)
-  -f        every scenario in the guests too, not only the quick ones
+  -f        every scenario in the guests too, not only the quick ones; more of what
+            is repeated
 USAGE
 }
 
@@ -212,6 +216,15 @@ guest_two_at_once() {
 
 # ---- running them ----
 
+# Static, for they run in the suites.
+build_helpers() { # FOLDER
+	local program
+	mkdir "$1"
+	for program in stop-client send-signal; do
+		gcc -Wall -Wextra -Werror -static -O1 -o "$1/$program" "$HERE/$program.c"
+	done
+}
+
 tap() { # STATUS NAME
 	count=$((count + 1))
 	case $1 in
@@ -232,7 +245,7 @@ run_test() { # KIND NAME
 	work=$top/work files=$top/files
 	rm -rf "$work" "$files"
 	mkdir "$work" "$files"
-	cp "$HERE/scenarios.sh" "$files/"
+	cp "$HERE/scenarios.sh" "$top"/helpers/* "$files/"
 	[ ! -e "$svctrace" ] || cp "$svctrace" "$files/svctrace"
 	SECONDS=0
 	# a subshell in a condition would not stop at the first failing command
@@ -272,11 +285,12 @@ run_suite() { # KIND TEST…
 main() {
 	local o kinds
 	only='*' count=0 failures=0
-	guest_scenarios="stop_systemctl restart_systemctl kill9_main exit3 cgempty_nopidfile cgempty_notchild oom"
+	guest_scenarios="stop_systemctl restart_systemctl stop_dbus_send systemctl_kill kill9_main kill9_pidfd exit3"
+	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
 	while getopts hn:f o; do
 		case $o in
-		n) only=$OPTARG ;; f) guest_scenarios='' ;;
+		n) only=$OPTARG ;; f) guest_scenarios='' MANY=1000 ;;
 		h) usage; exit 0 ;;
 		*) usage >&2; exit 2 ;;
 		esac
@@ -292,6 +306,7 @@ main() {
 	esac
 	top=$(mktemp -d "${TMPDIR:-/tmp}/svctrace-vm.XXXXXX")
 	trap 'rm -rf "$top"' EXIT
+	build_helpers "$top/helpers"
 	exec 3>&1 # what a test wants to be read even when it passes
 	for suite; do
 		# shellcheck disable=SC2086

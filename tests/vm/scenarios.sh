@@ -9,6 +9,7 @@
 UNITS=/run/systemd/system
 WORK=/run/scenarios
 SETTLE_SECS=20
+HELPERS=$(cd "$(dirname "$0")" && pwd) # stop-client and send-signal lie beside this script
 
 usage() {
 	cat <<'USAGE'
@@ -23,8 +24,9 @@ Prints for each scenario
   #end NAME     or     #skip NAME REASON
 PIDs are those seen inside; Host… are the same processes seen from outside the
 container (the same numbers in a guest). victim is a killed process other than the
-main one; requester the client that asked for the stop. All three run below a
-process named ops-console. Absent values are -.
+main one; requester the client that asked for the stop; killer who sent the signal
+or moved the process away. All three run below a process named ops-console, save
+where tests/vm/causes says otherwise. Absent values are -.
 USAGE
 }
 
@@ -45,6 +47,14 @@ dependent() { # LINES
 	printf '[Unit]\n%b[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$1" | unit -dep.service
 }
 
+# A service that stops $t when it starts, and nothing else that it has to do with it.
+rival() { dependent "Conflicts=$t\\n"; }
+
+# systemd skips a setting that it does not know. Without it the scenario is no scenario.
+lacks() { # PROPERTY
+	[ -z "$(systemctl show -p "$1" "$t")" ] || return 1
+	skip="this systemd has no $1="
+}
 
 # The PID outside the container of a process inside.
 host_pid() { # PID
@@ -395,6 +405,360 @@ run_unneeded() {
 	finish "$t" "$d"
 }
 
+# ---- who asks: clients of every kind, over every socket ----
+
+MANAGER_OBJECT=/org/freedesktop/systemd1
+MANAGER_INTERFACE=org.freedesktop.systemd1.Manager
+
+run_stop_dbus_send() {
+	begin "$t"
+	ops requester dbus-send --system --print-reply=literal --dest=org.freedesktop.systemd1 "$MANAGER_OBJECT" \
+		$MANAGER_INTERFACE.StopUnit "string:$t" string:replace >/dev/null
+	finish "$t"
+}
+
+run_stop_gdbus() {
+	begin "$t"
+	ops requester gdbus call --system --dest org.freedesktop.systemd1 --object-path "$MANAGER_OBJECT" \
+		--method $MANAGER_INTERFACE.StopUnit "$t" replace >/dev/null
+	finish "$t"
+}
+
+run_stop_enqueue() {
+	begin "$t"
+	ops requester busctl -q call org.freedesktop.systemd1 "$MANAGER_OBJECT" $MANAGER_INTERFACE \
+		EnqueueUnitJob sss "$t" stop replace
+	finish "$t"
+}
+
+# The unit is named by the object that is called, not by an argument.
+run_stop_object() {
+	begin "$t"
+	ops requester busctl -q call org.freedesktop.systemd1 \
+		"$MANAGER_OBJECT/unit/$(echo "$t" | sed 's/-/_2d/g; s/\./_2e/g')" org.freedesktop.systemd1.Unit Stop s replace
+	finish "$t"
+}
+
+run_stop_big_endian() { begin "$t"; ops requester "$HELPERS/stop-client" one big private "$t"; finish "$t"; }
+run_stop_two_writes() { begin "$t"; ops requester "$HELPERS/stop-client" one two private "$t"; finish "$t"; }
+run_stop_no_block() { begin "$t"; ops requester systemctl stop --no-block "$t"; finish "$t"; }
+
+units_stop_glob() { pair ''; }
+run_stop_glob() { begin_pair; ops requester systemctl stop 'sc-stop-glob*.service'; finish "$t" "$d"; }
+
+run_try_restart() { begin "$t"; ops requester systemctl try-restart "$t"; settle "$t" active/running/; show "$t"; }
+run_reload_or_restart() { begin "$t"; ops requester systemctl reload-or-restart "$t"; settle "$t" active/running/; show "$t"; }
+run_systemctl_kill_main() { begin "$t"; ops requester systemctl kill --kill-who=main -s KILL "$t" 2>/dev/null; finish "$t"; }
+
+# The client does not wait for what it asked for.
+show_restarted() {
+	end=$(($(now) + SETTLE_SECS))
+	while [ "$(systemctl show -P MainPID "$t")" = "$main" ] && [ "$(now)" -lt $end ]; do sleep 0.05; done
+	settle "$t" active/running/
+	show "$t"
+}
+
+mark() { systemctl set-property --runtime "$t" Markers=needs-restart; }
+run_restart_marked() {
+	! lacks Markers || return 0
+	begin "$t"
+	mark
+	ops requester systemctl reload-or-restart --marked 2>/dev/null
+	show_restarted
+}
+
+# What Varlink can stop: the units that somebody marked.
+run_restart_varlink() {
+	if ! varlinkctl introspect /run/systemd/io.systemd.Manager 2>/dev/null | grep -q EnqueueMarkedJobs; then
+		skip="this systemd stops nothing by Varlink"
+		return
+	fi
+	begin "$t"
+	mark
+	ops requester varlinkctl call --more -q /run/systemd/io.systemd.Manager io.systemd.Manager.EnqueueMarkedJobs '{}'
+	show_restarted
+}
+
+# User daemon may stop units, nobody else may.
+allow_daemon() {
+	mkdir -p /etc/polkit-1/rules.d /etc/polkit-1/localauthority/50-local.d
+	cat >/etc/polkit-1/rules.d/10-daemon.rules <<'S'
+polkit.addRule(function(action, subject) {
+	if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "daemon")
+		return polkit.Result.YES;
+});
+S
+	# polkit before it spoke JavaScript
+	printf '[a]\nIdentity=unix-user:daemon\nAction=org.freedesktop.systemd1.manage-units\nResultAny=yes\n' \
+		>/etc/polkit-1/localauthority/50-local.d/daemon.pkla
+}
+units_stop_polkit() { allow_daemon; sleeper; }
+run_stop_polkit() {
+	begin "$t"
+	ops requester setpriv --reuid=1 --regid=1 --clear-groups systemctl --no-ask-password stop "$t"
+	finish "$t"
+}
+
+# Somebody who may not asks first: it was not him.
+run_stop_denied_first() {
+	begin "$t"
+	! setpriv --reuid=65534 --regid=65534 --clear-groups systemctl --no-ask-password stop "$t" 2>/dev/null ||
+		echo "#error nobody stopped $t"
+	ops requester systemctl stop "$t"
+	finish "$t"
+}
+
+units_stop_itself() {
+	fifo
+	printf '[Service]\nType=exec\nExecStart=/bin/sh %s/%s.sh\n' "$WORK" "$name" | unit .service
+	printf 'read x <%s/%s.fifo\n%s/as %s/requester systemctl stop --no-block %s\nexec sleep 1000\n' \
+		"$WORK" "$name" "$WORK" "$WORK" "$t" | script
+}
+run_stop_itself() { begin "$t"; trigger; finish "$t"; }
+
+# The client's parents are gone before it asks: /proc has nothing of them any more.
+run_stop_orphan() {
+	begin "$t"
+	"$WORK/ops-console" /dev/null sh -c "(exec </dev/null; sleep 0.3; exec $WORK/as $WORK/requester systemctl stop $t) &"
+	finish "$t"
+}
+
+# A client in a cgroup as container managers name them.
+run_stop_container() {
+	begin "$t"
+	systemd-run -q --scope --unit="docker-$(printf '0123456789abcdef%.0s' 1 2 3 4).scope" \
+		"$WORK/ops-console" "$WORK/requester" systemctl stop "$t"
+	finish "$t"
+}
+
+# Debian's cron runs @reboot jobs once a boot; it keeps that in a file.
+run_stop_cron() {
+	echo "@reboot root $WORK/as $WORK/requester systemctl stop $t" >/etc/cron.d/scenario
+	rm -f /run/crond.reboot
+	begin "$t"
+	systemctl start cron
+	finish "$t"
+	rm /etc/cron.d/scenario
+	systemctl stop cron
+}
+
+units_stop_sshd() {
+	sleeper
+	mkdir -p /root/.ssh
+	for key in /etc/ssh/ssh_host_ed25519_key "$WORK/ssh-key"; do
+		[ -e "$key" ] || ssh-keygen -q -t ed25519 -N '' -f "$key"
+	done
+	cp "$WORK/ssh-key.pub" /root/.ssh/authorized_keys
+}
+run_stop_sshd() {
+	begin "$t"
+	systemctl start ssh
+	# typed into a login shell on a terminal
+	echo "$WORK/as $WORK/requester systemctl stop $t; exit" |
+		timeout $SETTLE_SECS ssh -tt -i "$WORK/ssh-key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+			root@127.0.0.1 >/dev/null 2>"$WORK/ssh.err" || cat "$WORK/ssh.err"
+	finish "$t"
+	systemctl stop ssh
+}
+
+# ---- which job pulled it in ----
+
+units_bindsto_stop() { pair "BindsTo=$t\\nAfter=$t\\n"; }
+run_bindsto_stop() { begin_pair; ops requester systemctl stop "$t"; finish "$t" "$d"; }
+
+units_propagates() {
+	printf '[Unit]\nPropagatesStopTo=%s\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$d" | unit .service
+	dependent "Before=$t\\n"
+}
+run_propagates() {
+	! lacks PropagatesStopTo || return 0
+	begin_pair
+	ops requester systemctl stop "$t"
+	finish "$t" "$d"
+}
+
+units_partof_restart() { pair "PartOf=$t\\nAfter=$t\\n"; }
+run_partof_restart() {
+	begin_pair
+	ops requester systemctl restart "$t"
+	settle "$d" active/running/
+	settle "$t" active/running/
+	show "$t" "$d"
+}
+
+# The third hangs on the second, which hangs on the first.
+units_chain3() {
+	pair "Requires=$t\\nAfter=$t\\n"
+	printf '[Unit]\nPartOf=%s\nAfter=%s\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$d" "$d" | unit -third.service
+}
+run_chain3() {
+	begin "sc-$name-third.service" "$d" "$t"
+	ops requester systemctl stop "$t"
+	finish "$t" "$d" "sc-$name-third.service"
+}
+
+units_slice() { sleeper "Slice=sc-$name.slice\\n"; }
+run_slice() { begin "$t"; ops requester systemctl stop "sc-$name.slice"; finish "$t"; }
+
+# What is upheld comes back at once.
+units_upholds() { sleeper; dependent "Upholds=$t\\nAfter=$t\\n"; }
+run_upholds() {
+	! lacks Upholds || return 0
+	begin "$t" "$d"
+	note "$t"
+	ops requester systemctl stop "$t"
+	settle "$t" active/running/
+	show "$t"
+	systemctl stop "$d"
+}
+
+# A unit that waits for something starts the rival.
+trigger_unit() { # SUFFIX LINES
+	sleeper
+	rival
+	printf '%b' "$2" | unit "$1"
+}
+triggered() { # SUFFIX [COMMAND…]
+	watched=sc-$name$1
+	shift
+	begin "$t"
+	systemctl start "$watched"
+	[ $# = 0 ] || "$@"
+	finish "$t"
+	systemctl stop "$watched" "$d"
+}
+units_timer() { trigger_unit .timer "[Timer]\\nOnActiveSec=100ms\\nAccuracySec=1ms\\nUnit=$d\\n"; }
+run_timer() { triggered .timer; }
+units_path() { trigger_unit .path "[Path]\\nPathExists=$WORK/$name.trigger\\nUnit=$d\\n"; }
+run_path() { triggered .path touch "$WORK/$name.trigger"; }
+units_socket() { trigger_unit .socket "[Socket]\\nListenFIFO=$WORK/$name.socket\\nService=$d\\n"; }
+run_socket() { triggered .socket timeout $SETTLE_SECS sh -c "echo x >$WORK/$name.socket"; }
+
+# The dependent fails; what is to mend it is the rival.
+units_on_failure() {
+	sleeper
+	dependent "OnFailure=sc-$name-mend.service\\n"
+	printf '[Unit]\nConflicts=%s\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$t" | unit -mend.service
+}
+run_on_failure() {
+	begin "$t" "$d"
+	kill_by_ops -9 "$main"
+	finish "$t" "$d"
+	systemctl stop "sc-$name-mend.service"
+}
+
+# A real-time signal to the manager isolates default.target.
+units_signal_manager() {
+	sleeper
+	printf '[Unit]\nAllowIsolate=yes\nRequires=basic.target\nAfter=basic.target\n' >"$UNITS/default.target"
+}
+run_signal_manager() {
+	begin "$t"
+	ops killer /bin/kill -s RTMIN 1
+	finish "$t"
+	systemctl start bed.target
+}
+
+# ---- who sends the signal ----
+
+kill_by_call() { # CALL
+	begin "$t"
+	ops killer "$HELPERS/send-signal" "$1" 9 "$main"
+	finish "$t"
+}
+run_kill9_tkill() { kill_by_call tkill; }
+run_kill9_tgkill() { kill_by_call tgkill; }
+run_kill9_pidfd() { kill_by_call pidfd; }
+run_kill9_queue() { kill_by_call queue; }
+run_kill9_group() { kill_by_call group; }
+
+# The signal kills nobody: the process hears it and ends in good order.
+units_term_handled() {
+	printf '[Service]\nType=exec\nExecStart=/bin/sh %s/%s.sh\n' "$WORK" "$name" | unit .service
+	printf "trap 'kill \$!; exit 0' TERM\nsleep 1000 &\n: >%s/%s.ready\nwait\n" "$WORK" "$name" | script
+}
+run_term_handled() {
+	begin "$t"
+	wait_for -e "$WORK/$name.ready"
+	kill_by_ops -TERM "$main"
+	finish "$t"
+}
+
+# The shell becomes the leader of the session that owns the terminal; nobody sends
+# the signal but the terminal itself.
+units_ctrl_c() {
+	fifo
+	printf '[Service]\nType=exec\nExecStart=/bin/sh %s/%s.sh\n' "$WORK" "$name" | unit .service
+	script <<S
+read tty <$WORK/$name.tty
+exec sleep 1000 <"\$tty"
+S
+}
+run_ctrl_c() {
+	"$HELPERS/send-signal" terminal "$WORK/$name.tty" "$WORK/$name.fifo" &
+	wait_for -s "$WORK/$name.tty"
+	begin "$t"
+	end=$(($(now) + SETTLE_SECS))
+	until [ "$(cat "/proc/$main/comm")" = sleep ] || [ "$(now)" -ge $end ]; do sleep 0.02; done
+	trigger
+	finish "$t"
+	wait $!
+}
+
+# The main process dies with its parent, which is the one that is killed.
+units_pdeathsig() {
+	forking "$(pid_file)"
+	script <<S
+( setpriv --pdeathsig KILL sleep 1000 & echo \$! >$WORK/$name.pid; sh -c 'echo \$PPID' >$WORK/$name.parent; wait ) &
+while [ ! -s $WORK/$name.parent ]; do sleep 0.02; done
+S
+}
+run_pdeathsig() {
+	begin "$t"
+	pid=$(cat "$WORK/$name.parent")
+	note_pid victim "$pid"
+	kill_by_ops -9 "$pid"
+	finish "$t"
+}
+
+# The kernel's own: COMMAND runs as the main process once it is told to.
+downfall() { # COMMAND [LINES]
+	fifo
+	printf '[Service]\nType=exec\nExecStart=/bin/sh %s/%s.sh\n%b' "$WORK" "$name" "${2:-}" | unit .service
+	printf 'read x <%s/%s.fifo\nexec %s\n' "$WORK" "$name" "$1" | script
+}
+brought_down() { begin "$t"; trigger; finish "$t"; }
+units_segv_self() { downfall "$HELPERS/send-signal segv"; }
+run_segv_self() { brought_down; }
+units_sigpipe() { downfall "$HELPERS/send-signal pipe" 'IgnoreSIGPIPE=no\n'; }
+run_sigpipe() { brought_down; }
+units_sigxfsz() { downfall "dd if=/dev/zero of=$WORK/$name.big bs=64K count=2" 'LimitFSIZE=64K\n'; }
+run_sigxfsz() { brought_down; }
+units_sigxcpu() { downfall 'sh -c "while :; do :; done"' 'LimitCPU=1:5\n'; }
+run_sigxcpu() { brought_down; }
+units_sigsys() { downfall "$HELPERS/send-signal sys"; }
+run_sigsys() { brought_down; }
+
+# Nobody is killed: the last process is put into another cgroup.
+units_cgroup_moved() {
+	forking 'GuessMainPID=no\n'
+	echo "sleep 1000 & echo \$! >$WORK/$name.pid" | script
+}
+run_cgroup_moved() {
+	begin "$t"
+	last=$(cat "$WORK/$name.pid")
+	for root in /sys/fs/cgroup/unified /sys/fs/cgroup /sys/fs/cgroup/systemd; do
+		[ ! -e "$root/cgroup.procs" ] || break
+	done
+	elsewhere=$root/elsewhere
+	mkdir -p "$elsewhere"
+	ops killer sh -c "echo $last >$elsewhere/cgroup.procs"
+	finish "$t"
+	/bin/kill -9 "$last"
+	wait_for ! -d "/proc/$last"
+	rmdir "$elsewhere"
+}
+
 # ---- running them ----
 
 all_scenarios() { sed -nE 's/^run_([a-z0-9_]+)\(\).*/\1/p' "$0" | tr '\n' ' '; }
@@ -405,18 +769,23 @@ names() { # SCENARIO: sets $name, $t and $d
 	d=sc-$name-dep.service
 }
 
-write_ops_console() {
+# as FILE COMMAND…: becomes COMMAND, with its PIDs in FILE.
+# ops-console FILE COMMAND…: runs it as a child.
+write_consoles() {
+	cat >"$WORK/as" <<'S'
+#!/bin/sh
+out=$1 host=$$
+shift
+[ ! -e /run/bed/proc/self/stat ] || read -r host rest </run/bed/proc/self/stat
+echo "$$ $host" >"$out"
+exec "$@"
+S
 	cat >"$WORK/ops-console" <<'S'
 #!/bin/sh
-# ops-console FILE COMMAND…: runs COMMAND as a child, with its PIDs in FILE
-sh -c 'out=$1; shift
-	host=$$
-	[ ! -e /run/bed/proc/self/stat ] || read -r host rest </run/bed/proc/self/stat
-	echo "$$ $host" >"$out"
-	exec "$@"' ops "$@"
+/run/scenarios/as "$@"
 exit $?
 S
-	chmod 755 "$WORK/ops-console"
+	chmod 755 "$WORK/as" "$WORK/ops-console"
 }
 
 # All units at once: a reload takes long under emulation. systemd forgets a unit
@@ -427,7 +796,7 @@ write_units() { # SCENARIO…
 		names "$s"
 		rm -f "$WORK/$name.fifo"
 		if command -v "units_$s" >/dev/null; then "units_$s"; else sleeper; fi
-		printf 'After=%s %s\n' "$t" "$d" >>"$UNITS/sc-hold.target"
+		printf 'After=%s %s %s\n' "$t" "$d" "sc-$name-third.service" >>"$UNITS/sc-hold.target"
 	done
 	systemctl daemon-reload
 	systemctl start sc-hold.target
@@ -468,7 +837,7 @@ main() {
 	[ -f /etc/systemd/system/bed.target ] || { echo "scenarios.sh: this is no test bed; run it by tests/vm/bed or tests/vm/guest" >&2; exit 2; }
 	mkdir -p "$WORK" "$UNITS"
 	cd / || exit
-	write_ops_console
+	write_consoles
 	write_units "$@"
 	for s; do one_scenario "$s"; done
 }
