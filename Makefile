@@ -55,7 +55,7 @@ LDFLAGS    += -fsanitize=address,undefined
 endif
 
 objs      = $(patsubst %.c,$(O)/%.o,$(sort $(foreach d,$(1),$(wildcard src/$(d)/*.c))))
-core_objs    := $(call objs,base event trace engine render)
+core_objs    := $(call objs,base event trace engine render stuck)
 sym_objs     := $(call objs,elf unwind)
 capture_objs := $(call objs,capture)
 main_objs    := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard src/*.c)))

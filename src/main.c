@@ -33,10 +33,10 @@ static const struct verb {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
-	{"live", cmd_live},	  {"record", cmd_record},   {"replay", cmd_replay},
-	{"check", cmd_check},	  {"diff", cmd_diff},	    {"dump", cmd_dump},
-	{"scrub", cmd_scrub},	  {"resolve", cmd_resolve}, {"doctor", cmd_doctor},
-	{"version", cmd_version}, {"help", cmd_help},
+	{"live", cmd_live},   {"record", cmd_record},	{"replay", cmd_replay},
+	{"check", cmd_check}, {"diff", cmd_diff},	{"dump", cmd_dump},
+	{"scrub", cmd_scrub}, {"resolve", cmd_resolve}, {"doctor", cmd_doctor},
+	{"stuck", cmd_stuck}, {"version", cmd_version}, {"help", cmd_help},
 };
 
 static const struct verb *verb_find(const char *name)

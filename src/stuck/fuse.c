@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which FUSE connection a task waits for, and whether anybody can answer. */
+#include <errno.h>
+#include <string.h>
+
+#include "stuck/hang.h"
+#include "svctrace/cleanup.h"
+
+static bool is_fuse(const struct stuck_mount *m)
+{
+	return m->type && strncmp(m->type, "fuse", 4) == 0;
+}
+
+const struct stuck_mount *stuck_mount_of(const struct stuck_snapshot *s, unsigned int connection,
+					 uint64_t mntns)
+{
+	const struct stuck_mount *found = NULL;
+
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct stuck_mount *m = &s->mounts[i];
+
+		if (!is_fuse(m) || m->minor != connection)
+			continue;
+		if (m->mntns == mntns)
+			return m;
+		if (!found)
+			found = m;
+	}
+	return found;
+}
+
+static bool sees_mount(const struct stuck_snapshot *s, unsigned int connection, uint64_t mntns)
+{
+	const struct stuck_mount *m = stuck_mount_of(s, connection, mntns);
+
+	return m && m->mntns == mntns;
+}
+
+/*
+ * A task that exits has no files any more that would tell. Its mount namespace does: of the
+ * connections mounted there, those count that have requests without an answer.
+ */
+const struct stuck_connection *stuck_connection_of(const struct stuck_snapshot *s,
+						   const struct stuck_task *t)
+{
+	const struct stuck_connection *busy = NULL, *near = NULL;
+	unsigned int n_busy = 0, n_near = 0;
+
+	for (size_t i = 0; i < s->n_connections; i++) {
+		const struct stuck_connection *c = &s->connections[i];
+
+		if (c->waiting == 0)
+			continue;
+		busy = c;
+		n_busy++;
+		if (t->mntns && sees_mount(s, c->number, t->mntns)) {
+			near = c;
+			n_near++;
+		}
+	}
+	if (n_near > 0)
+		return n_near == 1 ? near : NULL;
+	return n_busy == 1 ? busy : NULL;
+}
+
+const struct stuck_task *stuck_paused(const struct stuck_snapshot *s, pid_t tgid)
+{
+	const struct stuck_task *found = NULL;
+
+	for (size_t i = 0; i < s->n_tasks; i++) {
+		const struct stuck_task *t = &s->tasks[i];
+
+		if (t->tgid != tgid || t->state == 'Z' || t->state == 'X')
+			continue;
+		if (t->state != 'T' && t->state != 't' && !t->frozen)
+			return NULL;
+		found = t;
+	}
+	return found;
+}
+
+static bool somebody_exits(const struct stuck_hang *h)
+{
+	for (size_t i = 0; i < h->n_members; i++)
+		if (h->members[i].role == STUCK_ROLE_WAITER &&
+		    (h->members[i].task->flags & STUCK_TASK_EXITS))
+			return true;
+	return false;
+}
+
+/* Every process that may answer, as far as the kernel tells; *sure: these are the ones. */
+static int find_daemons(const struct stuck_snapshot *s, struct stuck_hang *h, bool *sure)
+{
+	*sure = true;
+	for (size_t i = 0; i < s->n_holders; i++) {
+		const struct stuck_holder *d = &s->holders[i];
+		const struct stuck_task *t = stuck_find_task(s, d->tgid, d->tgid);
+		int r;
+
+		if (!t || (d->known && h->connection && d->connection != h->connection->number))
+			continue;
+		if (!d->known && s->n_connections != 1)
+			*sure = false;
+		r = stuck_add_daemon(h, t);
+		if (r < 0)
+			return r;
+	}
+	if (!h->connection)
+		*sure = false;
+	return 0;
+}
+
+static bool all_paused(const struct stuck_snapshot *s, const struct stuck_hang *h)
+{
+	for (size_t i = 0; i < h->n_daemons; i++)
+		if (!stuck_paused(s, h->daemons[i]->tgid))
+			return false;
+	return h->n_daemons > 0;
+}
+
+/*
+ * A connection ends when the last /dev/fuse of it is closed. One that has not ended, has requests
+ * waiting and is open in no process is kept by the tasks themselves that exit: closing is what they
+ * have not come to.
+ */
+int stuck_judge_fuse(const struct stuck_snapshot *s, struct stuck_hang *h)
+{
+	bool sure, blind = s->no_holders || s->fds_in_flight;
+	int r = find_daemons(s, h, &sure);
+
+	if (r < 0)
+		return r;
+	if (all_paused(s, h) && (sure || !blind))
+		h->kind = STUCK_FUSE_STOPPED;
+	else if (h->n_daemons > 0)
+		h->kind = sure ? STUCK_FUSE_WAITS : STUCK_FUSE_UNKNOWN;
+	else if (h->connection && h->connection->waiting > 0 && !blind && somebody_exits(h))
+		h->kind = STUCK_FUSE_DEADLOCK;
+	else
+		h->kind = STUCK_FUSE_UNKNOWN;
+	return 0;
+}

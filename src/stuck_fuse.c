@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* svctrace stuck: FUSE's connections, who may answer on them, and how one is ended. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "stuck_read.h"
+#include "svctrace/cleanup.h"
+
+#define CONNECTIONS	     "/sys/fs/fuse/connections"
+#define FUSE_CTL_MAGIC	     0x65735543
+#define SMALL_FILE	     4096
+#define PIDNS_OF_THE_MACHINE 0xeffffffcu
+#define DEV_FUSE	     makedev(10, 229)
+
+/* FUSE's control files, mounted nowhere: where the system does not mount them itself. */
+static int mount_private(void)
+{
+	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "fusectl", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs < 0)
+		return -errno;
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_connections(void)
+{
+	_cleanup_close_ int fd = open(CONNECTIONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+	int mine;
+
+	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == FUSE_CTL_MAGIC)
+		return take_fd(&fd);
+	mine = mount_private();
+	if (mine < 0)
+		return mine;
+	/* what fsmount() returns is a path only: to be read it is opened */
+	fd = openat(mine, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(mine);
+	return fd < 0 ? -errno : take_fd(&fd);
+}
+
+static int read_connection(struct stuck_snapshot *s, int dir, const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	unsigned int number, waiting;
+	char path[64];
+	size_t n;
+	int r;
+
+	snprintf(path, sizeof(path), "%.20s/waiting", name);
+	r = stuck_read_file(dir, path, SMALL_FILE, &text, &n);
+	if (r == -EACCES)
+		s->no_connections = true;
+	if (r < 0 || sscanf(name, "%u", &number) != 1 || sscanf(text, "%u", &waiting) != 1)
+		return r == -ENOMEM ? r : 0;
+	return stuck_add_connection(s, number, waiting);
+}
+
+static int read_connections(struct stuck_snapshot *s)
+{
+	int fd = open_connections(), r = 0;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		s->no_connections = true;
+		return 0;
+	}
+	while (r == 0 && (e = readdir(dir)))
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
+			r = read_connection(s, dirfd(dir), e->d_name);
+	return r;
+}
+
+/* ---- who has /dev/fuse open ---- */
+
+static uint64_t fdinfo(pid_t tgid, pid_t tid, const char *fd, const char *key, bool *found)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[96];
+	uint64_t v = 0;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%.20s", tgid, tid, fd);
+	*found = stuck_read_file(AT_FDCWD, path, 1 << 20, &text, &n) == 0 &&
+		 stuck_parse_fdinfo(text, n, key, &v) == 0;
+	return *found ? v : 0;
+}
+
+/*
+ * Only what is called so is looked at, and so that no server is asked: most open files may be of
+ * the very file system that does not answer.
+ */
+static bool is_dev_fuse(int dir, const char *fd, const char *target)
+{
+	const char *base = strrchr(target, '/');
+	struct statx x;
+
+	if (!base || strncmp(base, "/fuse", 5) != 0)
+		return false;
+	return statx(dir, fd, AT_STATX_DONT_SYNC, STATX_TYPE, &x) == 0 && S_ISCHR(x.stx_mode) &&
+	       makedev(x.stx_rdev_major, x.stx_rdev_minor) == DEV_FUSE;
+}
+
+static int read_fd(struct stuck_snapshot *s, const struct stuck_task *t, int dir, const char *fd)
+{
+	struct stuck_holder h = {.tgid = t->tgid};
+	char target[256];
+	ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
+	bool found;
+
+	if (n < 0)
+		return 0;
+	target[n] = 0;
+	if (strncmp(target, "socket:", 7) == 0) {
+		s->fds_in_flight |= fdinfo(t->tgid, t->tid, fd, "scm_fds", &found) > 0;
+		return 0;
+	}
+	if (!is_dev_fuse(dir, fd, target))
+		return 0;
+	h.connection = (unsigned int)fdinfo(t->tgid, t->tid, fd, "fuse_connection", &h.known);
+	return stuck_add_holder(s, &h);
+}
+
+static bool shares_files(const struct stuck_task *a, const struct stuck_task *b)
+{
+	return syscall(SYS_kcmp, a->tid, b->tid, KCMP_FILES, 0, 0) == 0;
+}
+
+static int read_files(struct stuck_snapshot *s, const struct stuck_task *t)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[64];
+	struct dirent *e;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", t->tgid, t->tid);
+	dir = opendir(path);
+	if (!dir)
+		s->no_holders |= errno != ENOENT && errno != ESRCH;
+	while (r == 0 && dir && (e = readdir(dir)))
+		if (*e->d_name != '.')
+			r = read_fd(s, t, dirfd(dir), e->d_name);
+	return r;
+}
+
+/* From within a container's /proc, those outside who may answer are not seen. */
+static bool sees_all(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PIDNS_OF_THE_MACHINE;
+}
+
+int stuck_read_fuse(struct stuck_snapshot *s)
+{
+	const struct stuck_task *last = NULL;
+	int r = read_connections(s);
+
+	s->no_holders = !sees_all();
+	for (size_t i = 0; r == 0 && i < s->n_tasks; i++) {
+		const struct stuck_task *t = &s->tasks[i];
+
+		if (last && last->tgid == t->tgid && shares_files(last, t))
+			continue;
+		last = t;
+		r = read_files(s, t);
+	}
+	return r;
+}
+
+int stuck_abort_fuse(unsigned int connection)
+{
+	_cleanup_close_ int dir = open_connections(), fd = -1;
+	char path[32];
+
+	if (dir < 0)
+		return dir;
+	snprintf(path, sizeof(path), "%u/abort", connection);
+	fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return write(fd, "1", 1) == 1 ? 0 : -errno;
+}
