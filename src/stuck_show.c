@@ -45,11 +45,11 @@ static void _printf_(1, 2) put(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&s, fmt, args) >= 0)
-		fputs(text_escape(shown, sizeof(shown), s, strlen(s)), stdout);
-	else
-		s = NULL;
+	if (vasprintf(&s, fmt, args) < 0)
+		s = NULL; /* nothing is better than half a name */
 	va_end(args);
+	if (s)
+		fputs(text_escape(shown, sizeof(shown), s, strlen(s)), stdout);
 }
 
 /* "nginx 812 (7 in its pid namespace)"; thread numbers where they differ. */

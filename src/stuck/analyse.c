@@ -349,11 +349,11 @@ static int finish_hang(const struct stuck_snapshot *s, struct stuck_hang *h)
 		if (u)
 			r = add_unit(h, u);
 	}
-	if (r == 0 && h->kind == STUCK_FUSE_UNKNOWN)
-		r = stuck_judge_fuse(s, h);
 	if (h->connection)
 		h->mount = stuck_mount_of(s, h->connection->number,
 					  h->members[h->n_members - 1].task->mntns);
+	if (r == 0 && h->kind == STUCK_FUSE_UNKNOWN)
+		r = stuck_judge_fuse(s, h);
 	return r < 0 ? r : stuck_word(s, h);
 }
 

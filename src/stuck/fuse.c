@@ -6,9 +6,15 @@
 #include "stuck/hang.h"
 #include "svctrace/cleanup.h"
 
+/* The connection of a virtual machine's file system is answered by the machine's host. */
+static bool is_virtual(const struct stuck_mount *m)
+{
+	return strcmp(m->type, "virtiofs") == 0;
+}
+
 static bool is_fuse(const struct stuck_mount *m)
 {
-	return m->type && strncmp(m->type, "fuse", 4) == 0;
+	return m->type && (strncmp(m->type, "fuse", 4) == 0 || is_virtual(m));
 }
 
 const struct stuck_mount *stuck_mount_of(const struct stuck_snapshot *s, unsigned int connection,
@@ -121,20 +127,25 @@ static bool all_paused(const struct stuck_snapshot *s, const struct stuck_hang *
 /*
  * A connection ends when the last /dev/fuse of it is closed. One that has not ended, has requests
  * waiting and is open in no process is kept by the tasks themselves that exit: closing is what they
- * have not come to.
+ * have not come to. Unless it is none of /dev/fuse at all, which its mount tells.
  */
 int stuck_judge_fuse(const struct stuck_snapshot *s, struct stuck_hang *h)
 {
 	bool sure, blind = s->no_holders || s->fds_in_flight;
-	int r = find_daemons(s, h, &sure);
+	int r;
 
+	if (h->mount && is_virtual(h->mount)) {
+		h->kind = STUCK_NETFS;
+		return 0;
+	}
+	r = find_daemons(s, h, &sure);
 	if (r < 0)
 		return r;
 	if (all_paused(s, h) && (sure || !blind))
 		h->kind = STUCK_FUSE_STOPPED;
 	else if (h->n_daemons > 0)
 		h->kind = sure ? STUCK_FUSE_WAITS : STUCK_FUSE_UNKNOWN;
-	else if (h->connection && h->connection->waiting > 0 && !blind && somebody_exits(h))
+	else if (h->mount && !blind && somebody_exits(h))
 		h->kind = STUCK_FUSE_DEADLOCK;
 	else
 		h->kind = STUCK_FUSE_UNKNOWN;

@@ -12,7 +12,8 @@
 /* File systems that a task may wait for: their mounts are kept. */
 static bool is_waited_for(const char *type)
 {
-	static const char *const types[] = {"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs"};
+	static const char *const types[] = {"nfs",  "nfs4", "cifs", "smb3",
+					    "ceph", "9p",   "afs",  "virtiofs"};
 
 	if (strncmp(type, "fuse", 4) == 0)
 		return strcmp(type, "fusectl") != 0;

@@ -28,6 +28,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/svctrace-tests.sh"
 # shellcheck source=record-tests.sh
 . "$HERE/record-tests.sh"
+# shellcheck source=stuck-tests.sh
+. "$HERE/stuck-tests.sh"
 
 usage() {
 	cat <<'USAGE'
