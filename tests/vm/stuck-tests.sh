@@ -128,13 +128,12 @@ guest_stuck_no_deadlock() {
 # A stop that times out on it: the unit is named while it stops and after it has failed.
 guest_stuck_service() {
 	stuck_guest '
-		systemd-run -q --unit=sc-hang -p TimeoutStopSec=3 "$PWD/fuse-hang" -w self
-		until systemctl --no-pager -n3 status sc-hang | grep -q fuse-hang && pgrep -c fuse-hang | grep -q "[3-9]"; do
-			sleep 0.2
-		done
+		systemd-run -q --unit=sc-hang -p TimeoutStopSec=8 "$PWD/fuse-hang" -w self
+		until [ "$(pgrep -c fuse-hang)" -ge 3 ]; do sleep 0.2; done
 		sleep 1
 		systemctl stop --no-block sc-hang
-		sleep 5
+		until systemctl show -p SubState sc-hang | grep -q sigkill; do sleep 0.2; done
+		sleep 1
 		look stopping
 		./svctrace stuck >text
 		until systemctl is-failed -q sc-hang; do sleep 0.5; done
@@ -145,7 +144,7 @@ guest_stuck_service() {
 	stuck_says stopping 1 "len(h) == 1 and h[0]['kind'] == 'fuse-deadlock'
 		and h[0]['units'][0]['systemd.unit.name'] == 'sc-hang.service'
 		and h[0]['units'][0]['active_state'] == 'deactivating'"
-	grep -E '^  unit   sc-hang.service \(deactivating, (stop|final)-' "$work/text"
+	grep -E '^  unit   sc-hang.service \(deactivating, (stop|final)-sigkill\)$' "$work/text"
 	stuck_says failed 1 "h[0]['units'][0]['active_state'] == 'failed'"
 	stuck_says freed 0 "h[0]['freed']"
 	stuck_says after 0 'not h'
