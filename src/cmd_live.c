@@ -28,6 +28,7 @@ static const char help[] =
 	"\n"
 	"Verbs: svctrace resolve --help (where a systemd's functions are)\n"
 	"       svctrace doctor --help (does tracing work here, and what is lost)\n"
+	"       svctrace stuck --help (what cannot end, and what holds it)\n"
 	"       svctrace record, replay, check, diff, dump, scrub --help (recordings)\n"
 	"\n"
 	"Examples:\n"

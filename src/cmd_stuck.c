@@ -153,10 +153,17 @@ static bool anything_told(const struct stuck_snapshot *s)
 	return false;
 }
 
+static int look_once(struct stuck_snapshot *s)
+{
+	int r = stuck_read_units(s);
+
+	return r < 0 ? r : stuck_read_tasks(s);
+}
+
 static int look_twice(struct look *l)
 {
 	_cleanup_(stuck_snapshot_done) struct stuck_snapshot first = {};
-	int r = stuck_read(&first);
+	int r = look_once(&first);
 
 	if (r < 0)
 		return r;
@@ -166,7 +173,7 @@ static int look_twice(struct look *l)
 		return stuck_analyse(&l->snapshot, &l->report);
 	}
 	sleep_ms(BETWEEN_LOOKS_MS);
-	r = stuck_read(&l->snapshot);
+	r = look_once(&l->snapshot);
 	if (r < 0)
 		return r;
 	stuck_compare(&first, &l->snapshot);
@@ -206,7 +213,7 @@ static int still_deadlocked(unsigned int connection)
 static int is_freed(const struct stuck_hang *h)
 {
 	_cleanup_(stuck_snapshot_done) struct stuck_snapshot s = {};
-	int r = stuck_read(&s);
+	int r = stuck_read_tasks(&s);
 
 	if (r < 0)
 		return r;

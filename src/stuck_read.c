@@ -92,6 +92,16 @@ static int read_task(struct stuck_snapshot *s, int tasks, const char *tid)
 
 /* ---- cgroups ---- */
 
+static int open_task(const struct stuck_task *t)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", t->tgid, t->tid);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* The cgroup, or the first above it, whose file says so. */
 static int find_frozen(const char *base, const char *cgroup, const char *file, char **ret)
 {
@@ -118,13 +128,12 @@ static int read_frozen(struct stuck_task *t, const char *freezer)
 {
 	int r = 0;
 
-	if (t->frozen)
-		return 0;
 	if (t->cgroup)
 		r = find_frozen(CGROUP, t->cgroup, "cgroup.freeze", &t->frozen);
-	if (r == 0 && freezer && !t->frozen)
-		r = find_frozen(CGROUP "/freezer", freezer, "freezer.self_freezing", &t->frozen);
-	return r;
+	if (r < 0 || t->frozen || !freezer)
+		return r;
+	t->frozen_v1 = true;
+	return find_frozen(CGROUP "/freezer", freezer, "freezer.self_freezing", &t->frozen);
 }
 
 static bool is_being_stopped(const struct stuck_snapshot *s, const struct stuck_task *t)
@@ -134,19 +143,22 @@ static bool is_being_stopped(const struct stuck_snapshot *s, const struct stuck_
 	return u && strcmp(u->active, "deactivating") == 0;
 }
 
-static int read_cgroup(struct stuck_snapshot *s, int dir, struct stuck_task *t)
+/* Whether it is frozen is looked up only if it matters: always, or as its unit is being stopped. */
+static int read_cgroup(const struct stuck_snapshot *s, struct stuck_task *t, bool matters)
 {
+	_cleanup_close_ int dir = open_task(t);
 	_cleanup_free_ char *text = NULL, *freezer = NULL;
 	size_t n;
-	int r = stuck_read_file(dir, "cgroup", SMALL_FILE, &text, &n);
+	int r;
 
+	if (dir < 0 || t->cgroup)
+		return 0;
+	r = stuck_read_file(dir, "cgroup", SMALL_FILE, &text, &n);
 	if (r == 0)
 		r = stuck_parse_cgroup(text, n, &t->cgroup, &freezer);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	if (is_being_stopped(s, t) || stuck_is_told_to_end(s, t))
-		return read_frozen(t, freezer);
-	return 0;
+	if (r == 0 && (matters || is_being_stopped(s, t)))
+		r = read_frozen(t, freezer);
+	return r == -ENOMEM ? r : 0;
 }
 
 /* ---- all tasks ---- */
@@ -166,45 +178,31 @@ static int read_process(struct stuck_snapshot *s, const char *pid)
 	return r;
 }
 
-static int open_task(const struct stuck_task *t)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d", t->tgid, t->tid);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 /* Where nothing is being stopped, it matters only for those that were told to end otherwise. */
 static int read_cgroups(struct stuck_snapshot *s)
 {
-	bool all = false;
+	bool stopping = false;
 	int r = 0;
 
 	for (size_t i = 0; i < s->n_units; i++)
-		all |= strcmp(s->units[i].active, "deactivating") == 0;
+		stopping |= strcmp(s->units[i].active, "deactivating") == 0;
 	for (size_t i = 0; r == 0 && i < s->n_tasks; i++) {
-		_cleanup_close_ int dir = -1;
+		bool told = stuck_is_told_to_end(s, &s->tasks[i]);
 
-		if (!all && !stuck_is_told_to_end(s, &s->tasks[i]))
-			continue;
-		dir = open_task(&s->tasks[i]);
-		if (dir >= 0)
-			r = read_cgroup(s, dir, &s->tasks[i]);
+		if (told || stopping)
+			r = read_cgroup(s, &s->tasks[i], told);
 	}
 	return r;
 }
 
-int stuck_read(struct stuck_snapshot *s)
+int stuck_read_tasks(struct stuck_snapshot *s)
 {
 	_cleanup_closedir_ DIR *proc = opendir("/proc");
 	struct dirent *e;
-	int r;
+	int r = 0;
 
 	if (!proc)
 		return -errno;
-	r = stuck_read_units(s);
 	while (r == 0 && (e = readdir(proc)))
 		if (number_of(e->d_name))
 			r = read_process(s, e->d_name);
@@ -333,7 +331,7 @@ static int read_holders_frozen(struct stuck_snapshot *s)
 	for (size_t h = 0; h < s->n_holders; h++)
 		for (size_t i = 0; r == 0 && i < s->n_tasks; i++)
 			if (s->tasks[i].tgid == s->holders[h].tgid)
-				r = read_frozen(&s->tasks[i], NULL);
+				r = read_cgroup(s, &s->tasks[i], true);
 	return r;
 }
 

@@ -14,9 +14,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STUCK_COMM_LEN	  64 /* with the NUL; kernel threads have long names */
-#define STUCK_LEVELS	  32 /* pid namespaces in each other; the kernel's limit */
-#define STUCK_NAME_LEN	  64 /* of a kernel function, with the NUL */
+#define STUCK_COMM_LEN	  64	      /* with the NUL; kernel threads have long names */
+#define STUCK_LEVELS	  32	      /* pid namespaces in each other; the kernel's limit */
+#define STUCK_NAME_LEN	  64	      /* of a kernel function, with the NUL */
 #define STUCK_TASK_EXITS  0x00000004u /* PF_EXITING in stuck_task.flags, the same since 2.6 */
 #define STUCK_TASK_KERNEL 0x00200000u /* PF_KTHREAD */
 
@@ -51,6 +51,7 @@ struct stuck_task {
 	uint64_t pidns, mntns; /* inodes; 0: not known, or it has none any more */
 	char *cgroup;	       /* path; NULL: not read */
 	char *frozen;	       /* path of the cgroup that was frozen; NULL: none */
+	bool frozen_v1;	       /* … in the freezer's own hierarchy */
 	char *wchan;	       /* NULL: not read */
 	char *stack; /* functions, innermost first, each followed by '\n'; NULL: not read */
 	bool still;  /* has not run between two looks; stuck_compare() */

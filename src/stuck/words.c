@@ -129,12 +129,14 @@ static void word_deadlock(struct stuck_hang *h, const char *fuse)
 }
 
 /* The path may be called anything, and people paste. */
-static char *thaw(const char *cgroup)
+static char *thaw(const struct stuck_task *t)
 {
-	_cleanup_free_ char *path = text("/sys/fs/cgroup%s/cgroup.freeze", cgroup);
+	_cleanup_free_ char *path =
+		t->frozen_v1 ? text("/sys/fs/cgroup/freezer%s/freezer.state", t->frozen)
+			     : text("/sys/fs/cgroup%s/cgroup.freeze", t->frozen);
 	_cleanup_free_ char *quoted = path ? text_join_args(path, strlen(path) + 1) : NULL;
 
-	return quoted ? text("thaw it: echo 0 > %s", quoted) : NULL;
+	return quoted ? text("thaw it: echo %s > %s", t->frozen_v1 ? "THAWED" : "0", quoted) : NULL;
 }
 
 static void word_stopped_daemon(const struct stuck_snapshot *s, struct stuck_hang *h,
@@ -144,7 +146,7 @@ static void word_stopped_daemon(const struct stuck_snapshot *s, struct stuck_han
 
 	if (d && d->frozen) {
 		h->root = text("%s: its daemon (%s) is frozen", fuse, daemons);
-		h->next = thaw(d->frozen);
+		h->next = thaw(d);
 	} else if (d && d->state == 't') {
 		h->root = text("%s: its daemon (%s) is held by its tracer, process %d", fuse,
 			       daemons, d->tracer);
@@ -190,7 +192,7 @@ static void word_frozen(struct stuck_hang *h)
 		return;
 	}
 	h->root = text("its cgroup %s is frozen", h->frozen);
-	h->next = thaw(h->frozen);
+	h->next = thaw(last_waiter(h));
 }
 
 static void word_traced(struct stuck_hang *h)

@@ -205,7 +205,7 @@ guest_stuck_other_causes() {
 		look unreaped
 		kill -KILL "$(cat parent)"
 		wait $unshare
-		systemd-run -q --unit=sc-frozen sleep 1000
+		systemd-run -q --unit=sc-frozen sh -c "trap exit TERM; while :; do sleep 1; done"
 		echo 1 >/sys/fs/cgroup/system.slice/sc-frozen.service/cgroup.freeze
 		sleep 0.5
 		look idle
