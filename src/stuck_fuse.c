@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "stuck_read.h"
+#include "svctrace/capture.h"
 #include "svctrace/cleanup.h"
 
 #define CONNECTIONS	     "/sys/fs/fuse/connections"
@@ -161,6 +162,34 @@ static int read_files(struct stuck_snapshot *s, const struct stuck_task *t)
 	return r;
 }
 
+static int add_known(void *ctx, pid_t tgid, unsigned int connection)
+{
+	struct stuck_holder h = {.tgid = tgid, .known = true, .connection = connection};
+
+	return stuck_add_holder(ctx, &h);
+}
+
+/* Where fdinfo does not say it, BPF may: it lists every open file, so it takes the place of all. */
+static int name_connections(struct stuck_snapshot *s)
+{
+	size_t n = s->n_holders;
+	bool unknown = false;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		unknown |= !s->holders[i].known;
+	if (!unknown)
+		return 0;
+	r = capture_fuse_holders(add_known, s);
+	if (r < 0) {
+		s->n_holders = n;
+		return r == -ENOMEM ? r : 0;
+	}
+	s->n_holders -= n;
+	memmove(s->holders, s->holders + n, s->n_holders * sizeof(s->holders[0]));
+	return 0;
+}
+
 /* From within a container's /proc, those outside who may answer are not seen. */
 static bool sees_all(void)
 {
@@ -183,7 +212,7 @@ int stuck_read_fuse(struct stuck_snapshot *s)
 		last = t;
 		r = read_files(s, t);
 	}
-	return r;
+	return r < 0 ? r : name_connections(s);
 }
 
 int stuck_abort_fuse(unsigned int connection)
