@@ -260,6 +260,8 @@ static int place_lone_init(struct analysis *a, const struct stuck_task *init)
 		all_dead &= is_dead(t);
 		any = true;
 	}
+	if (!any && init->pidns)
+		return 0; /* the last one has gone just now */
 	if (any && all_dead)
 		c.kind = STUCK_UNREAPED;
 	h = new_hang(a, &c);

@@ -497,6 +497,11 @@ static void test_stopped_daemon(void **state)
 	assert_int_equal(only_kind(&w), STUCK_FUSE_STOPPED);
 	assert_string_equal(w.report->hangs[0].next,
 			    "thaw it: echo 0 > '/sys/fs/cgroup/a b.slice/cgroup.freeze'");
+	task(&w, 500)->frozen_v1 = true;
+	assert_int_equal(only_kind(&w), STUCK_FUSE_STOPPED);
+	assert_string_equal(
+		w.report->hangs[0].next,
+		"thaw it: echo THAWED > '/sys/fs/cgroup/freezer/a b.slice/freezer.state'");
 	/* one of its threads runs */
 	add(&w, 500, 501, 'S', 0);
 	assert_int_equal(only_kind(&w), STUCK_FUSE_WAITS);
@@ -626,6 +631,7 @@ static void test_namespace_that_still_ends(void **state)
 
 	(void)state;
 	into_namespace(add_told(&w, 103, 103, 'S', zap_stack), INNER_NS, 1);
+	assert_int_equal(count_hangs(&w), 0);
 	t = add(&w, 104, 104, 'R', 0);
 	t->still = false;
 	into_namespace(t, INNER_NS, 2);

@@ -34,7 +34,8 @@ stuck_guest() { # STEPS
 		STEPS
 		printf '%s\n' "$1"
 	} >"$files/steps"
-	guest -t 300 -d "$files" -o "$work" "$suite" 'sh ./steps' >"$work/steps.out" 2>&1
+	guest -t 400 -d "$files" -o "$work" "$suite" 'sh ./steps' >"$work/steps.out" 2>&1 ||
+		{ cat "$work/steps.out"; return 1; }
 }
 
 # Checks NAME.json against the schema and with an expression over its object, o, and hangs, h.
