@@ -21,6 +21,7 @@
 #define CONNECTIONS	     "/sys/fs/fuse/connections"
 #define FUSE_CTL_MAGIC	     0x65735543
 #define SMALL_FILE	     4096
+#define FDINFO_FILE	     (1 << 20)
 #define PIDNS_OF_THE_MACHINE 0xeffffffcu
 #define DEV_FUSE	     makedev(10, 229)
 
@@ -92,24 +93,36 @@ static int read_connections(struct stuck_snapshot *s)
 
 /* ---- who has /dev/fuse open ---- */
 
-static uint64_t fdinfo(pid_t tgid, pid_t tid, const char *fd, const char *key, bool *found)
+static int read_fdinfo(const struct stuck_task *t, const char *fd, char **ret, size_t *ret_len)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%.20s", t->tgid, t->tid, fd);
+	return stuck_read_file(AT_FDCWD, path, FDINFO_FILE, ret, ret_len);
+}
+
+/* May there be a /dev/fuse in it that no process has open: in a socket's queue, or a ring? */
+static bool may_hide_fuse(const struct stuck_task *t, const char *fd, const char *target)
 {
 	_cleanup_free_ char *text = NULL;
-	char path[96];
-	uint64_t v = 0;
+	bool socket = strncmp(target, "socket:", 7) == 0;
+	uint64_t in_flight = 0;
 	size_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/fdinfo/%.20s", tgid, tid, fd);
-	*found = stuck_read_file(AT_FDCWD, path, 1 << 20, &text, &n) == 0 &&
-		 stuck_parse_fdinfo(text, n, key, &v) == 0;
-	return *found ? v : 0;
+	if (!socket && strcmp(target, "anon_inode:[io_uring]") != 0)
+		return false;
+	if (read_fdinfo(t, fd, &text, &n) < 0)
+		return false;
+	if (!socket)
+		return strstr(text, "/fuse") != NULL; /* the ring's own list of files */
+	return stuck_parse_fdinfo(text, n, "scm_fds", &in_flight) == 0 && in_flight > 0;
 }
 
 /*
- * Only what is called so is looked at, and so that no server is asked: most open files may be of
- * the very file system that does not answer.
+ * For kernels that do not tell by themselves. Only what is called so is looked at, and so that no
+ * server is asked: most open files may be of the very file system that does not answer.
  */
-static bool is_dev_fuse(int dir, const char *fd, const char *target)
+static bool is_called_fuse(int dir, const char *fd, const char *target)
 {
 	const char *base = strrchr(target, '/');
 	struct statx x;
@@ -122,21 +135,25 @@ static bool is_dev_fuse(int dir, const char *fd, const char *target)
 
 static int read_fd(struct stuck_snapshot *s, const struct stuck_task *t, int dir, const char *fd)
 {
+	_cleanup_free_ char *text = NULL;
 	struct stuck_holder h = {.tgid = t->tgid};
 	char target[256];
 	ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
-	bool found;
+	uint64_t connection = 0;
+	size_t len;
 
 	if (n < 0)
 		return 0;
 	target[n] = 0;
-	if (strncmp(target, "socket:", 7) == 0) {
-		s->fds_in_flight |= fdinfo(t->tgid, t->tid, fd, "scm_fds", &found) > 0;
+	if (*target != '/') {
+		s->fds_in_flight |= may_hide_fuse(t, fd, target);
 		return 0;
 	}
-	if (!is_dev_fuse(dir, fd, target))
+	h.known = read_fdinfo(t, fd, &text, &len) == 0 &&
+		  stuck_parse_fdinfo(text, len, "fuse_connection", &connection) == 0;
+	h.connection = (unsigned int)connection;
+	if (!h.known && !is_called_fuse(dir, fd, target))
 		return 0;
-	h.connection = (unsigned int)fdinfo(t->tgid, t->tid, fd, "fuse_connection", &h.known);
 	return stuck_add_holder(s, &h);
 }
 
@@ -169,24 +186,20 @@ static int add_known(void *ctx, pid_t tgid, unsigned int connection)
 	return stuck_add_holder(ctx, &h);
 }
 
-/* Where fdinfo does not say it, BPF may: it lists every open file, so it takes the place of all. */
+/* Where fdinfo does not tell, BPF may: of every open file, whatever it is called. */
 static int name_connections(struct stuck_snapshot *s)
 {
-	size_t n = s->n_holders;
-	bool unknown = false;
-	int r;
+	size_t n = s->n_holders, kept = 0;
+	int r = capture_fuse_holders(add_known, s);
 
-	for (size_t i = 0; i < n; i++)
-		unknown |= !s->holders[i].known;
-	if (!unknown)
-		return 0;
-	r = capture_fuse_holders(add_known, s);
 	if (r < 0) {
 		s->n_holders = n;
 		return r == -ENOMEM ? r : 0;
 	}
-	s->n_holders -= n;
-	memmove(s->holders, s->holders + n, s->n_holders * sizeof(s->holders[0]));
+	for (size_t i = 0; i < s->n_holders; i++)
+		if (s->holders[i].known)
+			s->holders[kept++] = s->holders[i];
+	s->n_holders = kept;
 	return 0;
 }
 

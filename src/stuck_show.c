@@ -32,7 +32,7 @@ static size_t limits(const struct stuck_snapshot *s, const char *ret[static 5])
 	if (s->no_units)
 		ret[n++] = "systemd did not tell its units";
 	if (s->fds_in_flight)
-		ret[n++] = "files lie in sockets, where nobody sees which they are";
+		ret[n++] = "files lie in sockets or rings: one may be a /dev/fuse";
 	return n;
 }
 

@@ -100,7 +100,7 @@ struct stuck_snapshot {
 	bool no_holders;     /* nor every process's open files */
 	bool no_connections; /* nor FUSE's control files */
 	bool no_units;	     /* systemd did not answer */
-	bool fds_in_flight;  /* files lie in a socket: one may be /dev/fuse */
+	bool fds_in_flight;  /* a /dev/fuse may lie in a socket or a ring */
 };
 
 void stuck_snapshot_done(struct stuck_snapshot *s);

@@ -164,7 +164,7 @@ guest_stuck_service() {
 		until [ "$(pgrep -c fuse-hang)" -ge 3 ]; do sleep 0.2; done
 		sleep 1
 		systemctl stop --no-block sc-hang
-		until systemctl show -p SubState sc-hang | grep -q sigkill; do sleep 0.2; done
+		until systemctl show -p SubState sc-hang | grep -qE "sigkill|failed"; do sleep 0.2; done
 		sleep 1
 		look stopping
 		./svctrace stuck >text
