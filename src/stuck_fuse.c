@@ -127,7 +127,8 @@ static bool is_called_fuse(int dir, const char *fd, const char *target)
 	const char *base = strrchr(target, '/');
 	struct statx x;
 
-	if (!base || strncmp(base, "/fuse", 5) != 0)
+	/* "/" alone: bound to a file of its own, which was unmounted since */
+	if (!base || (strncmp(base, "/fuse", 5) != 0 && strcmp(target, "/") != 0))
 		return false;
 	return statx(dir, fd, AT_STATX_DONT_SYNC, STATX_TYPE, &x) == 0 && S_ISCHR(x.stx_mode) &&
 	       makedev(x.stx_rdev_major, x.stx_rdev_minor) == DEV_FUSE;
