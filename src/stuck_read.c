@@ -14,9 +14,10 @@
 #include "stuck_read.h"
 #include "svctrace/cleanup.h"
 
-#define SMALL_FILE  16384
-#define MOUNTS_FILE (16 << 20) /* thousands of mounts, as hosts of containers have */
-#define CGROUP	    "/sys/fs/cgroup"
+#define SMALL_FILE	     16384
+#define MOUNTS_FILE	     (16 << 20) /* thousands of mounts, as hosts of containers have */
+#define CGROUP		     "/sys/fs/cgroup"
+#define PIDNS_OF_THE_MACHINE 0xEFFFFFFC
 
 int stuck_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len)
 {
@@ -195,6 +196,15 @@ static int read_cgroups(struct stuck_snapshot *s)
 	return r;
 }
 
+/* Not so in a container, nor without root where /proc is mounted with hidepid. */
+static bool sees_all(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == PIDNS_OF_THE_MACHINE &&
+	       access("/proc/1/stat", R_OK) == 0;
+}
+
 int stuck_read_tasks(struct stuck_snapshot *s)
 {
 	_cleanup_closedir_ DIR *proc = opendir("/proc");
@@ -203,6 +213,7 @@ int stuck_read_tasks(struct stuck_snapshot *s)
 
 	if (!proc)
 		return -errno;
+	s->partial = !sees_all();
 	while (r == 0 && (e = readdir(proc)))
 		if (number_of(e->d_name))
 			r = read_process(s, e->d_name);

@@ -16,12 +16,15 @@
 #define MEMBERS_SHOWN 12
 #define FRAMES_SHOWN  10
 #define KILL	      (UINT64_C(1) << 8)
+#define LIMITS_MAX    6
 
 /* What could not be looked at, so that nobody takes it for not there. */
-static size_t limits(const struct stuck_snapshot *s, const char *ret[static 5])
+static size_t limits(const struct stuck_snapshot *s, const char *ret[static LIMITS_MAX])
 {
 	size_t n = 0;
 
+	if (s->partial)
+		ret[n++] = "not all of this machine's processes are seen from here";
 	if (s->no_stacks)
 		ret[n++] = "kernel stacks could not be read (that takes root)";
 	if (s->no_holders)
@@ -104,21 +107,24 @@ static void show_member(const struct stuck_hang *h, const struct stuck_member *m
 	putchar('\n');
 }
 
-static void show_unit(const struct stuck_hang *h)
+/* Units that are as they should be are named all the same, for where it is. */
+static void show_units(const struct stuck_hang *h)
 {
 	size_t len;
-	const char *name;
 
-	for (size_t i = 0; i < h->n_units; i++)
+	for (size_t i = 0; i < h->n_units; i++) {
 		put("  %-6s %s (%s, %s)", i == 0 ? "unit" : "", h->units[i]->name,
-		    h->units[i]->active, h->units[i]->sub),
-			putchar('\n');
-	if (h->n_units > 0)
-		return;
-	name = stuck_unit_name(h->members[0].task->cgroup, &len);
-	if (name) {
+		    h->units[i]->active, h->units[i]->sub);
+		putchar('\n');
+	}
+	for (size_t i = 0; h->n_units == 0 && i < h->n_members; i++) {
+		const char *name = stuck_unit_name(h->members[i].task->cgroup, &len);
+
+		if (!name)
+			continue;
 		put("  unit   %.*s", (int)len, name);
 		putchar('\n');
+		break;
 	}
 }
 
@@ -142,7 +148,7 @@ static void show_hang(const struct stuck_hang *h, const struct render_options *o
 		fputs(PLAIN, stdout);
 	put(": %s", h->root);
 	putchar('\n');
-	show_unit(h);
+	show_units(h);
 	/* the last ones are those that wait, which is what matters most */
 	for (size_t i = 0; i < h->n_members; i++) {
 		if (skipped && i == MEMBERS_SHOWN / 2) {
@@ -159,7 +165,7 @@ static void show_hang(const struct stuck_hang *h, const struct render_options *o
 int stuck_show_text(const struct stuck_snapshot *s, const struct stuck_report *report,
 		    const struct render_options *o)
 {
-	const char *missed[5];
+	const char *missed[LIMITS_MAX];
 	size_t n = limits(s, missed);
 
 	for (size_t i = 0; i < report->n_hangs; i++) {
@@ -342,7 +348,7 @@ static json_t *hang_json(const struct stuck_hang *h, enum stuck_abort aborted)
 
 static json_t *limits_json(const struct stuck_snapshot *s)
 {
-	const char *missed[5];
+	const char *missed[LIMITS_MAX];
 	size_t n = limits(s, missed);
 	json_t *a = json_array();
 	bool failed = false;

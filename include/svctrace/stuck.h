@@ -96,6 +96,7 @@ struct stuck_snapshot {
 	size_t n_holders;
 	struct stuck_unit *units;
 	size_t n_units;
+	bool partial;	     /* processes are hidden, or are those of a container alone */
 	bool no_stacks;	     /* kernel stacks could not be read */
 	bool no_holders;     /* nor every process's open files */
 	bool no_connections; /* nor FUSE's control files */

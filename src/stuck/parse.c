@@ -148,8 +148,13 @@ static int take_cgroup(char **ret, const char *path)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* "0::/system.slice/x.service"; "1:name=systemd:/…" comes first, so that the hierarchy of v1 wins
- * where systemd uses it, and tells less for a task that exits: then v2's, which goes on. */
+/* The root says least: a task that exits is there already in v1, and all are in a v2 not in use. */
+static bool is_root(const char *path)
+{
+	return !path || strcmp(path, "/") == 0;
+}
+
+/* "1:name=systemd:/system.slice/x.service" in v1, "0::/system.slice/x.service" in v2, or both */
 int stuck_parse_cgroup(const char *text, size_t n, char **ret, char **ret_freezer)
 {
 	_cleanup_free_ char *s = strndup(text, n), *path = NULL, *freezer = NULL;
@@ -164,8 +169,8 @@ int stuck_parse_cgroup(const char *text, size_t n, char **ret, char **ret_freeze
 		if (!end)
 			continue;
 		list++;
-		if (list == end || (has_controller(list, end - list, "name=systemd") && !path))
-			r = take_cgroup(&path, end + 1);
+		if (list == end || has_controller(list, end - list, "name=systemd"))
+			r = is_root(path) ? take_cgroup(&path, end + 1) : 0;
 		else if (has_controller(list, end - list, "freezer"))
 			r = take_cgroup(&freezer, end + 1);
 	}

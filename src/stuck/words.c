@@ -210,7 +210,7 @@ static void word_server(struct stuck_hang *h, const char *what)
 		h->root = text("%s mount %s of %s: the server does not answer", what,
 			       h->mount->point, h->mount->source);
 	else
-		h->root = text("an %s mount: the server does not answer", what);
+		h->root = text("%s mount: the server does not answer", what);
 	h->next = strdup("see to the server and the network on the way to it; failing that, "
 			 "umount -f the mount");
 }

@@ -129,7 +129,8 @@ static void test_cgroup(void **state)
 		{"0::/system.slice/a.service (deleted)\n", "/system.slice/a.service", NULL},
 		{"5:cpu,freezer:/f\n1:name=systemd:/system.slice/a.service\n",
 		 "/system.slice/a.service", "/f"},
-		{"4:freezer:/\n1:name=systemd:/v1\n0::/v2:with:colons\n", "/v2:with:colons", "/"},
+		{"4:freezer:/\n1:name=systemd:/\n0::/v2:with:colons\n", "/v2:with:colons", "/"},
+		{"1:name=systemd:/v1\n0::/\n", "/v1", NULL},
 		{"3:xname=systemd:/x\n", NULL, NULL},
 		{"nonsense\n", NULL, NULL},
 	};
