@@ -92,7 +92,11 @@ static int read_connections(struct stuck_snapshot *s)
 
 /* ---- who has /dev/fuse open ---- */
 
-static int read_fdinfo(const struct stuck_task *t, const char *fd, char **ret, size_t *ret_len)
+struct thread {
+	pid_t tgid, tid;
+};
+
+static int read_fdinfo(const struct thread *t, const char *fd, char **ret, size_t *ret_len)
 {
 	char path[96];
 
@@ -101,7 +105,7 @@ static int read_fdinfo(const struct stuck_task *t, const char *fd, char **ret, s
 }
 
 /* May there be a /dev/fuse in it that no process has open: in a socket's queue, or a ring? */
-static bool may_hide_fuse(const struct stuck_task *t, const char *fd, const char *target)
+static bool may_hide_fuse(const struct thread *t, const char *fd, const char *target)
 {
 	_cleanup_free_ char *text = NULL;
 	bool socket = strncmp(target, "socket:", 7) == 0;
@@ -133,7 +137,7 @@ static bool is_called_fuse(int dir, const char *fd, const char *target)
 	       makedev(x.stx_rdev_major, x.stx_rdev_minor) == DEV_FUSE;
 }
 
-static int read_fd(struct stuck_snapshot *s, const struct stuck_task *t, int dir, const char *fd)
+static int read_fd(struct stuck_snapshot *s, const struct thread *t, int dir, const char *fd)
 {
 	_cleanup_free_ char *text = NULL;
 	struct stuck_holder h = {.tgid = t->tgid};
@@ -157,12 +161,7 @@ static int read_fd(struct stuck_snapshot *s, const struct stuck_task *t, int dir
 	return stuck_add_holder(s, &h);
 }
 
-static bool shares_files(const struct stuck_task *a, const struct stuck_task *b)
-{
-	return syscall(SYS_kcmp, a->tid, b->tid, KCMP_FILES, 0, 0) == 0;
-}
-
-static int read_files(struct stuck_snapshot *s, const struct stuck_task *t)
+static int read_files(struct stuck_snapshot *s, const struct thread *t)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	char path[64];
@@ -176,6 +175,48 @@ static int read_files(struct stuck_snapshot *s, const struct stuck_task *t)
 	while (r == 0 && dir && (e = readdir(dir)))
 		if (*e->d_name != '.')
 			r = read_fd(s, t, dirfd(dir), e->d_name);
+	return r;
+}
+
+static bool shares_files(pid_t a, pid_t b)
+{
+	return syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0) == 0;
+}
+
+/* Threads mostly share their files; those of a dead leader have them without it. */
+static int read_process(struct stuck_snapshot *s, pid_t tgid)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[32];
+	struct dirent *e;
+	pid_t last = 0;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
+	dir = opendir(path);
+	while (r == 0 && dir && (e = readdir(dir))) {
+		struct thread t = {.tgid = tgid, .tid = (pid_t)atoi(e->d_name)};
+
+		if (t.tid <= 0 || (last && shares_files(last, t.tid)))
+			continue;
+		last = t.tid;
+		r = read_files(s, &t);
+	}
+	return r;
+}
+
+static int read_holders(struct stuck_snapshot *s)
+{
+	_cleanup_closedir_ DIR *proc = opendir("/proc");
+	struct dirent *e;
+	int r = proc ? 0 : -errno;
+
+	while (r == 0 && (e = readdir(proc))) {
+		pid_t tgid = (pid_t)atoi(e->d_name);
+
+		if (tgid > 0)
+			r = read_process(s, tgid);
+	}
 	return r;
 }
 
@@ -203,20 +244,17 @@ static int name_connections(struct stuck_snapshot *s)
 	return 0;
 }
 
+/*
+ * Twice: a file that is handed over while one looks may be missed in both places, but not again;
+ * and whoever had it before counts too.
+ */
 int stuck_read_fuse(struct stuck_snapshot *s)
 {
-	const struct stuck_task *last = NULL;
 	int r = read_connections(s);
 
 	s->no_holders = s->partial; /* those who are not seen may answer */
-	for (size_t i = 0; r == 0 && i < s->n_tasks; i++) {
-		const struct stuck_task *t = &s->tasks[i];
-
-		if (last && last->tgid == t->tgid && shares_files(last, t))
-			continue;
-		last = t;
-		r = read_files(s, t);
-	}
+	for (int i = 0; r == 0 && i < 2; i++)
+		r = read_holders(s);
 	return r < 0 ? r : name_connections(s);
 }
 

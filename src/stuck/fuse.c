@@ -94,25 +94,32 @@ static bool somebody_exits(const struct stuck_hang *h)
 	return false;
 }
 
-/* Every process that may answer, as far as the kernel tells; *sure: these are the ones. */
-static int find_daemons(const struct stuck_snapshot *s, struct stuck_hang *h, bool *sure)
+/* Who may answer, as far as the kernel tells. */
+struct service {
+	bool sure;   /* it is those that were found, and no others */
+	bool hidden; /* also somebody who was not there yet when the tasks were read */
+};
+
+static int find_daemons(const struct stuck_snapshot *s, struct stuck_hang *h, struct service *ret)
 {
-	*sure = true;
+	*ret = (struct service){.sure = h->connection != NULL};
 	for (size_t i = 0; i < s->n_holders; i++) {
 		const struct stuck_holder *d = &s->holders[i];
 		const struct stuck_task *t = stuck_find_task(s, d->tgid, d->tgid);
 		int r;
 
-		if (!t || (d->known && h->connection && d->connection != h->connection->number))
+		if (d->known && h->connection && d->connection != h->connection->number)
 			continue;
 		if (!d->known && s->n_connections != 1)
-			*sure = false;
+			ret->sure = false;
+		if (!t) {
+			ret->hidden = true;
+			continue;
+		}
 		r = stuck_add_daemon(h, t);
 		if (r < 0)
 			return r;
 	}
-	if (!h->connection)
-		*sure = false;
 	return 0;
 }
 
@@ -131,20 +138,22 @@ static bool all_paused(const struct stuck_snapshot *s, const struct stuck_hang *
  */
 int stuck_judge_fuse(const struct stuck_snapshot *s, struct stuck_hang *h)
 {
-	bool sure, blind = s->no_holders || s->fds_in_flight;
+	bool blind = s->no_holders || s->fds_in_flight;
+	struct service service;
 	int r;
 
 	if (h->mount && is_virtual(h->mount)) {
 		h->kind = STUCK_NETFS;
 		return 0;
 	}
-	r = find_daemons(s, h, &sure);
+	r = find_daemons(s, h, &service);
 	if (r < 0)
 		return r;
-	if (all_paused(s, h) && (sure || !blind))
+	blind |= service.hidden;
+	if (all_paused(s, h) && (service.sure || !blind))
 		h->kind = STUCK_FUSE_STOPPED;
 	else if (h->n_daemons > 0)
-		h->kind = sure ? STUCK_FUSE_WAITS : STUCK_FUSE_UNKNOWN;
+		h->kind = service.sure ? STUCK_FUSE_WAITS : STUCK_FUSE_UNKNOWN;
 	else if (h->mount && !blind && somebody_exits(h))
 		h->kind = STUCK_FUSE_DEADLOCK;
 	else

@@ -415,7 +415,8 @@ static void test_deadlock_beside_a_daemon(void **state)
 static void test_no_deadlock(void **state)
 {
 	_cleanup_(world_done) struct world served = {}, guess = {}, one = {}, blind = {};
-	_cleanup_(world_done) struct world flight = {}, alive = {}, unmounted = {}, host = {};
+	_cleanup_(world_done) struct world flight = {}, alive = {}, unmounted = {}, host = {},
+					   later = {};
 
 	(void)state;
 	add_deadlock(&served);
@@ -431,6 +432,11 @@ static void test_no_deadlock(void **state)
 	add_deadlock(&one);
 	add_holder(&one, 500, false, 0);
 	assert_int_equal(only_kind(&one), STUCK_FUSE_WAITS);
+
+	/* it began after the tasks were read */
+	add_deadlock(&later);
+	assert_int_equal(stuck_add_holder(&later.s, &(struct stuck_holder){500, true, 29}), 0);
+	assert_int_equal(only_kind(&later), STUCK_FUSE_UNKNOWN);
 
 	add_deadlock(&blind);
 	blind.s.no_holders = true;
