@@ -253,9 +253,12 @@ int stuck_read_fuse(struct stuck_snapshot *s)
 	int r = read_connections(s);
 
 	s->no_holders = s->partial; /* those who are not seen may answer */
-	for (int i = 0; r == 0 && i < 2; i++)
+	for (int i = 0; r == 0 && i < 2; i++) {
 		r = read_holders(s);
-	return r < 0 ? r : name_connections(s);
+		if (r == 0)
+			r = name_connections(s);
+	}
+	return r;
 }
 
 int stuck_abort_fuse(unsigned int connection)

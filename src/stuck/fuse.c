@@ -114,6 +114,7 @@ static int find_daemons(const struct stuck_snapshot *s, struct stuck_hang *h, st
 			ret->sure = false;
 		if (!t) {
 			ret->hidden = true;
+			ret->sure = false;
 			continue;
 		}
 		r = stuck_add_daemon(h, t);
