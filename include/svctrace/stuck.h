@@ -152,7 +152,7 @@ bool stuck_is_told_to_end(const struct stuck_snapshot *s, const struct stuck_tas
 /* The init of a pid namespace, on its way out. */
 bool stuck_is_ending_init(const struct stuck_task *t);
 
-/* What holds it, in the end. */
+/* What holds it, in the end; the worst first, those of FUSE before all others. */
 enum stuck_kind {
 	STUCK_FUSE_DEADLOCK, /* a FUSE connection that nobody can answer */
 	STUCK_FUSE_STOPPED,  /* its daemon is stopped, frozen or traced */
