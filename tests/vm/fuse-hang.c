@@ -8,7 +8,7 @@
  *
  *   self           the daemon, in the namespace, holds a file of its own mount open
  *   inherit-above  another process holds the file, and an inherited /dev/fuse, which it closes last
- *   inherit-below  likewise, but closes /dev/fuse first
+ *   inherit-below  likewise, but closes /dev/fuse first; hangs if the daemon has died by then
  *   bystander      another process holds the file, and no /dev/fuse
  *   slow           the daemon, outside the namespace, takes 8 s for a flush
  *   stopped        the daemon, outside, is stopped by SIGSTOP
