@@ -39,7 +39,7 @@ int fuse_holders(struct bpf_iter__task_file *ctx)
 	if (!fc)
 		return 0; /* nothing is mounted with it */
 	h.tgid = BPF_CORE_READ(task, tgid);
-	h.connection = BPF_CORE_READ(fc, dev) & 0xfffff;
+	h.connection = BPF_CORE_READ(fc, dev);
 	bpf_seq_write(ctx->meta->seq, &h, sizeof(h));
 	return 0;
 }

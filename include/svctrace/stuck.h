@@ -63,7 +63,7 @@ struct stuck_pidns {
 
 struct stuck_mount {
 	uint64_t mntns;
-	unsigned int major, minor; /* st_dev; a FUSE mount's minor is its connection's number */
+	unsigned int major, minor; /* st_dev */
 	char *type, *source, *point;
 };
 

@@ -17,6 +17,12 @@ static bool is_fuse(const struct stuck_mount *m)
 	return m->type && (strncmp(m->type, "fuse", 4) == 0 || is_virtual(m));
 }
 
+/* As the kernel numbers connections; the minor alone, but for a file system of a block device. */
+static unsigned int number_of(const struct stuck_mount *m)
+{
+	return m->major << 20 | m->minor;
+}
+
 const struct stuck_mount *stuck_mount_of(const struct stuck_snapshot *s, unsigned int connection,
 					 uint64_t mntns)
 {
@@ -25,7 +31,7 @@ const struct stuck_mount *stuck_mount_of(const struct stuck_snapshot *s, unsigne
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		const struct stuck_mount *m = &s->mounts[i];
 
-		if (!is_fuse(m) || m->minor != connection)
+		if (!is_fuse(m) || number_of(m) != connection)
 			continue;
 		if (m->mntns == mntns)
 			return m;

@@ -474,6 +474,20 @@ static void test_which_connection(void **state)
 	assert_int_equal(w.report->hangs[0].kind, STUCK_FUSE_UNKNOWN);
 }
 
+/* A file system of a block device: its connection is numbered by the whole of st_dev. */
+static void test_connection_of_a_block_device(void **state)
+{
+	_cleanup_(world_done) struct world w = {};
+
+	(void)state;
+	add_deadlock(&w);
+	w.s.mounts[0].major = 8;
+	w.s.mounts[0].minor = 1;
+	assert_int_equal(only_kind(&w), STUCK_FUSE_UNKNOWN);
+	w.s.connections[0].number = 8 << 20 | 1;
+	assert_int_equal(only_kind(&w), STUCK_FUSE_DEADLOCK);
+}
+
 static void test_two_deadlocks(void **state)
 {
 	_cleanup_(world_done) struct world w = {};
@@ -729,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_deadlock_beside_a_daemon),
 		cmocka_unit_test(test_no_deadlock),
 		cmocka_unit_test(test_which_connection),
+		cmocka_unit_test(test_connection_of_a_block_device),
 		cmocka_unit_test(test_two_deadlocks),
 		cmocka_unit_test(test_stopped_daemon),
 		cmocka_unit_test(test_who_runs_is_not_stuck),
