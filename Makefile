@@ -55,7 +55,7 @@ LDFLAGS    += -fsanitize=address,undefined
 endif
 
 objs      = $(patsubst %.c,$(O)/%.o,$(sort $(foreach d,$(1),$(wildcard src/$(d)/*.c))))
-core_objs    := $(call objs,base bus event trace engine render pidfile)
+core_objs    := $(call objs,base bus event trace engine render pidfile stuck)
 sym_objs     := $(call objs,elf unwind)
 capture_objs := $(call objs,capture)
 main_objs    := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard src/*.c)))
@@ -94,7 +94,7 @@ $(O)/%.a:
 	$(call msg,AR)
 	$(q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/%.o: %.c $(O)/flags | $(if $(filter-out 0,$(BPF)),$(O)/svctrace.skel.h)
+$(O)/%.o: %.c $(O)/flags | $(if $(filter-out 0,$(BPF)),$(O)/svctrace.skel.h $(O)/fuse_holders.skel.h)
 	$(call msg,CC)
 	$(q)mkdir -p $(@D) && $(CC) $(all_cflags) -MMD -MP -c -o $@ $<
 
@@ -126,10 +126,14 @@ $(O)/svctrace.skel.h: $(O)/svctrace.bpf.o
 	$(call msg,SKEL)
 	$(q)$(BPFTOOL) gen skeleton $< name svctrace_bpf > $@
 
+$(O)/fuse_holders.skel.h: $(O)/bpf/iter/fuse_holders.bpf.o
+	$(call msg,SKEL)
+	$(q)$(BPFTOOL) gen skeleton $< name fuse_holders_bpf > $@
+
 # The programs for aarch64, compiled on any machine: types of the other architecture are relocated.
 .PHONY: bpf-arm64
-bpf-arm64: $(patsubst bpf/%.bpf.c,$(O)/arm64/%.bpf.o,$(sort $(wildcard bpf/*.bpf.c))) ## compile the BPF programs for aarch64
-$(O)/arm64/%.bpf.o: bpf/%.bpf.c $(O)/vmlinux.h $(wildcard bpf/*.h)
+bpf-arm64: $(patsubst bpf/%.bpf.c,$(O)/arm64/%.bpf.o,$(sort $(wildcard bpf/*.bpf.c bpf/*/*.bpf.c))) ## compile the BPF programs for aarch64
+$(O)/arm64/%.bpf.o: bpf/%.bpf.c $(O)/vmlinux.h $(wildcard bpf/*.h bpf/*/*.h)
 	$(call msg,BPF)
 	$(q)mkdir -p $(@D) && $(CLANG) $(subst -D__TARGET_ARCH_$(ARCH),-D__TARGET_ARCH_arm64,$(bpf_cflags)) \
 		$(if $(filter x86,$(ARCH)),-DSVCTRACE_CROSS_ARM64) -I$(O) -c -o $@ $<

@@ -19,6 +19,7 @@ enum {
 int cmd_live(int argc, char **argv);
 int cmd_resolve(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_stuck(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_check(int argc, char **argv);

@@ -29,6 +29,7 @@ static const char help[] =
 	"Verbs: svctrace resolve --help (where a systemd's functions are)\n"
 	"       svctrace doctor --help (does tracing work here, and what is lost)\n"
 	"       svctrace pidfile --help (what systemd makes of a PID file)\n"
+	"       svctrace stuck --help (what cannot end, and what holds it)\n"
 	"       svctrace record, replay, check, diff, dump, scrub --help (recordings)\n"
 	"\n"
 	"Examples:\n"

@@ -36,7 +36,8 @@ static const struct verb {
 	{"live", cmd_live},	  {"record", cmd_record},   {"replay", cmd_replay},
 	{"check", cmd_check},	  {"diff", cmd_diff},	    {"dump", cmd_dump},
 	{"scrub", cmd_scrub},	  {"resolve", cmd_resolve}, {"doctor", cmd_doctor},
-	{"pidfile", cmd_pidfile}, {"version", cmd_version}, {"help", cmd_help},
+	{"pidfile", cmd_pidfile}, {"stuck", cmd_stuck},	    {"version", cmd_version},
+	{"help", cmd_help},
 };
 
 static const struct verb *verb_find(const char *name)

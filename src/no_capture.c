@@ -76,6 +76,13 @@ int capture_drop_privileges(void)
 {
 	return 0;
 }
+
+int capture_fuse_holders(capture_fuse_holder on_holder, void *ctx)
+{
+	(void)on_holder;
+	(void)ctx;
+	return -ENOTSUP;
+}
 #else
 /* ISO C wants a file to hold something. */
 typedef int no_capture_is_not_needed;

@@ -115,4 +115,11 @@ int capture_capability(unsigned int i, struct capture_capability *ret);
  */
 int capture_drop_privileges(void);
 
+/*
+ * Tells every process that has a FUSE connection's /dev/fuse open, once a file; a negative return
+ * of on_holder ends it. Negative errno if this kernel cannot tell: then nothing was told.
+ */
+typedef int (*capture_fuse_holder)(void *ctx, pid_t tgid, unsigned int connection);
+int capture_fuse_holders(capture_fuse_holder on_holder, void *ctx);
+
 #endif

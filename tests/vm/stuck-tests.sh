@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154,SC2016
+#
+# svctrace stuck in guests: what hangs there ends with them. Sourced by run.sh, which says what
+# $suite, $work, $files and $svctrace are.
+
+GUEST_TESTS+=" stuck_deadlock stuck_among_daemons stuck_no_deadlock stuck_service stuck_packaged_daemon stuck_other_causes"
+
+STUCK_SCHEMA=$HERE/../../docs/schema/stuck.schema.json
+
+# Runs STEPS in the guest, where "look NAME [OPTION…]" keeps what svctrace stuck says in NAME.json
+# and its exit code in NAME.rc, and "hang [-w] MODE" starts the reproducer, whose output is out.MODE.
+stuck_guest() { # STEPS
+	gcc -static -O1 -pthread -o "$files/fuse-hang" "$HERE/fuse-hang.c"
+	{
+		cat <<-'STEPS'
+			modprobe fuse
+			look() {
+				n=$1
+				shift
+				./svctrace stuck --json "$@" >"$n.json" 2>"$n.err"
+				echo $? >"$n.rc"
+			}
+			hang() {
+				for mode; do :; done
+				./fuse-hang "$@" >"out.$mode" &
+				until grep -q ready "out.$mode"; do sleep 0.1; done
+			}
+			# up to 30 s; the emulated CPU is slow
+			until_gone() {
+				i=0
+				until grep -q gone "out.$1" || [ $((i = i + 1)) -gt 300 ]; do sleep 0.1; done
+			}
+		STEPS
+		printf '%s\n' "$1"
+	} >"$files/steps"
+	guest -t 400 -d "$files" -o "$work" "$suite" 'sh ./steps' >"$work/steps.out" 2>&1 ||
+		{ cat "$work/steps.out"; return 1; }
+}
+
+# Checks NAME.json against the schema and with an expression over its object, o, and hangs, h.
+stuck_says() { # NAME RC EXPRESSION
+	expect "exit code of $1" "$2" "$(cat "$work/$1.rc")"
+	python3 - "$STUCK_SCHEMA" "$work/$1.json" "$3" <<-'PY'
+		import json, sys
+		import jsonschema
+		schema = json.load(open(sys.argv[1]))
+		text = open(sys.argv[2], encoding="utf-8", errors="strict").read()
+		jsonschema.Draft7Validator.check_schema(schema)
+		o = json.loads(text)
+		jsonschema.Draft7Validator(schema).validate(o)
+		h = o["hangs"]
+		roles = lambda x: {m["role"] for m in x["members"]}
+		if not eval(f"({sys.argv[3]})"):
+		    sys.exit(f"{sys.argv[2]}: not so: {sys.argv[3]}\n{text}")
+	PY
+}
+
+ready() { # MODE FIELD
+	sed -nE "s/^ready .*$2=([0-9]+).*/\\1/p" "$work/out.$1"
+}
+
+# The namespace, its init and the connection are gone, and another one comes and goes as usual.
+stuck_healthy() { # MODE
+	grep -qx gone "$work/out.$1" || fail "$1: the namespace's init was never reaped"
+	stuck_says "after.$1" 0 'not o["stuck"] and not h'
+	grep -qx 'connections:' "$work/left.$1" || fail "$1: left: $(cat "$work/left.$1")"
+}
+
+guest_stuck_deadlock() {
+	local mode
+	stuck_guest '
+		mkdir -p /run/ctl
+		mount -t fusectl none /run/ctl
+		for mode in self inherit-above; do
+			hang $mode
+			sleep 1
+			look before.$mode
+			setpriv --reuid=65534 --clear-groups ./svctrace stuck --json >nobody.json 2>nobody.err
+			echo $? >nobody.rc
+			echo n | script -qec "./svctrace stuck --abort" /dev/null >asked 2>&1
+			echo $? >asked.rc
+			look freed.$mode --abort --yes
+			until_gone $mode
+			look after.$mode
+			echo connections: $(ls /run/ctl) >left.$mode
+		done
+		hang inherit-below
+		sleep 1
+		look race --abort --yes
+		until_gone inherit-below'
+	for mode in self inherit-above; do
+		stuck_says "before.$mode" 1 "
+			len(h) == 1 and h[0]['kind'] == 'fuse-deadlock'
+			and h[0]['fuse_connection']['number'] == $(ready $mode connection)
+			and '/connections/$(ready $mode connection)/abort' in h[0]['next']
+			and h[0]['mount']['point'] == '/run/fuse-hang' and not h[0]['daemons']
+			and h[0]['members'][0]['role'] == 'init'
+			and h[0]['members'][0]['task']['process.pid'] == $(ready $mode init)
+			and h[0]['members'][0]['task']['thread.ids_in_namespaces'] == [$(ready $mode init), 1]
+			and h[0]['members'][-1]['task']['stack'][0] == 'request_wait_answer'
+			and h[0]['members'][-1]['task']['exiting']
+			and h[0]['members'][-1]['task']['process_pending'] == ['SIGKILL']"
+		stuck_says "freed.$mode" 0 "h[0]['kind'] == 'fuse-deadlock' and h[0]['freed']"
+		stuck_healthy $mode
+	done
+	expect 'exit code after "n"' 1 "$(cat "$work/asked.rc")"
+	grep -q 'Abort FUSE connection' "$work/asked"
+	! grep -q aborted "$work/asked" || fail "aborted in spite of the answer"
+	# whether this one hangs depends on who of the two dies first
+	stuck_says race 0 "all(x['kind'] == 'fuse-deadlock' and x['freed'] for x in h)"
+	grep -qx gone "$work/out.inherit-below" || fail "inherit-below: did not end"
+	# without root it is seen that something is stuck, and said what could not be looked at
+	stuck_says nobody 1 "h and all(x['kind'] != 'fuse-deadlock' for x in h) and len(o['limits']) > 0"
+}
+
+# Other daemons live, and may be the one: from Linux 5.11 on (6.1 here) it can be told that they are
+# not. Where it cannot, nothing is aborted.
+guest_stuck_among_daemons() {
+	stuck_guest '
+		hang -w slow
+		hang -w stopped
+		hang self
+		sleep 1
+		look before
+		look freed --abort --yes
+		[ "$(cat freed.rc)" != 0 ] || until_gone self
+		pgrep -c fuse-hang >left'
+	if [ "$suite" = bullseye ]; then
+		stuck_says before 1 "len(h) == 1 and h[0]['kind'] == 'fuse-unknown'
+			and h[0]['fuse_connection']['number'] == $(ready self connection)
+			and {$(ready slow daemon), $(ready stopped daemon)} <= {d['process.pid'] for d in h[0]['daemons']}"
+		stuck_says freed 1 "h[0]['freed'] is None"
+		return
+	fi
+	stuck_says before 1 "len(h) == 1 and h[0]['kind'] == 'fuse-deadlock' and not h[0]['daemons']
+		and h[0]['fuse_connection']['number'] == $(ready self connection)"
+	stuck_says freed 0 "h[0]['freed']"
+	grep -qx gone "$work/out.self" || fail "the namespace's init was never reaped"
+	[ "$(cat "$work/left")" -ge 6 ] || fail "the other daemons and their users have gone too"
+}
+
+# None of these is a deadlock, whatever else is said of it, and none is aborted. The slow daemon has
+# its device from a mount that is gone, as in a container: by its name it would not be found.
+guest_stuck_no_deadlock() {
+	local mode
+	stuck_guest '
+		for mode in bystander slow restarted big-flush teardown stopped; do
+			[ $mode != slow ] || { mknod /odd c 10 229; mount --bind /odd /dev/fuse; }
+			hang $mode
+			[ $mode != slow ] || umount -l /dev/fuse
+			look early.$mode
+			look abort.$mode --abort --yes
+			[ $mode != stopped ] || kill -CONT "$(sed -n "s/.*daemon=//p" out.$mode)"
+			until_gone $mode
+			look after.$mode
+		done'
+	for mode in bystander slow restarted big-flush teardown stopped; do
+		grep -qx gone "$work/out.$mode" || fail "$mode: did not end by itself"
+		stuck_says "after.$mode" 0 'not h'
+		for look in early abort; do
+			stuck_says "$look.$mode" "$(cat "$work/$look.$mode.rc")" \
+				"all(x['kind'] != 'fuse-deadlock' and x['freed'] is None for x in h)"
+		done
+		echo "# $suite $mode: $(grep -o '"kind":"[^"]*"' "$work/early.$mode.json" | xargs)" >&3
+	done
+	stuck_says early.stopped 1 "len(h) == 1 and h[0]['kind'] == 'fuse-daemon-stopped'
+		and h[0]['daemons'][0]['process.pid'] == $(ready stopped daemon)
+		and h[0]['next'] == 'let it go on: kill -CONT $(ready stopped daemon)'"
+	for mode in slow restarted; do
+		stuck_says early.$mode 1 "len(h) == 1 and h[0]['kind'] == 'fuse-daemon-silent' and h[0]['daemons']"
+	done
+}
+
+# A stop that times out on it: the unit is named while it stops and after it has failed.
+guest_stuck_service() {
+	stuck_guest '
+		systemd-run -q --unit=sc-hang -p TimeoutStopSec=12 "$PWD/fuse-hang" -w self
+		until [ "$(pgrep -c fuse-hang)" -ge 3 ]; do sleep 0.2; done
+		sleep 1
+		systemctl stop --no-block sc-hang
+		until systemctl show -p SubState sc-hang | grep -qE "sigkill|failed"; do sleep 0.2; done
+		sleep 1
+		./svctrace stuck >text &
+		look stopping
+		wait $!
+		until systemctl is-failed -q sc-hang; do sleep 0.5; done
+		look failed
+		systemctl reset-failed sc-hang
+		look freed --abort --yes
+		look after'
+	stuck_says stopping 1 "len(h) == 1 and h[0]['kind'] == 'fuse-deadlock'
+		and h[0]['units'][0]['systemd.unit.name'] == 'sc-hang.service'
+		and h[0]['units'][0]['active_state'] == 'deactivating'"
+	cat "$work/text"
+	grep -E '^  unit   sc-hang.service \(deactivating, (stop|final)-sigkill\)$' "$work/text"
+	stuck_says failed 1 "h[0]['units'][0]['active_state'] == 'failed'"
+	stuck_says freed 0 "h[0]['freed']"
+	stuck_says after 0 'not h'
+}
+
+# Debian's mergerfs, with its threads, of a root that holds its own mount: who opens a file through
+# it twice makes it hold a file of its own.
+guest_stuck_packaged_daemon() {
+	local p dir packages="mergerfs libstdc++6 libgcc-s1"
+	case $suite in bullseye | bookworm) packages+=" libfuse2" ;; esac
+	mkdir "$files/lib"
+	for p in $packages; do
+		dir=$("$HERE/../../tools/debs" "$suite" "$p")
+		find "$dir" \( -name mergerfs -o -name '*.so.*' \) ! -type d ! -path '*python*' ! -path '*gdb*' \
+			! -path '*/share/*' -exec cp -P -t "$files/lib" {} +
+	done
+	cat >"$files/inside" <<-'S'
+		mount --make-rprivate /
+		LD_LIBRARY_PATH=./lib ./lib/mergerfs -f / /run/b &
+		until mountpoint -q /run/b; do sleep 0.1; done
+		exec 5<>/run/b/run/b/tmp/file
+		echo ready
+		sleep 1000
+	S
+	stuck_guest '
+		mkdir -p /run/b
+		: >/tmp/file
+		unshare -p -f -m sh ./inside >out.mergerfs 2>&1 &
+		unshare=$!
+		until grep -q ready out.mergerfs; do sleep 0.1; done
+		grep -h Threads "/proc/$(pgrep mergerfs)/status"
+		kill -9 "$(pgrep -P $unshare)"
+		sleep 2
+		look before
+		look freed --abort --yes
+		wait $unshare
+		look after'
+	cat "$work/steps.out"
+	stuck_says before 1 "len(h) == 1 and h[0]['kind'] == 'fuse-deadlock' and h[0]['mount']['type'] == 'fuse.mergerfs'
+		and 'mergerfs' in [m['task']['process.command'] for m in h[0]['members']]"
+	stuck_says freed 0 "h[0]['freed']"
+	stuck_says after 0 'not h'
+}
+
+# A namespace whose last process is dead and not reaped by its parent, which is outside; a service
+# that is frozen when it should stop.
+guest_stuck_other_causes() {
+	stuck_guest '
+		unshare -p -f sleep 1000 &
+		unshare=$!
+		until init=$(pgrep -P $unshare); do sleep 0.1; done
+		nsenter -t $init -p sleep 1000 &
+		echo $! >parent
+		until pgrep -P "$(cat parent)"; do sleep 0.1; done
+		kill -STOP "$(cat parent)"
+		kill -9 $init
+		sleep 1
+		look unreaped
+		kill -KILL "$(cat parent)"
+		wait $unshare
+		systemd-run -q --unit=sc-frozen sh -c "trap : TERM; while :; do sleep 1; done"
+		sleep 1
+		systemctl stop --no-block sc-frozen
+		sleep 1
+		look waits
+		echo 1 >/sys/fs/cgroup/system.slice/sc-frozen.service/cgroup.freeze
+		sleep 1
+		look frozen
+		echo 0 >/sys/fs/cgroup/system.slice/sc-frozen.service/cgroup.freeze
+		systemctl kill -s KILL sc-frozen
+		sleep 1
+		look after'
+	stuck_says unreaped 1 "len(h) == 1 and h[0]['kind'] == 'unreaped' and roles(h[0]) == {'init', 'zombie'}
+		and h[0]['daemons'][0]['process.pid'] == $(cat "$work/parent")"
+	stuck_says waits 0 'not h'
+	stuck_says frozen 1 "len(h) == 1 and h[0]['kind'] == 'frozen'
+		and h[0]['frozen_cgroup'] == '/system.slice/sc-frozen.service'
+		and h[0]['units'][0]['systemd.unit.name'] == 'sc-frozen.service'"
+	stuck_says after 0 'not h'
+}
