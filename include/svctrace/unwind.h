@@ -48,6 +48,12 @@ int unwinder_new(struct unwind_files *files, const struct unwind_mapping *mappin
 		 struct unwinder **ret);
 void unwinder_freep(struct unwinder **u);
 
+/*
+ * Opens systemd's own files and finds their names now: tens of ms that the first walk would take
+ * otherwise, while events wait.
+ */
+void unwinder_prepare(struct unwinder *u);
+
 struct unwind_sample {
 	const __u64 *regs; /* by DWARF number, the program counter behind them */
 	size_t n_regs;

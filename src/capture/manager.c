@@ -194,6 +194,13 @@ static int publish(const struct probes *p, const struct manager *m)
 	return bpf_map_update_elem(fd, &tgid, &m->object->layout, BPF_ANY) < 0 ? -errno : 0;
 }
 
+/* Ahead of the first sample: if that fails, with it. */
+static void prepare_unwinder(struct managers *ms, struct manager *m)
+{
+	if (!m->unwinder && unwinder_new_pid(ms->files, m->pid, &m->unwinder) == 0)
+		unwinder_prepare(m->unwinder);
+}
+
 int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct capture_error *err)
 {
 	struct manager *old = find(ms, pid), new;
@@ -212,8 +219,10 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 	sym_object_done(&file);
 	if (r < 0)
 		return r;
-	if (old && old->object == new.object)
+	if (old && old->object == new.object) {
+		prepare_unwinder(ms, old);
 		return 1;
+	}
 	new.object->users++;
 	if (old) {
 		object_put(ms, old->object);
@@ -222,7 +231,10 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 		old = &ms->manager[ms->n++];
 	}
 	*old = new;
-	return publish(p, old);
+	r = publish(p, old);
+	if (r == 0)
+		prepare_unwinder(ms, old);
+	return r;
 }
 
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid)

@@ -82,10 +82,9 @@ int unwind_file_open(struct unwind_file *f, const char *open_path)
 	return r;
 }
 
-/* Of systemd's own files the resolver knows more than their symbol tables do. */
-static bool is_systemd(const char *path)
+bool unwind_file_is_systemd(const struct unwind_file *f)
 {
-	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	const char *slash = strrchr(f->path, '/'), *base = slash ? slash + 1 : f->path;
 
 	return !strcmp(base, "systemd") || !strncmp(base, "libsystemd-", strlen("libsystemd-"));
 }
@@ -105,7 +104,7 @@ static void load_names(struct unwind_file *f)
 	if (f->named)
 		return;
 	f->named = true;
-	if (is_systemd(f->path) && symbols_load(f->open_path, NULL, &f->symbols, NULL) == 0) {
+	if (unwind_file_is_systemd(f) && symbols_load(f->open_path, NULL, &f->symbols, NULL) == 0) {
 		/* the path may lead to another file since it was opened */
 		if (is_build(&f->image, symbols_build_id(f->symbols)))
 			return;
@@ -115,6 +114,17 @@ static void load_names(struct unwind_file *f)
 	    symtab_add_image(&f->symtab, &f->image, SHT_SYMTAB, SYM_ORIGIN_SYMTAB) < 0 ||
 	    symtab_sort(&f->symtab) < 0)
 		symtab_done(&f->symtab);
+}
+
+static const struct symbols *loaded(const struct unwind_files *files, const struct unwind_file *f)
+{
+	return files->loaded ? files->loaded(files->ctx, f->dev, f->inode) : NULL;
+}
+
+void unwind_file_prepare(struct unwind_files *files, struct unwind_file *f)
+{
+	if (!loaded(files, f))
+		load_names(f);
 }
 
 static void set_name(struct unwind_frame *frame, const char *name, uint64_t begin, uint64_t size)
@@ -128,8 +138,7 @@ static void set_name(struct unwind_frame *frame, const char *name, uint64_t begi
 
 void unwind_file_name(struct unwind_files *files, struct unwind_file *f, struct unwind_frame *frame)
 {
-	const struct symbols *s =
-		files->loaded ? files->loaded(files->ctx, f->dev, f->inode) : NULL;
+	const struct symbols *s = loaded(files, f);
 	const struct symbol *symbol;
 	struct sym sym;
 

@@ -33,6 +33,10 @@ struct unwind_file *unwind_file_get(struct unwind_files *files, uint64_t dev, ui
 void unwind_file_put(struct unwind_files *files, struct unwind_file *f);
 /* Does nothing if it is open already. -ESTALE: the path leads to another file by now. */
 int unwind_file_open(struct unwind_file *f, const char *open_path);
+/* Of systemd's own files the resolver knows more than their symbol tables do. */
+bool unwind_file_is_systemd(const struct unwind_file *f);
+/* Loads the names of an open file unless somebody has them already. */
+void unwind_file_prepare(struct unwind_files *files, struct unwind_file *f);
 /* Names the function at frame->address. The file is open. */
 void unwind_file_name(struct unwind_files *files, struct unwind_file *f,
 		      struct unwind_frame *frame);

@@ -284,6 +284,18 @@ static struct module *module_at(const struct unwinder *u, uint64_t address)
 	return NULL;
 }
 
+void unwinder_prepare(struct unwinder *u)
+{
+	for (size_t i = 0; i < u->n_modules; i++) {
+		Dwfl_Module *mod = dwfl_addrmodule(u->dwfl, u->modules[i].low);
+		GElf_Addr bias;
+
+		if (unwind_file_is_systemd(u->modules[i].file) && mod &&
+		    dwfl_module_getelf(mod, &bias))
+			unwind_file_prepare(u->files, u->modules[i].file);
+	}
+}
+
 /* Is there unwind data for it? Without, libdwfl would follow what may be a frame pointer. */
 static bool can_step(const struct unwinder *u, uint64_t address)
 {
