@@ -114,12 +114,8 @@ int enrich_record(struct enrich *e, const struct wire_hdr *h, struct stream *s)
 
 		return enrich_origin(e, &w->task, w->ancestors, w->n_ancestors, s);
 	}
-	case WIRE_CGROUP_ATTACH: {
-		const struct wire_attach *a = (const struct wire_attach *)h;
-		int r = send_if_alive(e, a->task.tgid, a->task.start_ns, s);
-
-		return r ? r : send_if_alive(e, h->tgid, 0, s);
-	}
+	case WIRE_CGROUP_ATTACH: /* the mover: the moved one is in its new cgroup already */
+		return send_if_alive(e, h->tgid, 0, s);
 	default:
 		return 0;
 	}

@@ -6,15 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "engine/rules.h"
 #include "engine/verdict.h"
 #include "svctrace/text.h"
 
+/* From the signal to the end of the parent that it is about. */
+#define PARENT_DEATH_NS 100000000ull
+
 enum sender {
 	SENDER_PROCESS,
 	SENDER_PROCESS_LIKELY, /* nothing says that it was the kernel */
 	SENDER_CGROUP_KILL,    /* a process that wrote to cgroup.kill, most likely */
+	SENDER_PARENT_DEATH,   /* the kernel, because the target's parent ends */
 	SENDER_MANAGER,
 	SENDER_KERNEL,
 };
@@ -34,6 +39,16 @@ static bool code_is_of_process(int32_t code)
 	return code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
 }
 
+/* The parent that it had then ends just behind it: it was in no call that sends signals. */
+static bool is_parent_death(const struct process *target, const struct signal_seen *x)
+{
+	const struct process *parent = target->parent;
+
+	return x->syscall != WIRE_NONE && parent && parent->a.exited &&
+	       parent->a.tgid == x->from.chain[0].tgid &&
+	       parent->exit_ns < x->proof.mono_ns + PARENT_DEATH_NS;
+}
+
 /*
  * The kernel raises signals in the context of whatever task happens to run. Only a system call
  * made for it says that the task meant it; si_code is second best, and SIGKILL has none.
@@ -47,6 +62,8 @@ static enum sender classify(const struct opening *o, const struct process *targe
 		return SENDER_MANAGER;
 	if (x->syscall != WIRE_NONE && syscall_kill_name(o->arch, x->syscall))
 		return SENDER_PROCESS;
+	if (is_parent_death(target, x))
+		return SENDER_PARENT_DEATH;
 	if (x->code != WIRE_NONE && code_is_of_process(x->code) && sender->tgid != target->a.tgid)
 		return SENDER_PROCESS;
 	if (x->syscall == WIRE_NONE)
@@ -161,6 +178,28 @@ static bool is_ambiguous(const struct process *p, const struct signal_seen *x)
 	return false;
 }
 
+/* PDEATHSIG: the parent has ended, and whoever ended it is behind this. */
+static int blame_parent(struct opening *o, const struct signal_seen *x)
+{
+	const struct actor *a = &x->from.chain[0];
+	const struct process *parent = process_find(o->processes, a->tgid, a->start_ns);
+	const struct signal_seen *y = NULL;
+	char name[ACTOR_NAME_MAX];
+	int r = verdict_note(o->v, "the kernel sent it because its parent %s ended (PDEATHSIG)",
+			     actor_name(a, name));
+
+	if (parent && parent->a.exited && WIFSIGNALED(parent->status))
+		y = process_fatal_signal(parent, WTERMSIG(parent->status), parent->exit_ns);
+	if (r == 0)
+		r = verdict_cite(o->v, &x->proof);
+	if (r == 0 && y)
+		r = verdict_cite(o->v, &y->proof);
+	if (r < 0)
+		return r;
+	return y ? blame_actor(o->v, y->from.chain, y->from.n)
+		 : blame_actor(o->v, x->from.chain, x->from.n);
+}
+
 static int blame_sender(struct opening *o, const struct process *p, const struct signal_seen *x)
 {
 	enum sender sender = classify(o, p, x);
@@ -173,7 +212,8 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 	v->actor_manager = sender == SENDER_MANAGER;
 	v->actor_kernel = sender == SENDER_KERNEL;
 	v->actor_certainty = is_ambiguous(p, x) || sender == SENDER_PROCESS_LIKELY ||
-					     sender == SENDER_CGROUP_KILL
+					     sender == SENDER_CGROUP_KILL ||
+					     sender == SENDER_PARENT_DEATH
 				     ? INFERRED
 				     : CERTAIN;
 	if (sender == SENDER_MANAGER && x->request) {
@@ -201,6 +241,8 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 		if (r < 0)
 			return r;
 	}
+	if (sender == SENDER_PARENT_DEATH)
+		return blame_parent(o, x);
 	r = blame_actor(v, x->from.chain, x->from.n);
 	return r < 0 ? r : verdict_cite(v, &x->proof);
 }

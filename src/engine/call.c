@@ -12,6 +12,8 @@
 #define NAMES_MAX   4096
 /* polkit may ask a person first. */
 #define CALL_AGE_NS (120 * 1000000000ull)
+/* How long a call takes at most from its client to what the manager does about it. */
+#define LATEST_NS   1000000000ull
 
 /* Services that ask systemd because somebody asked them. */
 static const struct proxy {
@@ -86,6 +88,7 @@ static int call_fill(struct call *c, const struct ev *e, const struct bus_messag
 	c->endpoint = s->endpoint;
 	c->listener = s->listener;
 	c->serial = m->serial;
+	c->incomplete = m->incomplete;
 	c->signal = m->signal;
 	if (set(&c->destination, m->destination) < 0 || set(&c->member, m->member) < 0 ||
 	    set(&c->unit, m->unit) < 0 || set(&c->mode, m->mode) < 0 || proof_set(&c->proof, e) < 0)
@@ -253,6 +256,37 @@ struct request *calls_join(struct call_table *t, const struct ev *e,
 	if (q->passed_on)
 		q->passed_on->n_ref++;
 	return q;
+}
+
+/* A manager listens on its own sockets itself; on a bus anybody may. */
+static bool is_for(const struct call *c, uint32_t manager)
+{
+	return c->endpoint == WIRE_ENDPOINT_BUS || c->listener == manager;
+}
+
+int calls_latest(struct call_table *t, uint32_t manager, uint64_t now_ns, struct request **ret)
+{
+	struct request *q;
+	struct call *c;
+
+	*ret = NULL;
+	TAILQ_FOREACH_REVERSE(c, &t->calls, call_queue, entry)
+	if (is_for(c, manager))
+		break;
+	if (!c || c->proof.mono_ns + LATEST_NS < now_ns)
+		return 0;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return -ENOMEM;
+	q->n_ref = 1;
+	q->serial = c->serial;
+	q->endpoint = c->endpoint;
+	q->certainty = INFERRED;
+	q->member = strdup(c->member);
+	*ret = q;
+	if (!q->member || proof_copy(&q->proof, &c->proof) < 0)
+		return -ENOMEM;
+	return take_call(q, c);
 }
 
 struct request *request_ref(struct request *q)

@@ -14,6 +14,7 @@
 struct call {
 	unsigned int n_ref;
 	bool handled;	    /* a manager took it up */
+	bool incomplete;    /* what it is about is not all known */
 	struct proof proof; /* of its send */
 	struct lineage from;
 	enum wire_endpoint endpoint;
@@ -65,6 +66,11 @@ struct request {
 /* NULL: out of memory. */
 struct request *calls_join(struct call_table *t, const struct ev *message,
 			   const struct process_table *processes);
+/*
+ * The last call to that manager that nothing was seen of since, if it is recent; *ret NULL: there
+ * is none. The caller is inferred.
+ */
+int calls_latest(struct call_table *t, uint32_t manager, uint64_t now_ns, struct request **ret);
 struct request *request_ref(struct request *q);
 void request_unref(struct request *q);
 

@@ -501,6 +501,10 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 		{"emergency_action", ROOT_EMERGENCY},
 		{"manager_start_special", ROOT_SIGNAL},
 		{"manager_dispatch_signal_fd", ROOT_SIGNAL},
+		{"bus_process_object", ROOT_REQUEST},
+		{"object_find_and_run", ROOT_REQUEST},
+		{"varlink_dispatch_method", ROOT_REQUEST},
+		{"sd_varlink_process", ROOT_REQUEST},
 	};
 
 	for (unsigned int f = 0; f < stack->n; f++)
@@ -533,7 +537,13 @@ static int set_culprit(const struct manager *m, struct transaction *t)
 	return m->down.by.n ? lineage_copy(&t->blamed, &m->down.by) : 0;
 }
 
-static int on_add_job(struct manager *m, const struct ev *e)
+/* A method that makes jobs in a way of its own: who called it is only inferred. */
+static int set_latest_request(struct engine *g, const struct manager *m, struct transaction *t)
+{
+	return calls_latest(&g->calls, m->tgid, g->now_mono, &t->request);
+}
+
+static int on_add_job(struct engine *g, struct manager *m, const struct ev *e)
 {
 	enum root_reason reason = m->stack_tid == e->tid ? stack_reason(&m->stack) : ROOT_UNKNOWN;
 	struct transaction *t;
@@ -542,9 +552,12 @@ static int on_add_job(struct manager *m, const struct ev *e)
 	if (reason == ROOT_UNKNOWN && m->stack_tid == e->tid && stack_has(&m->stack, "unit_notify"))
 		reason = notify_reason(e);
 	r = jobs_begin(&m->jobs, e, reason, &t);
+	if (r == 0 && t && reason == ROOT_REQUEST)
+		r = set_latest_request(g, m, t);
 	if (r == 0 && t && reason >= ROOT_TIMER && reason <= ROOT_AUTOMOUNT && *m->triggering)
 		t->trigger = strdup(m->triggering);
-	if (r == 0 && t && (reason == ROOT_BOUND || reason == ROOT_ON_RESULT))
+	if (r == 0 && t &&
+	    (reason == ROOT_BOUND || reason == ROOT_ON_RESULT || reason == ROOT_UNNEEDED))
 		r = set_culprit(m, t);
 	m->triggering[0] = 0;
 	return r;
@@ -562,7 +575,7 @@ static int on_job(struct engine *g, const struct ev *e)
 	else if (e->kind == WIRE_TRANSACTION_JOB)
 		r = jobs_add(&m->jobs, e);
 	else
-		r = on_add_job(m, e);
+		r = on_add_job(g, m, e);
 	ev_stack_done(&m->stack);
 	return r;
 }

@@ -511,7 +511,7 @@ static int lineage_climb(struct lineage *l, const struct ev_origin *o,
 	uint32_t i = 0, n = o ? o->n_ancestors : 0;
 	int r = 0;
 
-	while (r == 0 && l->n < LINEAGE_MAX) {
+	while (r == 0 && l->n < LINEAGE_MAX && l->chain[l->n - 1].tgid != 1) {
 		const struct process *p = born_to(l, t);
 
 		while (i < n && lineage_has(l, o->ancestors[i].tgid))

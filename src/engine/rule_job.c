@@ -32,15 +32,11 @@ static int add_link(struct verdict *v, const char *unit, const char *job, const 
 	return 0;
 }
 
-/* By what the unit of an edge hangs on the one that pulled it in. */
-static const char *dependency_of(const struct transaction *t, const struct edge *x)
+/* Whatever the isolated unit does not need is stopped, by no dependency. */
+static bool is_isolated(const struct transaction *t, const struct edge *x)
 {
-	if (x->conflict)
-		return "Conflicts";
-	if (strcmp(t->mode, "isolate") == 0 && strcmp(x->type, "stop") == 0 &&
-	    strcmp(x->by_type, "start") == 0)
-		return "isolate";
-	return x->dependency;
+	return strcmp(t->mode, "isolate") == 0 && !x->conflict && strcmp(x->type, "stop") == 0 &&
+	       strcmp(x->by_type, "start") == 0;
 }
 
 /* From this unit up to the one that the transaction began with. */
@@ -49,7 +45,7 @@ static int follow_links(struct verdict *v, const struct transaction *t, const st
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && x && i < VERDICT_LINKS_MAX; i++) {
-		r = add_link(v, x->unit, x->type, x->by ? dependency_of(t, x) : NULL);
+		r = add_link(v, x->unit, x->type, x->conflict ? "Conflicts" : x->dependency);
 		if (r == 0)
 			r = verdict_cite(v, &x->proof);
 		if (!x->by)
@@ -78,43 +74,51 @@ static enum cause cause_of_root(const struct transaction *t, const char *job)
 
 static enum cause cause_of_edge(const struct transaction *t, const struct edge *x)
 {
-	const char *dependency = dependency_of(t, x);
-
 	if (x->conflict)
 		return strcmp(x->by, "shutdown.target") == 0 ? CAUSE_SHUTDOWN : CAUSE_CONFLICT;
-	return dependency && strcmp(dependency, "isolate") == 0 ? CAUSE_ISOLATE : CAUSE_DEPENDENCY;
+	return is_isolated(t, x) ? CAUSE_ISOLATE : CAUSE_DEPENDENCY;
 }
 
 /* "StopUnit(nginx.service)", or what else it began with. */
 static int step_root(struct verdict *v, const struct transaction *t)
 {
+	static const char *const words[ROOT_MAX] = {
+		[ROOT_UNKNOWN] = "systemd's own reason",
+		[ROOT_UNNEEDED] = "StopWhenUnneeded=",
+		[ROOT_UPHELD] = "Upholds=",
+		[ROOT_RESTART] = "Restart=",
+		[ROOT_EMERGENCY] = "emergency action",
+		[ROOT_SIGNAL] = "signal to systemd",
+	};
 	char member[64];
 
+	if (t->culprit)
+		return verdict_step(v, "end of %s (%s)", t->culprit,
+				    t->reason == ROOT_BOUND	 ? "BindsTo="
+				    : t->reason == ROOT_UNNEEDED ? "StopWhenUnneeded="
+								 : "OnFailure=");
+	if (t->trigger)
+		return verdict_step(v, "%s", t->trigger);
 	if (t->reason != ROOT_REQUEST)
-		return verdict_step(v, "%s%s%s", root_reason_name(t->reason), t->trigger ? " " : "",
-				    t->trigger ? t->trigger : "");
+		return verdict_step(
+			v, "%s", words[t->reason] ? words[t->reason] : root_reason_name(t->reason));
 	if (!v->request.member)
 		return verdict_step(v, "a client's request");
-	return verdict_step(
-		v, "%s(%s)",
-		text_escape(member, sizeof(member), v->request.member, strlen(v->request.member)),
-		t->anchor);
+	text_escape(member, sizeof(member), v->request.member, strlen(v->request.member));
+	return verdict_step(v, "%s(%s)", member, t->anchor);
 }
 
-/* "stop of a.target → (PartOf=) → stop of b.service": from the root down to this unit. */
+/* "stop of a.target (PartOf=) → stop of b.service (Requires=)": from the root down to this unit. */
 static int step_links(struct verdict *v)
 {
 	int r = v->links_cut ? verdict_step(v, "…") : 0;
 
 	for (unsigned int i = v->n_links; r == 0 && i-- > 1;) {
-		const struct link *l = &v->links[i], *below = &v->links[i - 1];
+		const char *job = v->links[i].job, *dependency = v->links[i - 1].dependency;
 
-		r = verdict_step(v, "%s of %s%s%s%s", l->job ? l->job : "end", l->unit,
-				 below->dependency ? " (" : "",
-				 below->dependency ? below->dependency : "",
-				 !below->dependency			     ? ""
-				 : strcmp(below->dependency, "isolate") == 0 ? ")"
-									     : "=)");
+		r = verdict_step(v, "%s of %s%s%s%s", job ? job : "job", v->links[i].unit,
+				 dependency ? " (" : "", dependency ? dependency : "",
+				 dependency ? "=)" : "");
 	}
 	return r;
 }
@@ -142,33 +146,60 @@ static int blame_commander(struct opening *o)
 	return r < 0 ? r : verdict_cite(o->v, &x->proof);
 }
 
+/* Nobody asked: the manager does as it was configured. */
+static int blame_manager(struct opening *o)
+{
+	const struct process *p = process_by_tgid(o->processes, o->manager->tgid);
+	struct lineage l = {};
+	int r = p ? lineage_of(&l, p, o->processes) : 0;
+
+	o->v->actor_manager = true;
+	o->v->actor_certainty = CERTAIN;
+	if (r == 0)
+		r = blame_actor(o->v, l.chain, l.n);
+	lineage_done(&l);
+	return r;
+}
+
 /* A unit that ended: who ended it is behind what came of that. */
 static int blame_culprit(struct opening *o, const struct transaction *t)
 {
 	struct verdict *v = o->v;
-	const char *dependency = t->reason == ROOT_BOUND ? "BindsTo" : "OnFailure";
-	struct link *last = v->n_links ? &v->links[v->n_links - 1] : NULL;
+	int r = 0;
 
-	if (last && !last->dependency && set(&last->dependency, dependency) < 0)
-		return -ENOMEM;
-	if (add_link(v, t->culprit, NULL, NULL) < 0)
-		return -ENOMEM;
 	if (!t->culprit_certain)
-		certainty_limit(&v->certainty, INFERRED);
-	if (t->blamed.n == 0)
-		return 0;
+		r = verdict_note(v, "%s is the unit that had stopped last before (inferred)",
+				 t->culprit);
+	if (r < 0 || t->blamed.n == 0)
+		return r < 0 ? r : blame_manager(o);
 	v->signal = t->blamed_signal;
 	v->actor_certainty = t->culprit_certain ? CERTAIN : INFERRED;
 	return blame_actor(v, t->blamed.chain, t->blamed.n);
 }
 
+/* Of a message that was cut, or came in pieces, the manager knows the unit. */
+static int complete_request(struct verdict *v, const struct transaction *t)
+{
+	const struct call *c = t->request->call;
+
+	if (v->request.unit || (c && !c->incomplete))
+		return 0;
+	return set(&v->request.unit, t->anchor);
+}
+
 static int blame_root(struct opening *o, const struct transaction *t)
 {
-	if (t->request)
-		return blame_client(o->v, t->request);
+	int r;
+
+	if (t->request) {
+		r = blame_client(o->v, t->request);
+		return r < 0 ? r : complete_request(o->v, t);
+	}
 	if (t->culprit)
 		return blame_culprit(o, t);
-	return t->reason == ROOT_SIGNAL ? blame_commander(o) : 0;
+	if (t->reason == ROOT_SIGNAL)
+		return blame_commander(o);
+	return t->reason == ROOT_REQUEST || t->reason == ROOT_UNKNOWN ? 0 : blame_manager(o);
 }
 
 static int explain(struct opening *o, const struct job_origin *origin)
@@ -186,7 +217,7 @@ static int explain(struct opening *o, const struct job_origin *origin)
 	if (v->cause == CAUSE_UNCLASSIFIED)
 		certainty_limit(&v->certainty, UNKNOWN);
 	if (r == 0)
-		r = set(&v->root_unit, t->trigger);
+		r = set(&v->root_unit, t->culprit ? t->culprit : t->trigger);
 	if (r == 0)
 		r = verdict_cite(v, &t->proof);
 	if (r == 0)

@@ -45,7 +45,7 @@ STOP = {"cause": "stop-request", "certainty": "certain", "proof": [{}], "result"
         "job": {"id": 7, "type": "stop"}, "actor": by_ops(666, 66, "systemctl"),
         "request": {"endpoint": "private", "member": "StopUnit", "unit": "sc-stop-systemctl.service",
                     "mode": "replace", "serial": 3, "sender": None, "certainty": "certain",
-                    "on_behalf_of": None},
+                    "passed_on_by": None},
         "chain": [{"unit": "sc-stop-systemctl.service", "job": "stop", "dependency": None}],
         "root": {"reason": "request", "unit": None}}
 
@@ -98,7 +98,7 @@ VERDICTS = [
         {("actor", "ancestors", 2, "process.pid"): 2}, {"request": None},
         {("request", "endpoint"): "system-bus"}, {("request", "member"): "KillUnit"},
         {("request", "unit"): "sc-other.service"}, {("request", "serial"): None},
-        {("request", "sender"): ":1.1"}, {("request", "on_behalf_of"): {}}, {"chain": []},
+        {("request", "sender"): ":1.1"}, {("request", "passed_on_by"): {"process.command": "systemd-logind"}}, {"chain": []},
         {("chain", 0, "job"): "restart"}, {("chain", 0, "unit"): "sc-other.service"},
         {("chain", 0, "dependency"): "PartOf"}, {"root": None},
         {("root", "reason"): "unknown"}, {"result": "signal"},
