@@ -143,9 +143,9 @@ guest_stuck_among_daemons() {
 # None of these is a deadlock, whatever else is said of it, and none is aborted. The slow daemon has
 # its device from a mount that is gone, as in a container: by its name it would not be found.
 guest_stuck_no_deadlock() {
-	local mode
+	local mode look i
 	stuck_guest '
-		for mode in bystander slow restarted big-flush teardown stopped; do
+		for mode in bystander slow restarted big-flush stopped; do
 			[ $mode != slow ] || { mknod /odd c 10 229; mount --bind /odd /dev/fuse; }
 			hang $mode
 			[ $mode != slow ] || umount -l /dev/fuse
@@ -154,8 +154,19 @@ guest_stuck_no_deadlock() {
 			[ $mode != stopped ] || kill -CONT "$(sed -n "s/.*daemon=//p" out.$mode)"
 			until_gone $mode
 			look after.$mode
-		done'
-	for mode in bystander slow restarted big-flush teardown stopped; do
+		done
+		# looks that are under way while a thousand processes go
+		hang -w teardown
+		for i in 1 2 3 4; do
+			look teardown.$i &
+			sleep 0.2
+		done
+		kill -9 "$(sed -n "s/.*init=\([0-9]*\).*/\1/p" out.teardown)"
+		for i in 5 6 7 8; do look teardown.$i & done
+		until_gone teardown
+		wait'
+	for i in 1 2 3 4 5 6 7 8; do stuck_says "teardown.$i" 0 'not h'; done
+	for mode in bystander slow restarted big-flush stopped; do
 		grep -qx gone "$work/out.$mode" || fail "$mode: did not end by itself"
 		stuck_says "after.$mode" 0 'not h'
 		for look in early abort; do
