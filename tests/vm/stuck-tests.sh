@@ -78,8 +78,10 @@ guest_stuck_deadlock() {
 			look before.$mode
 			setpriv --reuid=65534 --clear-groups ./svctrace stuck --json >nobody.json 2>nobody.err
 			echo $? >nobody.rc
-			echo n | script -qec "./svctrace stuck --abort" /dev/null >asked 2>&1
-			echo $? >asked.rc
+			if command -v script; then
+				echo n | script -qec "./svctrace stuck --abort" /dev/null >asked 2>&1
+				echo $? >asked.rc
+			fi
 			look freed.$mode --abort --yes
 			until_gone $mode
 			look after.$mode
@@ -104,9 +106,11 @@ guest_stuck_deadlock() {
 		stuck_says "freed.$mode" 0 "h[0]['kind'] == 'fuse-deadlock' and h[0]['freed']"
 		stuck_healthy $mode
 	done
-	expect 'exit code after "n"' 1 "$(cat "$work/asked.rc")"
-	grep -q 'Abort FUSE connection' "$work/asked"
-	! grep -q aborted "$work/asked" || fail "aborted in spite of the answer"
+	if [ "$suite" != sid ]; then # whose essential packages bring no terminal to ask on
+		expect 'exit code after "n"' 1 "$(cat "$work/asked.rc")"
+		grep -q 'Abort FUSE connection' "$work/asked"
+		! grep -q aborted "$work/asked" || fail "aborted in spite of the answer"
+	fi
 	# whether this one hangs depends on who of the two dies first
 	stuck_says race 0 "all(x['kind'] == 'fuse-deadlock' and x['freed'] for x in h)"
 	grep -qx gone "$work/out.inherit-below" || fail "inherit-below: did not end"
