@@ -75,7 +75,7 @@ struct stuck_connection {
 /* A process that has /dev/fuse open, and so may answer. */
 struct stuck_holder {
 	pid_t tgid;
-	bool known;		 /* the kernel tells of which connection (Linux 6.16) */
+	bool known;		 /* the kernel tells of which connection, in fdinfo or to BPF */
 	unsigned int connection; /* if so */
 };
 

@@ -78,8 +78,10 @@ guest_stuck_deadlock() {
 			look before.$mode
 			setpriv --reuid=65534 --clear-groups ./svctrace stuck --json >nobody.json 2>nobody.err
 			echo $? >nobody.rc
-			echo n | script -qec "./svctrace stuck --abort" /dev/null >asked 2>&1
-			echo $? >asked.rc
+			if command -v script; then
+				echo n | script -qec "./svctrace stuck --abort" /dev/null >asked 2>&1
+				echo $? >asked.rc
+			fi
 			look freed.$mode --abort --yes
 			until_gone $mode
 			look after.$mode
@@ -104,9 +106,11 @@ guest_stuck_deadlock() {
 		stuck_says "freed.$mode" 0 "h[0]['kind'] == 'fuse-deadlock' and h[0]['freed']"
 		stuck_healthy $mode
 	done
-	expect 'exit code after "n"' 1 "$(cat "$work/asked.rc")"
-	grep -q 'Abort FUSE connection' "$work/asked"
-	! grep -q aborted "$work/asked" || fail "aborted in spite of the answer"
+	if [ "$suite" != sid ]; then # whose essential packages bring no terminal to ask on
+		expect 'exit code after "n"' 1 "$(cat "$work/asked.rc")"
+		grep -q 'Abort FUSE connection' "$work/asked"
+		! grep -q aborted "$work/asked" || fail "aborted in spite of the answer"
+	fi
 	# whether this one hangs depends on who of the two dies first
 	stuck_says race 0 "all(x['kind'] == 'fuse-deadlock' and x['freed'] for x in h)"
 	grep -qx gone "$work/out.inherit-below" || fail "inherit-below: did not end"
@@ -143,9 +147,9 @@ guest_stuck_among_daemons() {
 # None of these is a deadlock, whatever else is said of it, and none is aborted. The slow daemon has
 # its device from a mount that is gone, as in a container: by its name it would not be found.
 guest_stuck_no_deadlock() {
-	local mode
+	local mode look i
 	stuck_guest '
-		for mode in bystander slow restarted big-flush teardown stopped; do
+		for mode in bystander slow restarted big-flush stopped; do
 			[ $mode != slow ] || { mknod /odd c 10 229; mount --bind /odd /dev/fuse; }
 			hang $mode
 			[ $mode != slow ] || umount -l /dev/fuse
@@ -154,8 +158,19 @@ guest_stuck_no_deadlock() {
 			[ $mode != stopped ] || kill -CONT "$(sed -n "s/.*daemon=//p" out.$mode)"
 			until_gone $mode
 			look after.$mode
-		done'
-	for mode in bystander slow restarted big-flush teardown stopped; do
+		done
+		# looks that are under way while a thousand processes go
+		hang -w teardown
+		for i in 1 2 3 4; do
+			look teardown.$i &
+			sleep 0.2
+		done
+		kill -9 "$(sed -n "s/.*init=\([0-9]*\).*/\1/p" out.teardown)"
+		for i in 5 6 7 8; do look teardown.$i & done
+		until_gone teardown
+		wait'
+	for i in 1 2 3 4 5 6 7 8; do stuck_says "teardown.$i" 0 'not h'; done
+	for mode in bystander slow restarted big-flush stopped; do
 		grep -qx gone "$work/out.$mode" || fail "$mode: did not end by itself"
 		stuck_says "after.$mode" 0 'not h'
 		for look in early abort; do
