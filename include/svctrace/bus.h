@@ -71,7 +71,7 @@ size_t bus_message_size(const void *bytes, size_t n);
 size_t bus_get_unit_property(void *dst, size_t size, uint32_t serial, const char *unit,
 			     const char *property);
 
-/* Whether the property in that reply, one whole message, is a list of strings that has s. */
+/* Whether the property in that reply, one whole message, is s, or a list of strings that has s. */
 bool bus_list_has(const void *reply, size_t n, const char *s);
 
 /*

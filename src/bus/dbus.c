@@ -266,8 +266,11 @@ bool bus_list_has(const void *reply, size_t n, const char *s)
 	if (n < DBUS_HEAD_LEN)
 		return false;
 	c.big = c.bytes[0] == 'B';
-	if (!skip_head(&c) || !get_signature(&c, &type) || !str_equal(type, "as") ||
-	    !get_u32(&c, &len) || len > c.n - c.at)
+	if (!skip_head(&c) || !get_signature(&c, &type))
+		return false;
+	if (str_equal(type, "s"))
+		return get_string(&c, &item) && str_equal(item, s);
+	if (!str_equal(type, "as") || !get_u32(&c, &len) || len > c.n - c.at)
 		return false;
 	for (end = c.at + len; c.at < end && get_string(&c, &item);)
 		if (str_equal(item, s))

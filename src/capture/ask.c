@@ -9,11 +9,16 @@
  * happens meanwhile.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +26,7 @@
 #include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 
-#define BUDGET_NS     50000000ull   /* of waiting … */
+#define BUDGET_NS     200000000ull  /* of waiting … */
 #define BUDGET_PER_NS 1000000000ull /* … in that long */
 
 /* By these a stop or restart of one unit pulls in another's. */
@@ -149,25 +154,113 @@ static void read_answers(int fd, struct answer *a, const char *by, uint64_t dead
 	}
 }
 
-static int ask(const struct manager *m, const char *unit, const char *by, uint64_t deadline_ns,
-	       char *name, size_t size)
+struct question {
+	pid_t manager;
+	bool user;
+	uint32_t uid;
+	uint64_t deadline_ns;
+	char unit[WIRE_ID_MAX], by[WIRE_ID_MAX];
+};
+
+#define NAMES_MAX 128
+
+static void ask(const struct question *q, char names[static NAMES_MAX])
 {
 	unsigned char call[8192];
-	_cleanup_close_ int fd = connect_to(m->pid, m->user, m->uid);
+	_cleanup_close_ int fd = connect_to(q->manager, q->user, q->uid);
 	struct answer a = {};
 	size_t n = 0;
 
-	name[0] = 0;
+	names[0] = 0;
 	if (fd < 0)
-		return fd;
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++)
-		n += bus_get_unit_property(call + n, sizeof(call) - n, i + 1, unit,
+		n += bus_get_unit_property(call + n, sizeof(call) - n, i + 1, q->unit,
 					   dependencies[i].property);
-	if (!send_authentication(fd) || !read_authentication(fd, &a, deadline_ns) ||
-	    !send_all(fd, call, n))
-		return -EPIPE;
-	read_answers(fd, &a, by, deadline_ns, name, size);
-	return 0;
+	if (send_authentication(fd) && read_authentication(fd, &a, q->deadline_ns) &&
+	    send_all(fd, call, n))
+		read_answers(fd, &a, q->by, q->deadline_ns, names, NAMES_MAX);
+}
+
+/* The process in the other namespace: ends when nobody is left to ask. */
+static void __attribute__((noreturn)) serve(int fd)
+{
+	struct question q;
+
+	prctl(PR_SET_NAME, "svctrace-ask");
+	if (fd != 3)
+		dup2(fd, 3);
+	close_range(4, ~0u, 0);
+	while (recv(3, &q, sizeof(q), 0) == sizeof(q)) {
+		char names[NAMES_MAX];
+
+		ask(&q, names);
+		if (send(3, names, sizeof(names), MSG_NOSIGNAL) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+static bool is_elsewhere(pid_t manager)
+{
+	struct stat here, there;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", manager);
+	return stat(path, &there) == 0 && stat("/proc/self/ns/pid", &here) == 0 &&
+	       here.st_ino != there.st_ino;
+}
+
+/* Its parent is gone at once, so that whoever reaps orphans reaps it, should its namespace end. */
+static void serve_elsewhere(int ns, int fd)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (setns(ns, CLONE_NEWPID) == 0 && fork() == 0)
+			serve(fd);
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
+}
+
+void ask_prepare(pid_t manager, int *ret)
+{
+	_cleanup_close_ int ns = -1, theirs = -1;
+	char path[64];
+	int fds[2];
+
+	*ret = -1;
+	if (!is_elsewhere(manager))
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", manager);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (ns < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return;
+	*ret = fds[0];
+	theirs = fds[1];
+	serve_elsewhere(ns, theirs);
+}
+
+/* Through the process that was made for it, if there is one. */
+static void ask_wherever(const struct manager *m, const struct question *q,
+			 char names[static NAMES_MAX])
+{
+	names[0] = 0;
+	if (m->ask_fd < 0) {
+		ask(q, names);
+		return;
+	}
+	/* what it may still have to say of a question that was given up */
+	while (recv(m->ask_fd, names, NAMES_MAX, MSG_DONTWAIT) > 0)
+		;
+	names[0] = 0;
+	if (send(m->ask_fd, q, sizeof(*q), MSG_NOSIGNAL) == sizeof(*q) &&
+	    wait_until(m->ask_fd, q->deadline_ns) &&
+	    recv(m->ask_fd, names, NAMES_MAX, MSG_DONTWAIT) != NAMES_MAX)
+		names[0] = 0;
+	names[NAMES_MAX - 1] = 0;
 }
 
 /* What is left of the budget; 0: nothing. */
@@ -180,21 +273,22 @@ static uint64_t budget(struct asker *a, uint64_t now)
 	return a->waited_ns < BUDGET_NS ? BUDGET_NS - a->waited_ns : 0;
 }
 
-static int ask_dependency(struct asker *a, const struct manager *m, const char *unit,
-			  const char *by, struct stream *s)
+static int ask_dependency(struct asker *a, const struct manager *m, struct question *q,
+			  struct stream *s)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), left = budget(a, now);
 	struct wire_dependency *w;
-	char name[128] = "";
+	char names[NAMES_MAX] = "";
 
-	if (left > 0)
-		ask(m, unit, by, now + left, name, sizeof(name));
-	if (left > 0)
+	if (left > 0) {
+		q->deadline_ns = now + left;
+		ask_wherever(m, q, names);
 		a->waited_ns += clock_ns(CLOCK_MONOTONIC) - now;
+	}
 	w = stream_begin(s, WIRE_DEPENDENCY, sizeof(*w), m->pid);
-	stream_string(s, &w->unit, unit);
-	stream_string(s, &w->by, by);
-	stream_string(s, &w->name, name);
+	stream_string(s, &w->unit, q->unit);
+	stream_string(s, &w->by, q->by);
+	stream_string(s, &w->name, names);
 	return stream_end(s);
 }
 
@@ -219,9 +313,10 @@ static bool get_name(const struct wire_hdr *h, struct wire_str w, char ret[stati
 
 int ask_about(struct asker *a, const struct manager *m, const struct wire_job *w, struct stream *s)
 {
-	char unit[WIRE_ID_MAX], by[WIRE_ID_MAX];
+	struct question q = {.manager = m->pid, .user = m->user, .uid = m->uid};
 
-	if (!is_propagated(m, w) || !get_name(&w->h, w->id, unit) || !get_name(&w->h, w->by_id, by))
+	if (!is_propagated(m, w) || !get_name(&w->h, w->id, q.unit) ||
+	    !get_name(&w->h, w->by_id, q.by))
 		return 0;
-	return ask_dependency(a, m, unit, by, s);
+	return ask_dependency(a, m, &q, s);
 }

@@ -66,6 +66,7 @@ struct manager {
 	uint32_t uid;
 	struct object *object;
 	struct unwinder *unwinder; /* NULL: none yet for what it executes now */
+	int ask_fd;		   /* to the process that asks it for us; -1: none is needed */
 };
 
 #define MANAGERS_MAX 256
@@ -171,6 +172,12 @@ int privileges_check_namespace(struct capture_error *err);
 struct asker {
 	uint64_t since_ns, waited_ns;
 };
+/*
+ * A manager answers processes of its own pid namespace only. For one in another a process is made
+ * that lives there and asks for us, until its end of *ret is closed. -1 in *ret: not needed, or not
+ * to be had.
+ */
+void ask_prepare(pid_t manager, int *ret);
 /* Puts into the stream by which dependency that job was pulled in, if it is such a job. */
 int ask_about(struct asker *a, const struct manager *m, const struct wire_job *w, struct stream *s);
 

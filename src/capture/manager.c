@@ -155,6 +155,7 @@ static int identify(pid_t pid, struct manager *ret)
 		.start_ns = p.task.start_ns,
 		.uid = p.task.uid,
 		.user = p.task.ns_tgid != 1,
+		.ask_fd = -1,
 	};
 	proc_done(&p);
 	return r;
@@ -227,9 +228,12 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 	if (old) {
 		object_put(ms, old->object);
 		unwinder_freep(&old->unwinder);
+		new.ask_fd = old->ask_fd;
 	} else {
 		old = &ms->manager[ms->n++];
 	}
+	if (new.ask_fd < 0)
+		ask_prepare(pid, &new.ask_fd);
 	*old = new;
 	r = publish(p, old);
 	if (r == 0)
@@ -247,6 +251,7 @@ void managers_remove(struct managers *ms, struct probes *p, pid_t pid)
 	bpf_map_delete_elem(probes_map_fd(p, "managers"), &tgid);
 	object_put(ms, m->object);
 	unwinder_freep(&m->unwinder);
+	closep(&m->ask_fd);
 	*m = ms->manager[--ms->n];
 }
 
@@ -317,8 +322,10 @@ int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, stru
 
 void managers_done(struct managers *ms)
 {
-	for (unsigned int i = 0; i < ms->n; i++)
+	for (unsigned int i = 0; i < ms->n; i++) {
 		unwinder_freep(&ms->manager[i].unwinder);
+		closep(&ms->manager[i].ask_fd);
+	}
 	unwind_files_freep(&ms->files);
 	for (unsigned int i = 0; i < ms->n_objects; i++)
 		object_freep(&ms->objects[i]);

@@ -125,7 +125,7 @@ static void leaver_done(struct leaver *l)
 {
 	process_unref(l->process);
 	free(l->moved_to);
-	actor_done(&l->mover);
+	lineage_done(&l->mover);
 	proof_done(&l->proof);
 	*l = (struct leaver){};
 }
@@ -245,19 +245,16 @@ int cgroup_note_exit(struct cgroup_table *t, struct process *p)
 	return 0;
 }
 
-static int mover_actor(struct leaver *l, uint32_t tgid, const struct process_table *processes)
+static int set_mover(struct leaver *l, uint32_t tgid, const struct process_table *processes)
 {
-	const struct process *p = process_by_tgid(processes, tgid);
-
-	if (p)
-		return actor_copy(&l->mover, &p->a);
-	l->mover = (struct actor){
-		.tgid = tgid,
-		.uid = UINT32_MAX,
-		.loginuid = UINT32_MAX,
-		.session = UINT32_MAX,
+	static const struct process nobody = {
+		.a = {.uid = UINT32_MAX, .loginuid = UINT32_MAX, .session = UINT32_MAX},
 	};
-	return 0;
+	const struct process *p = process_by_tgid(processes, tgid);
+	struct process unknown = nobody;
+
+	unknown.a.tgid = tgid;
+	return lineage_of(&l->mover, p ? p : &unknown, processes);
 }
 
 int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev *e,
@@ -274,7 +271,7 @@ int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev 
 	l.moved_to = str_dup(e->attach.path);
 	r = l.moved_to ? proof_set(&l.proof, e) : -ENOMEM;
 	if (r == 0)
-		r = mover_actor(&l, e->tgid, processes);
+		r = set_mover(&l, e->tgid, processes);
 	if (r == 0)
 		push(c, &l);
 	else

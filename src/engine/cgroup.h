@@ -11,8 +11,8 @@
 
 struct leaver {
 	struct process *process;
-	char *moved_to; /* NULL: it ended */
-	struct actor mover;
+	char *moved_to;	      /* NULL: it ended */
+	struct lineage mover; /* n 0: it ended */
 	struct proof proof;
 };
 

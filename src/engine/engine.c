@@ -518,10 +518,19 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 	return ROOT_UNKNOWN;
 }
 
-/* unit_notify() tells a unit's dependents, with what does that built into it. */
-static enum root_reason notify_reason(const struct ev *e)
+/*
+ * What does it may be built into its caller: unit_notify() tells a unit's dependents of its end, and
+ * the loop itself stops what is not needed.
+ */
+static enum root_reason inlined_reason(const struct ev_stack *stack, const struct ev *e)
 {
-	return e->job.type && strcmp(e->job.type, "stop") == 0 ? ROOT_BOUND : ROOT_ON_RESULT;
+	bool stop = e->job.type && strcmp(e->job.type, "stop") == 0;
+
+	if (stack_has(stack, "unit_notify"))
+		return stop ? ROOT_BOUND : ROOT_ON_RESULT;
+	return stop && stack->n > 1 && str_equal(stack->frames[1].name, "manager_loop")
+		       ? ROOT_UNNEEDED
+		       : ROOT_UNKNOWN;
 }
 
 /* A unit that ends takes others along, or starts them: which one, and who ended it? */
@@ -549,8 +558,8 @@ static int on_add_job(struct engine *g, struct manager *m, const struct ev *e)
 	struct transaction *t;
 	int r;
 
-	if (reason == ROOT_UNKNOWN && m->stack_tid == e->tid && stack_has(&m->stack, "unit_notify"))
-		reason = notify_reason(e);
+	if (reason == ROOT_UNKNOWN && m->stack_tid == e->tid)
+		reason = inlined_reason(&m->stack, e);
 	r = jobs_begin(&m->jobs, e, reason, &t);
 	if (r == 0 && t && reason == ROOT_REQUEST)
 		r = set_latest_request(g, m, t);

@@ -134,7 +134,7 @@ static int note_leaver(struct opening *o, const struct leaver *l)
 		return verdict_note(
 			o->v, "left its cgroup: %s, moved to %s by %s", name,
 			text_escape(path, sizeof(path), l->moved_to, strlen(l->moved_to)),
-			actor_name(&l->mover, other));
+			actor_name(&l->mover.chain[0], other));
 	if (!WIFSIGNALED(p->status))
 		return verdict_note(o->v, "left its cgroup: %s, exited with %d", name,
 				    WEXITSTATUS(p->status));
@@ -164,8 +164,8 @@ static int blame_last_leaver(struct opening *o, const struct leaver *l)
 	if (r < 0)
 		return r;
 	v->actor_certainty = CERTAIN;
-	v->actor_manager = l->mover.tgid == o->manager->tgid;
-	return blame_actor(v, &l->mover, 1);
+	v->actor_manager = l->mover.chain[0].tgid == o->manager->tgid;
+	return blame_actor(v, l->mover.chain, l->mover.n);
 }
 
 static int rule_cgroup_empty(struct opening *o)
