@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -46,22 +48,35 @@ struct answer {
 	size_t n;
 };
 
-static int connect_to(pid_t manager, bool user, uint32_t uid)
+/*
+ * The manager's private socket, sought within its own root: a link there must not lead us to
+ * another one. It is connected to by a way that is shorter than a socket's name may be.
+ */
+static int connect_to(int root, bool user, uint32_t uid)
 {
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int file = -1;
+	char path[64] = "run/systemd/private";
 
-	if (fd < 0)
-		return -errno;
 	if (user)
-		snprintf(a.sun_path, sizeof(a.sun_path),
-			 "/proc/%d/root/run/user/%u/systemd/private", manager, uid);
-	else
-		snprintf(a.sun_path, sizeof(a.sun_path), "/proc/%d/root/run/systemd/private",
-			 manager);
+		snprintf(path, sizeof(path), "run/user/%u/systemd/private", uid);
+	file = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (fd < 0 || file < 0)
+		return -errno;
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d", file);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
 	return take_fd(&fd);
+}
+
+static int open_of(pid_t pid, const char *what, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
+	return open(path, flags | O_CLOEXEC);
 }
 
 static bool send_all(int fd, const void *p, size_t n)
@@ -136,6 +151,19 @@ static size_t read_message(int fd, struct answer *a, uint64_t deadline_ns)
 	return size;
 }
 
+#define DBUS_TYPE   1 /* where in a message … */
+#define DBUS_SIGNAL 4 /* … stands that it is one */
+
+/* The next message that is an answer: what the manager tells everybody comes in between. */
+static size_t read_answer(int fd, struct answer *a, uint64_t deadline_ns)
+{
+	size_t n;
+
+	while ((n = read_message(fd, a, deadline_ns)) > 0 && a->bytes[DBUS_TYPE] == DBUS_SIGNAL)
+		consume(a, n);
+	return n;
+}
+
 /* The answers come in the order of the questions. */
 static void read_answers(int fd, struct answer *a, const char *by, uint64_t deadline_ns, char *name,
 			 size_t size)
@@ -144,7 +172,7 @@ static void read_answers(int fd, struct answer *a, const char *by, uint64_t dead
 
 	name[0] = 0;
 	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++) {
-		n = read_message(fd, a, deadline_ns);
+		n = read_answer(fd, a, deadline_ns);
 		if (n == 0)
 			return;
 		if (bus_list_has(a->bytes, n, by) && used < size)
@@ -155,7 +183,6 @@ static void read_answers(int fd, struct answer *a, const char *by, uint64_t dead
 }
 
 struct question {
-	pid_t manager;
 	bool user;
 	uint32_t uid;
 	uint64_t deadline_ns;
@@ -164,83 +191,99 @@ struct question {
 
 #define NAMES_MAX 128
 
-static void ask(const struct question *q, char names[static NAMES_MAX])
+/* One send each, which svctrace's own probe can tell to be no more than a question. */
+static bool send_questions(int fd, const char *unit)
 {
-	unsigned char call[8192];
-	_cleanup_close_ int fd = connect_to(q->manager, q->user, q->uid);
+	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++) {
+		unsigned char call[2048];
+		size_t n = bus_get_unit_property(call, sizeof(call), i + 1, unit,
+						 dependencies[i].property);
+
+		if (n == 0 || !send_all(fd, call, n))
+			return false;
+	}
+	return true;
+}
+
+static void ask(int root, const struct question *q, char names[static NAMES_MAX])
+{
+	_cleanup_close_ int fd = connect_to(root, q->user, q->uid);
 	struct answer a = {};
-	size_t n = 0;
 
 	names[0] = 0;
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++)
-		n += bus_get_unit_property(call + n, sizeof(call) - n, i + 1, q->unit,
-					   dependencies[i].property);
-	if (send_authentication(fd) && read_authentication(fd, &a, q->deadline_ns) &&
-	    send_all(fd, call, n))
+	if (fd >= 0 && send_authentication(fd) && read_authentication(fd, &a, q->deadline_ns) &&
+	    send_questions(fd, q->unit))
 		read_answers(fd, &a, q->by, q->deadline_ns, names, NAMES_MAX);
 }
 
-/* The process in the other namespace: ends when nobody is left to ask. */
-static void __attribute__((noreturn)) serve(int fd)
+#define SERVE_FD 3
+#define ROOT_FD	 4
+
+/*
+ * The process in the other namespace, whose processes can see it: it has no privileges, and nothing
+ * open but what it needs. It ends when nobody is left to ask.
+ */
+static void __attribute__((noreturn)) serve(void)
 {
 	struct question q;
 
 	prctl(PR_SET_NAME, "svctrace-ask");
-	if (fd != 3)
-		dup2(fd, 3);
-	close_range(4, ~0u, 0);
-	while (recv(3, &q, sizeof(q), 0) == sizeof(q)) {
+	if (privileges_give_up() < 0)
+		_exit(1);
+	while (recv(SERVE_FD, &q, sizeof(q), 0) == sizeof(q)) {
 		char names[NAMES_MAX];
 
-		ask(&q, names);
-		if (send(3, names, sizeof(names), MSG_NOSIGNAL) < 0)
+		ask(ROOT_FD, &q, names);
+		if (send(SERVE_FD, names, sizeof(names), MSG_NOSIGNAL) < 0)
 			break;
 	}
 	_exit(0);
 }
 
-static bool is_elsewhere(pid_t manager)
+/* Only these two, at their places: none of them is at the other's, both being made high. */
+static bool keep_files(int fd, int root)
 {
-	struct stat here, there;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", manager);
-	return stat(path, &there) == 0 && stat("/proc/self/ns/pid", &here) == 0 &&
-	       here.st_ino != there.st_ino;
+	fd = fcntl(fd, F_DUPFD, 16);
+	root = fcntl(root, F_DUPFD, 16);
+	return dup2(fd, SERVE_FD) >= 0 && dup2(root, ROOT_FD) >= 0 &&
+	       syscall(SYS_close_range, ROOT_FD + 1, ~0u, 0) == 0;
 }
 
 /* Its parent is gone at once, so that whoever reaps orphans reaps it, should its namespace end. */
-static void serve_elsewhere(int ns, int fd)
+static void serve_elsewhere(int ns, int fd, int root)
 {
 	pid_t child = fork();
 
 	if (child == 0) {
-		if (setns(ns, CLONE_NEWPID) == 0 && fork() == 0)
-			serve(fd);
+		if (setns(ns, CLONE_NEWPID) == 0 && fork() == 0 && keep_files(fd, root))
+			serve();
 		_exit(0);
 	}
 	if (child > 0)
 		waitpid(child, NULL, 0);
 }
 
+static bool is_elsewhere(int ns)
+{
+	struct stat here, there;
+
+	return fstat(ns, &there) == 0 && stat("/proc/self/ns/pid", &here) == 0 &&
+	       here.st_ino != there.st_ino;
+}
+
 void ask_prepare(pid_t manager, int *ret)
 {
-	_cleanup_close_ int ns = -1, theirs = -1;
-	char path[64];
+	_cleanup_close_ int ns = open_of(manager, "ns/pid", O_RDONLY);
+	_cleanup_close_ int root = open_of(manager, "root", O_PATH | O_DIRECTORY);
 	int fds[2];
 
 	*ret = -1;
-	if (!is_elsewhere(manager))
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", manager);
-	ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (ns < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+	if (ns < 0 || root < 0 || !is_elsewhere(ns) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return;
 	*ret = fds[0];
-	theirs = fds[1];
-	serve_elsewhere(ns, theirs);
+	serve_elsewhere(ns, fds[1], root);
+	closep(&fds[1]);
 }
 
 /* Through the process that was made for it, if there is one. */
@@ -249,7 +292,10 @@ static void ask_wherever(const struct manager *m, const struct question *q,
 {
 	names[0] = 0;
 	if (m->ask_fd < 0) {
-		ask(q, names);
+		_cleanup_close_ int root = open_of(m->pid, "root", O_PATH | O_DIRECTORY);
+
+		if (root >= 0)
+			ask(root, q, names);
 		return;
 	}
 	/* what it may still have to say of a question that was given up */
@@ -313,7 +359,7 @@ static bool get_name(const struct wire_hdr *h, struct wire_str w, char ret[stati
 
 int ask_about(struct asker *a, const struct manager *m, const struct wire_job *w, struct stream *s)
 {
-	struct question q = {.manager = m->pid, .user = m->user, .uid = m->uid};
+	struct question q = {.user = m->user, .uid = m->uid};
 
 	if (!is_propagated(m, w) || !get_name(&w->h, w->id, q.unit) ||
 	    !get_name(&w->h, w->by_id, q.by))

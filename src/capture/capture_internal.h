@@ -165,6 +165,8 @@ int privileges_missing(char *ret, size_t n);
 int privileges_fail(struct capture_error *err, const char *otherwise, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 #define FORBIDDEN "lockdown, a security module or a container's seccomp filter forbids it"
+/* All capabilities, for good. */
+int privileges_give_up(void);
 /* -EXDEV where the process numbers of /proc are not those that BPF sees. */
 int privileges_check_namespace(struct capture_error *err);
 

@@ -168,10 +168,28 @@ static void drop_bounding_set(uint64_t keep)
 			prctl(PR_CAPBSET_DROP, i); /* without CAP_SETPCAP it stays as it is */
 }
 
-int capture_drop_privileges(void)
+/* Only these are kept, for good. */
+static int keep_capabilities(uint64_t keep)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {};
+
+	drop_bounding_set(keep);
+	keep &= effective();
+	d[0].effective = d[0].permitted = keep;
+	d[1].effective = d[1].permitted = keep >> 32;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &h, d) < 0)
+		return -errno;
+	return 0;
+}
+
+int privileges_give_up(void)
+{
+	return keep_capabilities(0);
+}
+
+int capture_drop_privileges(void)
+{
 	uint64_t keep = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
@@ -180,11 +198,5 @@ int capture_drop_privileges(void)
 		if (c->after == KEEP || (c->after == KEEP_IF_NEEDED && is_needed(c)))
 			keep |= bit(c->bit);
 	}
-	drop_bounding_set(keep);
-	keep &= effective();
-	d[0].effective = d[0].permitted = keep;
-	d[1].effective = d[1].permitted = keep >> 32;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &h, d) < 0)
-		return -errno;
-	return 0;
+	return keep_capabilities(keep);
 }

@@ -200,6 +200,16 @@ static int blame_parent(struct opening *o, const struct signal_seen *x)
 		 : blame_actor(o->v, x->from.chain, x->from.n);
 }
 
+/* systemctl kill: as sure as the client is, and the signal. */
+static int blame_for_client(struct opening *o, const struct process *p, const struct signal_seen *x)
+{
+	int r = blame_client(o->v, x->request);
+
+	if (is_ambiguous(p, x))
+		certainty_limit(&o->v->actor_certainty, INFERRED);
+	return r;
+}
+
 static int blame_sender(struct opening *o, const struct process *p, const struct signal_seen *x)
 {
 	enum sender sender = classify(o, p, x);
@@ -222,7 +232,7 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 				 "systemctl kill, or a call like it");
 		if (r == 0)
 			r = verdict_cite(v, &x->proof);
-		return r < 0 ? r : blame_client(v, x->request);
+		return r < 0 ? r : blame_for_client(o, p, x);
 	}
 	if (sender == SENDER_MANAGER) {
 		r = verdict_note(v,

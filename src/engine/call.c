@@ -8,12 +8,14 @@
 #include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 
-#define CALLS_MAX   1024
-#define NAMES_MAX   4096
+#define CALLS_MAX    1024
+#define NAMES_MAX    4096
 /* polkit may ask a person first. */
-#define CALL_AGE_NS (120 * 1000000000ull)
+#define CALL_AGE_NS  (120 * 1000000000ull)
 /* How long a call takes at most from its client to what the manager does about it. */
-#define LATEST_NS   1000000000ull
+#define LATEST_NS    1000000000ull
+/* How long a service such as logind takes to pass one on: inhibitors may delay it. */
+#define PASSED_ON_NS (30 * 1000000000ull)
 
 /* Services that ask systemd because somebody asked them. */
 static const struct proxy {
@@ -132,6 +134,25 @@ static struct bus_name *name_find(const struct call_table *t, uint32_t listener,
 	return NULL;
 }
 
+/* Whoever listens somewhere can make up names: he drops his own first. */
+static void names_bound(struct call_table *t, uint32_t listener)
+{
+	struct bus_name *n, *oldest = NULL;
+	unsigned int same = 0;
+
+	TAILQ_FOREACH_REVERSE(n, &t->names, bus_name_queue, entry)
+	{
+		if (n->listener != listener)
+			continue;
+		same++;
+		oldest = n;
+	}
+	if (same > NAMES_MAX / 2)
+		name_drop(t, oldest);
+	else if (t->n_names > NAMES_MAX)
+		name_drop(t, TAILQ_FIRST(&t->names));
+}
+
 int calls_learn_name(struct call_table *t, const struct ev *e)
 {
 	const struct ev_bus_name *x = &e->bus_name;
@@ -145,8 +166,8 @@ int calls_learn_name(struct call_table *t, const struct ev *e)
 	n->listener = x->listener;
 	n->client = x->client;
 	TAILQ_INSERT_TAIL(&t->names, n, entry);
-	if (++t->n_names > NAMES_MAX)
-		name_drop(t, TAILQ_FIRST(&t->names));
+	t->n_names++;
+	names_bound(t, x->listener);
 	return set(&n->name, x->name) < 0 ? -ENOMEM : proof_set(&n->proof, e);
 }
 
@@ -181,11 +202,25 @@ static struct call *find(const struct call_table *t, const struct ev_message *m,
 		*n += 1;
 		fresh = c;
 	}
-	return fresh ? fresh : other;
+	/* one that was handled before is no other process's */
+	return fresh || process == 0 ? fresh : other;
 }
 
 /* The call that made a service such as logind ask. */
-static struct call *find_passed_on(const struct call_table *t, const struct actor *caller)
+static bool leads_to_jobs(const struct call *c)
+{
+	static const char *const members[] = {"PowerOff",  "Reboot",	"Halt",	   "KExec",
+					      "Suspend",   "Hibernate", "Hybrid",  "SoftReboot",
+					      "Terminate", "Kill",	"Schedule"};
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(members) && strncmp(c->member, members[i], strlen(members[i])) != 0)
+		i++;
+	return i < ARRAY_LEN(members);
+}
+
+static struct call *find_passed_on(const struct call_table *t, const struct actor *caller,
+				   const struct ev *e)
 {
 	struct call *c;
 
@@ -193,7 +228,9 @@ static struct call *find_passed_on(const struct call_table *t, const struct acto
 		if (strcmp(caller->unit, proxies[i].unit) != 0)
 			continue;
 		TAILQ_FOREACH_REVERSE(c, &t->calls, call_queue, entry)
-		if (c->destination && strcmp(c->destination, proxies[i].destination) == 0)
+		if (c->destination && strcmp(c->destination, proxies[i].destination) == 0 &&
+		    c->listener == e->message.peer && leads_to_jobs(c) &&
+		    c->proof.mono_ns + PASSED_ON_NS > e->mono_ns)
 			return c;
 	}
 	return NULL;
@@ -226,13 +263,13 @@ static int join(struct request *q, const struct call_table *t, const struct ev_m
 	q->certainty = process ? CERTAIN : INFERRED;
 	if (name && proof_copy(&q->name_proof, &name->proof) < 0)
 		return -ENOMEM;
-	if (!c && process) {
-		/* whoever connected may have handed the connection on */
-		c = find(t, m, 0, &n);
-		q->certainty = c ? INFERRED : CERTAIN;
-		if (!c)
-			return take_process(q, process, processes);
-	}
+	if (c || process == 0)
+		return c ? take_call(q, c) : 0;
+	if (process_by_tgid(processes, process))
+		return take_process(q, process, processes);
+	/* whoever connected may have handed the connection on */
+	q->certainty = INFERRED;
+	c = find(t, m, 0, &n);
 	return c ? take_call(q, c) : 0;
 }
 
@@ -252,16 +289,20 @@ struct request *calls_join(struct call_table *t, const struct ev *e,
 		request_unref(q);
 		return NULL;
 	}
-	q->passed_on = q->from.n ? find_passed_on(t, &q->from.chain[0]) : NULL;
+	q->passed_on = q->from.n ? find_passed_on(t, &q->from.chain[0], e) : NULL;
 	if (q->passed_on)
 		q->passed_on->n_ref++;
 	return q;
 }
 
-/* A manager listens on its own sockets itself; on a bus anybody may. */
+/* A manager listens on its own sockets itself, and on its bus's too, by dbus.socket. */
 static bool is_for(const struct call *c, uint32_t manager)
 {
-	return c->endpoint == WIRE_ENDPOINT_BUS || c->listener == manager;
+	if (c->handled || c->listener != manager)
+		return false;
+	return c->endpoint != WIRE_ENDPOINT_BUS ||
+	       (c->destination && (*c->destination == ':' ||
+				   strcmp(c->destination, "org.freedesktop.systemd1") == 0));
 }
 
 int calls_latest(struct call_table *t, uint32_t manager, uint64_t now_ns, struct request **ret)

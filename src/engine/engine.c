@@ -341,8 +341,12 @@ static int set_down(struct manager *m, const struct verdict *v)
 {
 	id_copy(m->down.id, (struct str){v->unit, strlen(v->unit)});
 	lineage_done(&m->down.by);
+	m->down.mono_ns = v->end_mono_ns;
 	m->down.signal = v->signal;
-	if (!v->have_actor || v->actor_kernel || v->actor_manager || v->n_chain == 0)
+	m->down.kernel = v->actor_kernel;
+	m->down.manager = v->actor_manager;
+	m->down.certainty = v->actor_certainty;
+	if (!v->have_actor || v->n_chain == 0)
 		return 0;
 	return lineage_copy(&m->down.by, &(struct lineage){v->chain, v->n_chain});
 }
@@ -449,6 +453,7 @@ static int on_message(struct engine *g, const struct ev *e)
 		return -ENOMEM;
 	trigger_clear(&m->trigger);
 	forget_asked(m);
+	m->triggering[0] = 0;
 	m->asked = calls_join(&g->calls, e, &g->processes);
 	return m->asked ? 0 : -ENOMEM;
 }
@@ -519,8 +524,8 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 }
 
 /*
- * What does it may be built into its caller: unit_notify() tells a unit's dependents of its end, and
- * the loop itself stops what is not needed.
+ * What does it may be built into its caller: unit_notify() tells a unit's dependents of its end,
+ * and the loop itself stops what is not needed.
  */
 static enum root_reason inlined_reason(const struct ev_stack *stack, const struct ev *e)
 {
@@ -534,13 +539,21 @@ static enum root_reason inlined_reason(const struct ev_stack *stack, const struc
 }
 
 /* A unit that ends takes others along, or starts them: which one, and who ended it? */
-static int set_culprit(const struct manager *m, struct transaction *t)
+static int set_culprit(const struct manager *m, const struct ev *e, struct transaction *t)
 {
-	if (!*m->down.id || strcmp(m->down.id, t->anchor) == 0)
+	const struct trigger *x = &m->trigger;
+	bool certain = x->set && !x->followed_by_others && strcmp(x->id, m->down.id) == 0 &&
+		       e->mono_ns - x->proof.mono_ns <= TRIGGER_CERTAIN_NS;
+
+	if (!*m->down.id || strcmp(m->down.id, t->anchor) == 0 ||
+	    m->down.mono_ns + TRIGGER_CERTAIN_NS < e->mono_ns)
 		return 0;
 	t->culprit = strdup(m->down.id);
-	t->culprit_certain = m->trigger.set && strcmp(m->trigger.id, m->down.id) == 0;
+	t->culprit_certain = certain;
 	t->blamed_signal = m->down.signal;
+	t->blamed_kernel = m->down.kernel;
+	t->blamed_manager = m->down.manager;
+	t->blamed_certainty = m->down.certainty;
 	if (!t->culprit)
 		return -ENOMEM;
 	return m->down.by.n ? lineage_copy(&t->blamed, &m->down.by) : 0;
@@ -567,7 +580,7 @@ static int on_add_job(struct engine *g, struct manager *m, const struct ev *e)
 		t->trigger = strdup(m->triggering);
 	if (r == 0 && t &&
 	    (reason == ROOT_BOUND || reason == ROOT_ON_RESULT || reason == ROOT_UNNEEDED))
-		r = set_culprit(m, t);
+		r = set_culprit(m, e, t);
 	m->triggering[0] = 0;
 	return r;
 }
@@ -579,6 +592,7 @@ static int on_job(struct engine *g, const struct ev *e)
 
 	if (!m)
 		return -ENOMEM;
+	forget_asked(m);
 	if (e->kind == WIRE_UNIT_TRIGGERS)
 		id_copy(m->triggering, e->job.id);
 	else if (e->kind == WIRE_TRANSACTION_JOB)
@@ -597,6 +611,7 @@ static int follow_service(struct engine *g, struct manager *m, const struct ev *
 	if (e->kind == WIRE_BUS_QUEUE_JOB || e->kind == WIRE_BUS_KILL)
 		return on_asked(m, e);
 	forget_asked(m);
+	m->triggering[0] = 0;
 	if (is_trigger(e->kind))
 		r = trigger_set(&m->trigger, e);
 	else if (m->trigger.set && m->trigger.unit != e->service.unit)
@@ -645,6 +660,7 @@ static int on_manager_cgroup(struct engine *g, const struct ev *e)
 	if (!m)
 		return -ENOMEM;
 	trigger_clear(&m->trigger);
+	forget_asked(m);
 	if (e->kind == WIRE_MANAGER_CGROUP_EVENT)
 		return proof_set(&m->cgroup_event, e);
 	if (!unit.s || unit.n >= WIRE_ID_MAX)
@@ -715,8 +731,12 @@ static int on_process(struct engine *g, const struct ev *e)
 	case WIRE_PROC:
 		return process_learn_proc(&g->processes, e) ? 0 : -ENOMEM;
 	case WIRE_OOM_VICTIM:
-		p = process_learn_task(&g->processes, &e->process.task);
-		return p ? proof_set(&p->oom_proof, e) : -ENOMEM;
+		/* before 6.8 its number is all that is told */
+		if (e->process.task.start_ns == 0)
+			p = process_by_tgid(&g->processes, e->process.task.tgid);
+		else
+			p = process_learn_task(&g->processes, &e->process.task);
+		return p ? proof_set(&p->oom_proof, e) : 0;
 	default:
 		return on_exit_event(g, e);
 	}
@@ -729,7 +749,9 @@ static struct request *signal_request(const struct engine *g, const struct ev *e
 				    ? manager_find(&g->units, e->tgid)
 				    : NULL;
 
-	return m ? m->to_kill : NULL;
+	if (!m || !m->to_kill || m->to_kill->proof.mono_ns + TRIGGER_CERTAIN_NS < e->mono_ns)
+		return NULL;
+	return m->to_kill;
 }
 
 static int on_signal(struct engine *g, const struct ev *e)

@@ -11,6 +11,8 @@
 #define TRANSACTIONS_MAX 64
 #define EDGES_MAX	 4096
 #define EDGES_STEP	 16
+/* From a request to manager_add_job(), in the same call. */
+#define REQUEST_NS	 1000000000ull
 
 void jobs_init(struct jobs *j)
 {
@@ -94,7 +96,9 @@ int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason,
 
 	*ret = NULL;
 	/* "reload-or-restart" has become one of both by now */
-	if (t && j->open && str_equal(e->job.id, t->anchor)) {
+	if (t && j->open && str_equal(e->job.id, t->anchor) &&
+	    (reason == ROOT_REQUEST || reason == ROOT_UNKNOWN) &&
+	    e->mono_ns - t->proof.mono_ns < REQUEST_NS) {
 		j->open = false;
 		word_copy(t->type, e->job.type);
 		return 0;
@@ -132,7 +136,8 @@ int jobs_add(struct jobs *j, const struct ev *e)
 	struct transaction *t = newest(j);
 	struct edge *x;
 
-	if (!t)
+	/* an anchor that was not announced */
+	if (!t || (!e->job.by.s && !str_equal(e->job.id, t->anchor)))
 		t = begin(j, e, e->job.id);
 	if (!t)
 		return -ENOMEM;

@@ -28,10 +28,12 @@ struct transaction {
 	char *anchor;
 	char type[WORD_MAX], mode[WORD_MAX];
 	enum root_reason reason;
-	char *trigger;		 /* the timer, path … that did it; NULL: none */
-	char *culprit;		 /* the unit whose end did it; NULL: none, or not known */
-	bool culprit_certain;	 /* its end was being dealt with; else it was the latest to end */
-	struct lineage blamed;	 /* who ended the culprit; n 0: nobody, or not known */
+	char *trigger;	       /* the timer, path … that did it; NULL: none */
+	char *culprit;	       /* the unit whose end did it; NULL: none, or not known */
+	bool culprit_certain;  /* its end was being dealt with; else it was the latest to end */
+	struct lineage blamed; /* who ended the culprit; n 0: nobody, or not known */
+	bool blamed_kernel, blamed_manager;
+	enum certainty blamed_certainty;
 	int32_t blamed_signal;	 /* by which signal; 0: none */
 	struct request *request; /* NULL: no client's */
 	bool over;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ static const unsigned int list_max[PROCESS_LIST_MAX] = {
 #define AFTERLIFE_NS	   (10 * 1000000000ull)
 #define DEAD_ANCESTORS_MAX 16
 #define LINEAGE_MAX	   32
+#define CMDLINE_MAX	   1024 /* bytes that are kept of a command line */
 
 /* What /proc says of a start time is exact to one clock tick (USER_HZ is 100 everywhere). */
 #define TICK_NS		   10000000ull
@@ -136,7 +138,7 @@ static void set_parent(struct process *p, struct process *parent)
 	if (!parent || p->parent || parent == p)
 		return;
 	p->parent = process_ref(parent);
-	for (unsigned int i = 0; x->parent; i++, x = x->parent) {
+	for (unsigned int i = 0; x->parent && i < LINEAGE_MAX; i++, x = x->parent) {
 		if (i < DEAD_ANCESTORS_MAX || !x->parent->a.exited)
 			continue;
 		process_unref(x->parent);
@@ -250,18 +252,35 @@ static int set_text(char **dst, struct str s)
 	return 0;
 }
 
+/* What the kernel told of it fills its room to the last byte. */
+static bool is_cut(struct str s)
+{
+	return s.n > CMDLINE_MAX || s.n == WIRE_CMDLINE_MAX - 1;
+}
+
+static int mark_cut(char **text)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s…", *text) < 0)
+		return -ENOMEM;
+	free(*text);
+	*text = longer;
+	return 0;
+}
+
 static int set_cmdline(char **dst, struct str s)
 {
 	char *copy;
 
 	if (!s.s)
 		return 0;
-	copy = text_join_args(s.s, s.n);
+	copy = text_join_args(s.s, s.n < CMDLINE_MAX ? s.n : CMDLINE_MAX);
 	if (!copy)
 		return -ENOMEM;
 	free(*dst);
 	*dst = copy;
-	return 0;
+	return is_cut(s) ? mark_cut(dst) : 0;
 }
 
 static int actor_set_cgroup(struct actor *a, struct str path)
@@ -537,7 +556,7 @@ static int lineage_finish(struct lineage *l, int r)
 		l->chain[i].ppid = l->chain[i + 1].tgid;
 	if (r < 0) {
 		lineage_done(l);
-	} else {
+	} else if (l->n > 0) {
 		struct actor *fit = reallocarray(l->chain, l->n, sizeof(*l->chain));
 
 		l->chain = fit ? fit : l->chain;
@@ -617,7 +636,8 @@ static int signal_new(const struct ev *e, const struct process_table *t, struct 
 }
 
 /* The same signal from the same sender while the first one may still be at work. */
-static struct signal_seen *signal_repeated(const struct process *p, const struct ev *e)
+static struct signal_seen *signal_repeated(const struct process *p, const struct ev *e,
+					   const struct request *request)
 {
 	const struct ev_signal *s = &e->signal;
 
@@ -626,7 +646,7 @@ static struct signal_seen *signal_repeated(const struct process *p, const struct
 
 		if (x->sig == s->sig && x->flags == s->target_flags &&
 		    x->from.chain[0].tgid == s->sender.task.tgid &&
-		    x->from.chain[0].start_ns == s->sender.task.start_ns &&
+		    x->from.chain[0].start_ns == s->sender.task.start_ns && x->request == request &&
 		    e->mono_ns - x->proof.mono_ns <= SIGNAL_WINDOW_NS)
 			return x;
 	}
@@ -655,7 +675,7 @@ struct process *process_learn_signal(struct process_table *t, const struct ev *e
 
 	if (!p || signal_is_harmless(e->signal.sig))
 		return p;
-	again = signal_repeated(p, e);
+	again = signal_repeated(p, e, request);
 	if (again) {
 		again->count++;
 		return p;

@@ -170,10 +170,16 @@ static int blame_culprit(struct opening *o, const struct transaction *t)
 	if (!t->culprit_certain)
 		r = verdict_note(v, "%s is the unit that had stopped last before (inferred)",
 				 t->culprit);
-	if (r < 0 || t->blamed.n == 0)
-		return r < 0 ? r : blame_manager(o);
+	if (r < 0)
+		return r;
+	if (t->blamed.n == 0)
+		return t->reason == ROOT_UNNEEDED ? blame_manager(o) : 0;
 	v->signal = t->blamed_signal;
-	v->actor_certainty = t->culprit_certain ? CERTAIN : INFERRED;
+	v->actor_kernel = t->blamed_kernel;
+	v->actor_manager = t->blamed_manager;
+	v->actor_certainty = t->blamed_certainty;
+	if (!t->culprit_certain)
+		certainty_limit(&v->actor_certainty, INFERRED);
 	return blame_actor(v, t->blamed.chain, t->blamed.n);
 }
 

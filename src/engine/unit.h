@@ -35,7 +35,10 @@ struct manager {
 	/* The unit that stopped last, and who made it: what its end leads to comes right behind. */
 	struct {
 		char id[WIRE_ID_MAX]; /* "": none */
-		struct lineage by;    /* n 0: nobody, or not known */
+		uint64_t mono_ns;
+		struct lineage by; /* n 0: nobody, or not known */
+		bool kernel, manager;
+		enum certainty certainty;
 		int32_t signal;
 	} down;
 	struct ev_stack stack;		     /* of what its thread … */

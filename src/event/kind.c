@@ -138,7 +138,8 @@ static int decode_service(struct memory *m, const struct record *r, struct ev *e
 static bool is_conflict(const struct wire_job *w)
 {
 	const unsigned int flag_conflicts = 1u << 1;
-	bool flags = w->arg[1] > UINT16_MAX || w->arg[0] > 1;
+	/* of a bool only the lowest byte is defined */
+	bool flags = w->arg[1] >> 16 > UINT16_MAX || (uint8_t)w->arg[0] > 1;
 
 	return flags ? w->arg[0] & flag_conflicts : w->arg[1] & 1;
 }
@@ -178,6 +179,17 @@ static int decode_message(struct memory *m, const struct record *r, struct ev *e
 	return get_str(r, w.member, &e->message.member);
 }
 
+/* "PartOf, Requires": shown as it is. */
+static bool is_dependency_name(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.n && (s.s[i] == ',' || s.s[i] == ' ' ||
+			   ((s.s[i] | 0x20) >= 'a' && (s.s[i] | 0x20) <= 'z')))
+		i++;
+	return i == s.n;
+}
+
 static int decode_dependency(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_dependency w = FIXED(r, wire_dependency);
@@ -186,6 +198,8 @@ static int decode_dependency(struct memory *m, const struct record *r, struct ev
 	(void)m;
 	if (get_str(r, w.unit, &d->unit) < 0 || get_str(r, w.by, &d->by) < 0 ||
 	    get_str(r, w.name, &d->name) < 0)
+		return -EBADMSG;
+	if (!is_dependency_name(d->name))
 		return -EBADMSG;
 	return unit_name_is_valid(d->unit) && unit_name_is_valid(d->by) ? 0 : -EBADMSG;
 }

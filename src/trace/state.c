@@ -12,7 +12,7 @@ struct fact {
 	uint32_t what;	/* kind, or what kinds have in common */
 	uint64_t id;	/* pid, cgroup id */
 	uint64_t extra; /* tells several of one id apart: the hash of a name */
-	bool visitor;
+	bool passing;	/* of a process, or a name on a bus */
 	TAILQ_ENTRY(fact) entry;
 	size_t size;
 	unsigned char record[];
@@ -33,14 +33,13 @@ void state_init(struct state *s)
 {
 	*s = (struct state){};
 	TAILQ_INIT(&s->facts);
-	TAILQ_INIT(&s->visitors);
 }
 
 static void remove_fact(struct state *s, struct fact *f)
 {
 	tdelete(f, &s->by_key, fact_compare);
-	TAILQ_REMOVE(f->visitor ? &s->visitors : &s->facts, f, entry);
-	s->n_visitors -= f->visitor;
+	TAILQ_REMOVE(&s->facts, f, entry);
+	s->n_passing -= f->passing;
 	free(f);
 }
 
@@ -48,7 +47,7 @@ void state_done(struct state *s)
 {
 	struct fact *f;
 
-	while ((f = TAILQ_FIRST(&s->facts)) || (f = TAILQ_FIRST(&s->visitors)))
+	while ((f = TAILQ_FIRST(&s->facts)))
 		remove_fact(s, f);
 }
 
@@ -59,6 +58,16 @@ static void forget(struct state *s, uint32_t what, uint64_t id, uint64_t extra)
 
 	if (found)
 		remove_fact(s, *found);
+}
+
+static void remove_oldest_passing(struct state *s)
+{
+	struct fact *f = TAILQ_FIRST(&s->facts);
+
+	while (f && !f->passing)
+		f = TAILQ_NEXT(f, entry);
+	if (f)
+		remove_fact(s, f);
 }
 
 static int keep(struct state *s, const struct fact *key, const void *record, size_t size)
@@ -75,10 +84,10 @@ static int keep(struct state *s, const struct fact *key, const void *record, siz
 		free(f);
 		return -ENOMEM;
 	}
-	TAILQ_INSERT_TAIL(f->visitor ? &s->visitors : &s->facts, f, entry);
-	s->n_visitors += f->visitor;
-	if (s->n_visitors > STATE_VISITORS_MAX)
-		remove_fact(s, TAILQ_FIRST(&s->visitors));
+	TAILQ_INSERT_TAIL(&s->facts, f, entry);
+	s->n_passing += f->passing;
+	if (s->n_passing > STATE_PASSING_MAX)
+		remove_oldest_passing(s);
 	return 0;
 }
 
@@ -120,12 +129,19 @@ static uint32_t get32(const unsigned char *record, size_t size, size_t at)
 	return v;
 }
 
-/* A process said nothing of its cgroup if it is none of a service's: its end is not told. */
-static bool is_visitor(const unsigned char *record, size_t size)
+/* A manager that is gone: all that was said of its code. */
+static void forget_manager(struct state *s, uint64_t tgid)
 {
-	static const char service[] = ".service";
+	struct fact key = {.what = WIRE_MANAGER, .id = tgid}, *f, *next;
 
-	return !memmem(record, size, service, sizeof(service) - 1);
+	if (!tfind(&key, &s->by_key, fact_compare))
+		return;
+	for (f = TAILQ_FIRST(&s->facts); f; f = next) {
+		next = TAILQ_NEXT(f, entry);
+		if (f->id == tgid && (f->what == WIRE_MANAGER || f->what == WIRE_ENUM ||
+				      f->what == WIRE_SYMBOL || f->what == WIRE_OFFSET))
+			remove_fact(s, f);
+	}
 }
 
 static void forget_process(struct state *s, uint64_t tgid)
@@ -140,7 +156,8 @@ static void forget_process(struct state *s, uint64_t tgid)
 
 static int feed_process(struct state *s, const struct wire_hdr *h, const void *record, size_t size)
 {
-	struct fact key = {.what = h->kind};
+	struct fact key = {.what = h->kind, .passing = true};
+	uint64_t tgid;
 
 	switch (h->kind) {
 	case WIRE_FORK:
@@ -153,13 +170,14 @@ static int feed_process(struct state *s, const struct wire_hdr *h, const void *r
 		break;
 	case WIRE_PROC:
 		key.id = get32(record, size, TASK_TGID(wire_proc, task));
-		key.visitor = is_visitor(record, size);
 		break;
 	case WIRE_CGROUP_ATTACH:
 		key.id = get32(record, size, TASK_TGID(wire_attach, task));
 		break;
 	default:
-		forget_process(s, get32(record, size, TASK_TGID(wire_exit, task)));
+		tgid = get32(record, size, TASK_TGID(wire_exit, task));
+		forget_process(s, tgid);
+		forget_manager(s, tgid);
 		return 0;
 	}
 	return keep(s, &key, record, size);
@@ -198,6 +216,11 @@ int state_feed(struct state *s, const void *record, size_t size)
 		key.what = WIRE_CGROUP;
 		key.id = get64(record, size, offsetof(struct wire_path, id));
 		return keep(s, &key, record, size);
+	case WIRE_BUS_NAME:
+		key.id = get32(record, size, offsetof(struct wire_bus_name, listener));
+		key.extra = hash_slice(record, size, offsetof(struct wire_bus_name, name));
+		key.passing = true;
+		return keep(s, &key, record, size);
 	case WIRE_CGROUP_RMDIR:
 		forget(s, WIRE_CGROUP, get64(record, size, offsetof(struct wire_path, id)), 0);
 		return 0;
@@ -212,23 +235,16 @@ int state_feed(struct state *s, const void *record, size_t size)
 	}
 }
 
-static int replay_queue(const struct fact_queue *q, wire_sink sink, void *ctx)
+int state_replay(const struct state *s, wire_sink sink, void *ctx)
 {
 	const struct fact *f;
 	int r = 0;
 
-	TAILQ_FOREACH(f, q, entry)
+	TAILQ_FOREACH(f, &s->facts, entry)
 	{
 		r = sink(ctx, f->record, f->size);
 		if (r != 0)
 			break;
 	}
 	return r;
-}
-
-int state_replay(const struct state *s, wire_sink sink, void *ctx)
-{
-	int r = replay_queue(&s->facts, sink, ctx);
-
-	return r ? r : replay_queue(&s->visitors, sink, ctx);
 }

@@ -11,8 +11,8 @@
 
 #include "svctrace/event.h"
 
-/* Processes of which nobody tells when they end: only that many. */
-#define STATE_VISITORS_MAX 4096
+/* Facts of processes and of names on a bus: their ends may be lost, so only that many. */
+#define STATE_PASSING_MAX 131072
 
 struct fact;
 TAILQ_HEAD(fact_queue, fact);
@@ -20,8 +20,7 @@ TAILQ_HEAD(fact_queue, fact);
 struct state {
 	void *by_key; /* tsearch(3) */
 	struct fact_queue facts;
-	struct fact_queue visitors;
-	unsigned int n_visitors;
+	unsigned int n_passing;
 	uint64_t records; /* that were fed */
 };
 
