@@ -242,6 +242,17 @@ int BPF_KPROBE(bus_unit_queue_job, void *message, void *u, int type, int mode)
 	return bus_event(WIRE_BUS_QUEUE_JOB, message, u, type, mode);
 }
 
+/* A method that makes jobs without bus_unit_queue_job(). */
+SEC("uprobe")
+int BPF_KPROBE(bus_method, void *message)
+{
+	struct manager_layout *l = current_manager();
+
+	if (l)
+		message_event(message, l);
+	return 0;
+}
+
 SEC("uprobe")
 int BPF_KPROBE(bus_unit_method_kill, void *message, void *u)
 {

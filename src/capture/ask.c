@@ -357,12 +357,46 @@ static bool get_name(const struct wire_hdr *h, struct wire_str w, char ret[stati
 	return true;
 }
 
-int ask_about(struct asker *a, const struct manager *m, const struct wire_job *w, struct stream *s)
+void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w)
+{
+	struct pulled_in *p = &a->pulled_in[a->n++ % ASK_MAX];
+
+	*p = (struct pulled_in){.manager = m->pid};
+	if (!is_propagated(m, w) || !get_name(&w->h, w->id, p->unit) ||
+	    !get_name(&w->h, w->by_id, p->by))
+		a->n--;
+}
+
+/* The newest job of that unit that was not asked about yet. */
+static struct pulled_in *find_pulled_in(struct asker *a, pid_t manager, const char *unit)
+{
+	unsigned int n = a->n < ASK_MAX ? a->n : ASK_MAX;
+
+	for (unsigned int i = 1; i <= n; i++) {
+		struct pulled_in *p = &a->pulled_in[(a->n - i) % ASK_MAX];
+
+		if (p->manager == manager && !p->asked && strcmp(p->unit, unit) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+int ask_about(struct asker *a, const struct manager *m, const struct wire_service *w,
+	      struct stream *s)
 {
 	struct question q = {.user = m->user, .uid = m->uid};
+	char unit[WIRE_ID_MAX];
+	struct pulled_in *p;
+	int r = 0;
 
-	if (!is_propagated(m, w) || !get_name(&w->h, w->id, q.unit) ||
-	    !get_name(&w->h, w->by_id, q.by))
+	if (!get_name(&w->h, w->id, unit))
 		return 0;
-	return ask_dependency(a, m, &q, s);
+	while (r == 0 && (p = find_pulled_in(a, m->pid, unit))) {
+		p->asked = true;
+		memcpy(q.unit, p->unit, sizeof(q.unit));
+		memcpy(q.by, p->by, sizeof(q.by));
+		r = ask_dependency(a, m, &q, s);
+		memcpy(unit, p->by, sizeof(unit));
+	}
+	return r;
 }

@@ -377,10 +377,19 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	}
 }
 
+static int ask(struct capture *c, const struct wire_hdr *h)
+{
+	bool job = h->kind == WIRE_TRANSACTION_JOB, runs = h->kind == WIRE_SERVICE_STOP;
+	const struct manager *m = job || runs ? managers_find(&c->managers, h->tgid) : NULL;
+
+	if (m && job)
+		ask_later(&c->asker, m, (const struct wire_job *)h);
+	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
+}
+
 /* A sample itself is kept only if that was asked for: it holds the manager's memory. */
 static int send_record(struct capture *c, const struct wire_hdr *h)
 {
-	const struct manager *manager;
 	int r;
 
 	if (h->kind == WIRE_STACK_SAMPLE) {
@@ -392,10 +401,7 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 	}
 	if (r == 0)
 		r = c->stream.sink(c->stream.ctx, h, h->size);
-	manager = h->kind == WIRE_TRANSACTION_JOB ? managers_find(&c->managers, h->tgid) : NULL;
-	return r || !manager
-		       ? r
-		       : ask_about(&c->asker, manager, (const struct wire_job *)h, &c->stream);
+	return r ? r : ask(c, h);
 }
 
 static int on_ring(void *ctx, void *data, size_t size)

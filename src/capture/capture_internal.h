@@ -171,8 +171,16 @@ int privileges_give_up(void);
 int privileges_check_namespace(struct capture_error *err);
 
 /* ask.c: what only the manager knows. */
+#define ASK_MAX 64
 struct asker {
 	uint64_t since_ns, waited_ns;
+	/* jobs that others pulled in, the latest; asked about when one of them runs */
+	struct pulled_in {
+		pid_t manager;
+		bool asked;
+		char unit[WIRE_ID_MAX], by[WIRE_ID_MAX];
+	} pulled_in[ASK_MAX];
+	unsigned int n; /* ever */
 };
 /*
  * A manager answers processes of its own pid namespace only. For one in another a process is made
@@ -180,8 +188,11 @@ struct asker {
  * to be had.
  */
 void ask_prepare(pid_t manager, int *ret);
-/* Puts into the stream by which dependency that job was pulled in, if it is such a job. */
-int ask_about(struct asker *a, const struct manager *m, const struct wire_job *w, struct stream *s);
+/* A job that perhaps never runs: most pull in others that have nothing to do. */
+void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w);
+/* A unit's job runs: puts into the stream by which dependencies it was pulled in, if it was. */
+int ask_about(struct asker *a, const struct manager *m, const struct wire_service *w,
+	      struct stream *s);
 
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;

@@ -28,6 +28,7 @@ struct function {
 	unsigned int kinds[KINDS_MAX];
 	bool essential;	       /* without it there is no verdict at all */
 	const char *lost;      /* what nobody sees without this probe */
+	bool recent;	       /* older releases do not have it, nor what it is for */
 	const char *seen_by;   /* the probe that sees its stops where a build has inlined it */
 	enum cgroup_mode only; /* called in that mode alone */
 };
@@ -108,6 +109,13 @@ static const struct function functions[] = {
 		.program = "bus_unit_queue_job",
 		.kinds = {WIRE_BUS_QUEUE_JOB, WIRE_BUS_MESSAGE},
 		.lost = "whether a client asked for a stop",
+	},
+	{
+		.name = "method_enqueue_unit_job_many",
+		.program = "bus_method",
+		.kinds = {WIRE_BUS_MESSAGE},
+		.recent = true,
+		.lost = "who asked for jobs of several units at once",
 	},
 	{
 		.name = "bus_unit_method_kill",
@@ -286,6 +294,8 @@ static void explain(struct probe_state *s, const struct probes *p, const struct 
 	if (f->only && f->only != mode)
 		snprintf(s->reason, sizeof(s->reason), "%s; only cgroup %s calls it, this is %s",
 			 why, f->only == CGROUP_V1 ? "v1" : "v2", mode == CGROUP_V1 ? "v1" : "v2");
+	else if (f->recent && s->error == -ENOENT && !inlined)
+		snprintf(s->reason, sizeof(s->reason), "%s", why);
 	else if (f->seen_by && inlined)
 		snprintf(s->reason, sizeof(s->reason), "%s; %s sees its stops", why, f->seen_by);
 	else

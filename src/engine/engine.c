@@ -592,11 +592,12 @@ static int on_job(struct engine *g, const struct ev *e)
 
 	if (!m)
 		return -ENOMEM;
-	forget_asked(m);
+	request_unref(m->to_kill);
+	m->to_kill = NULL;
 	if (e->kind == WIRE_UNIT_TRIGGERS)
 		id_copy(m->triggering, e->job.id);
 	else if (e->kind == WIRE_TRANSACTION_JOB)
-		r = jobs_add(&m->jobs, e);
+		r = jobs_add(&m->jobs, e, m->asked);
 	else
 		r = on_add_job(g, m, e);
 	ev_stack_done(&m->stack);

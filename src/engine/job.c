@@ -131,14 +131,20 @@ static struct edge *edge_new(struct jobs *j, struct transaction *t)
 	return &t->edges[t->n_edges++];
 }
 
-int jobs_add(struct jobs *j, const struct ev *e)
+int jobs_add(struct jobs *j, const struct ev *e, struct request *asked)
 {
 	struct transaction *t = newest(j);
 	struct edge *x;
 
 	/* an anchor that was not announced */
-	if (!t || (!e->job.by.s && !str_equal(e->job.id, t->anchor)))
+	if (!t || (!e->job.by.s && !str_equal(e->job.id, t->anchor))) {
 		t = begin(j, e, e->job.id);
+		if (t && asked) {
+			t->reason = ROOT_REQUEST;
+			t->request = request_ref(asked);
+			word_copy(t->type, e->job.type);
+		}
+	}
 	if (!t)
 		return -ENOMEM;
 	j->open = false;

@@ -60,7 +60,8 @@ int jobs_request(struct jobs *j, const struct ev *e, struct request *q);
 /* *ret: the transaction, if it is a new one that no client asked for; else NULL. */
 int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason,
 	       struct transaction **ret);
-int jobs_add(struct jobs *j, const struct ev *e);
+/* asked: the message that is being handled, of a method that makes several jobs; NULL: none. */
+int jobs_add(struct jobs *j, const struct ev *e, struct request *asked);
 int jobs_name_dependency(struct jobs *j, const struct ev *e);
 
 /* The unit's stop has been told, or it starts anew: stops asked for until now explain no other. */

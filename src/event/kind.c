@@ -182,10 +182,10 @@ static int decode_message(struct memory *m, const struct record *r, struct ev *e
 /* "PartOf, Requires": shown as it is. */
 static bool is_dependency_name(struct str s)
 {
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz., ";
 	size_t i = 0;
 
-	while (i < s.n && (s.s[i] == ',' || s.s[i] == ' ' ||
-			   ((s.s[i] | 0x20) >= 'a' && (s.s[i] | 0x20) <= 'z')))
+	while (i < s.n && s.s[i] && strchr(plain, s.s[i]))
 		i++;
 	return i == s.n;
 }
