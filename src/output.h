@@ -54,7 +54,8 @@ enum {
 	"What to show:\n"                                                                          \
 	"      --cause=CAUSE[,…]  only these causes (unclassified, stop-request, "               \
 	"restart-request,\n"                                                                       \
-	"                         main-exited, main-killed, cgroup-empty)\n"                       \
+	"                         main-exited, main-killed, cgroup-empty, dependency, conflict,\n" \
+	"                         isolate, shutdown, unneeded, bound)\n"                           \
 	"      --events           raw events too, as they come\n"                                  \
 	"      --stack            systemd's own call chain below each verdict\n"                   \
 	"      --tree             who did it with all ancestors and their command lines\n"         \
