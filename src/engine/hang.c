@@ -108,12 +108,12 @@ static enum stuck_kind judge_flush(const struct hang_table *t, const struct wait
 {
 	const struct service_of_fuse *s = service_find(t, w->connection);
 
-	if (w->doubtful || !s || !s->known)
+	if (w->doubtful || !s)
 		return STUCK_FUSE_UNKNOWN;
 	if (is_served(s))
 		return STUCK_FUSE_WAITS;
-	return s->seen_ns >= w->begin_mono_ns && w->exiting ? STUCK_FUSE_DEADLOCK
-							    : STUCK_FUSE_UNKNOWN;
+	return s->known && s->seen_ns >= w->begin_mono_ns && w->exiting ? STUCK_FUSE_DEADLOCK
+									: STUCK_FUSE_UNKNOWN;
 }
 
 /* The flush that holds a teardown, the worst one; a flush itself. NULL: none, it is plain slow. */

@@ -300,7 +300,6 @@ guest_hang_live() {
 		hang self
 		i=0
 		until grep -q fuse-deadlock live.json || [ $((i = i + 1)) -gt 300 ]; do sleep 0.1; done
-		kill -9 "$(sed -n "s/.*init=\([0-9]*\).*/\1/p" out.self)"
 		./svctrace stuck --abort --yes >freed
 		until_gone self
 		for mode in slow teardown; do
@@ -340,7 +339,6 @@ guest_hang_live() {
 		check("the connection", h["fuse_connection"] == n and f"connections/{n}/abort" in h["next"])
 		check("who", h["init"]["process.vpid"] == 1 and h["left"] == 1
 		      and len(h["waiters"]) == 1 and h["waiters"][0]["exiting"])
-		check("the SIGKILL that woke nobody", told[1]["kills_lost"] >= 1)
 		check("slow is not dead", all(x["kind"] == "fuse-daemon-silent" for x in of("slow")[1]))
 		check("slow is told", [x["ended"] for x in of("slow")[1]] == [False, True])
 		check("a plain teardown", all(x["kind"] == "pid-namespace" for x in of("teardown")[1]))
