@@ -8,7 +8,7 @@
 void hang_watch_load(struct hang_watch *w)
 {
 	if (!w->holders)
-		w->error = fuse_holders_new(&w->holders);
+		fuse_holders_new(&w->holders); /* if not, /proc is asked */
 }
 
 void hang_watch_done(struct hang_watch *w)
@@ -78,12 +78,11 @@ static int add(void *ctx, pid_t tgid, unsigned int connection)
 static void look(struct hang_watch *w)
 {
 	w->n_holdings = 0;
+	w->error = 0;
 	hang_watch_load(w);
-	for (int i = 0; i < 2 && w->holders; i++) {
-		w->error = fuse_holders_read(w->holders, add, w);
-		if (w->error)
-			return;
-	}
+	for (int i = 0; i < 2 && w->error == 0; i++)
+		w->error = w->holders ? fuse_holders_read(w->holders, add, w)
+				      : fuse_holders_walk(add, w);
 }
 
 /* Long hangs are looked at less and less often. */
@@ -167,6 +166,8 @@ int hang_watch_send_all(struct hang_watch *w, struct stream *s)
 {
 	int r = 0;
 
+	if (!w->holders) /* walking /proc takes long, and nothing hangs yet */
+		return 0;
 	look(w);
 	for (unsigned int i = 0; r == 0 && !w->error && i < w->n_holdings; i++) {
 		unsigned int first = 0;

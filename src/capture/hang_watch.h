@@ -19,6 +19,8 @@
 struct fuse_holders;
 int fuse_holders_new(struct fuse_holders **ret);
 void fuse_holders_freep(struct fuse_holders **f);
+/* The same from /proc; -ENOTSUP if this kernel does not tell there whose is whose. */
+int fuse_holders_walk(capture_fuse_holder on_holder, void *ctx);
 int fuse_holders_read(const struct fuse_holders *f, capture_fuse_holder on_holder, void *ctx);
 
 /* What has begun and not ended. */
@@ -35,7 +37,7 @@ struct fuse_holding {
 #define HOLDINGS_MAX 4096
 
 struct hang_watch {
-	struct fuse_holders *holders; /* NULL: cannot be told, or not yet */
+	struct fuse_holders *holders; /* NULL: BPF cannot tell, or not yet */
 	struct hang_watched watched[HANG_WATCH_MAX];
 	unsigned int n;
 	int error; /* of the last look */
