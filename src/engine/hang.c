@@ -431,6 +431,8 @@ static int learn_holders(struct hang_table *t, const struct ev *e,
 
 		if (actor_copy(&s->servers[i], p ? &p->a : &unknown) < 0)
 			return -ENOMEM;
+		/* it has files, so it lives: a dead one of that number was another */
+		s->servers[i].exited = false;
 		s->n_servers++;
 	}
 	return proof_set(&s->proof, e);
