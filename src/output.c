@@ -12,6 +12,8 @@
 #include "output.h"
 #include "svctrace/cleanup.h"
 
+#define HANG_DEFAULT_NS 5000000000ull
+
 int output_usage(const char *what, const char *value)
 {
 	say("%s \"%s\"; try svctrace --help", what, value);
@@ -67,6 +69,7 @@ void output_defaults(struct output *o)
 	struct winsize ws;
 	bool terminal = isatty(STDOUT_FILENO);
 
+	o->hang_ns = HANG_DEFAULT_NS;
 	parse_color(o, "auto");
 	if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0)
 		o->render.width = ws.ws_col;
@@ -82,6 +85,10 @@ int output_option(struct output *o, int c, const char *arg)
 	case OUTPUT_EVENTS:
 		o->events = true;
 		return 0;
+	case OUTPUT_HANG:
+		return parse_duration(arg, &o->hang_ns) < 0
+			       ? output_usage("--hang takes a time like 5s or 1min, not", arg)
+			       : 0;
 	case OUTPUT_STACK:
 		o->render.stack = true;
 		return 0;
@@ -134,6 +141,15 @@ static int on_verdict(void *ctx, const struct verdict *v)
 	return ++o->seen == o->count ? -ECANCELED : 0;
 }
 
+/* A hang is not what --count counts: its unit's stop is yet to come, or never comes. */
+static int on_hang(void *ctx, const struct hang_verdict *h)
+{
+	struct output *o = ctx;
+	int r = o->silent ? 0 : render_hang(o->renderer, h);
+
+	return r < 0 ? r : 0;
+}
+
 static int on_event(void *ctx, const struct ev *e)
 {
 	struct output *o = ctx;
@@ -150,6 +166,8 @@ int output_open(struct output *o)
 
 	if (r == 0)
 		r = engine_new(on_verdict, o, &o->engine);
+	if (r == 0 && !o->silent)
+		engine_tell_hangs(o->engine, on_hang, o, o->hang_ns);
 	return r ? r : decoder_new(on_event, o, &o->decoder);
 }
 

@@ -17,6 +17,7 @@
 struct output {
 	struct render_options render;
 	bool events;	   /* raw events too */
+	uint64_t hang_ns;  /* tell of hangs that last for that long */
 	uint64_t count;	   /* end after that many verdicts; 0: never */
 	uint64_t seen;	   /* verdicts shown */
 	char **units;	   /* NULL-terminated, owned */
@@ -33,6 +34,7 @@ struct output {
 enum {
 	OUTPUT_CAUSE = 512,
 	OUTPUT_EVENTS,
+	OUTPUT_HANG,
 	OUTPUT_STACK,
 	OUTPUT_TREE,
 	OUTPUT_JSON,
@@ -43,6 +45,7 @@ enum {
 #define OUTPUT_LONG_OPTIONS                                                                        \
 	{"cause", required_argument, NULL, OUTPUT_CAUSE},                                          \
 		{"events", no_argument, NULL, OUTPUT_EVENTS},                                      \
+		{"hang", required_argument, NULL, OUTPUT_HANG},                                    \
 		{"stack", no_argument, NULL, OUTPUT_STACK},                                        \
 		{"tree", no_argument, NULL, OUTPUT_TREE},                                          \
 		{"count", required_argument, NULL, OUTPUT_COUNT},                                  \
@@ -57,6 +60,7 @@ enum {
 	"                         main-exited, main-killed, cgroup-empty, dependency, conflict,\n" \
 	"                         isolate, shutdown, unneeded, bound)\n"                           \
 	"      --events           raw events too, as they come\n"                                  \
+	"      --hang=TIME        tell of exits that hang for that long (default 5s)\n"            \
 	"      --stack            systemd's own call chain below each verdict\n"                   \
 	"      --tree             who did it with all ancestors and their command lines\n"         \
 	"  -n, --count=N          end after N verdicts\n"                                          \

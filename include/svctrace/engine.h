@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "svctrace/event.h"
+#include "svctrace/stuck.h"
 
 enum cause {
 	CAUSE_UNCLASSIFIED,    /* the evidence is there, no rule explains it */
@@ -171,6 +172,48 @@ struct verdict {
 	unsigned int n_notes;
 };
 
+#define HANG_WAITERS_MAX 8
+#define HANG_SERVERS_MAX 8
+#define HANG_PROOF_MAX	 24
+
+/* A task that a hang holds. */
+struct hang_waiter {
+	struct actor a;
+	uint32_t tid;	  /* initial pid namespace */
+	bool exiting;	  /* no signal wakes it any more */
+	const char *text; /* what it does, in a few words */
+};
+
+/*
+ * A pid namespace that does not end, or a task that cannot exit; told while it lasts, again when
+ * what holds it turns out to be worse, and when it ends. begin_mono_ns and the init or waiter tell
+ * that it is the same.
+ */
+struct hang_verdict {
+	enum stuck_kind kind; /* of FUSE, or STUCK_PIDNS */
+	bool ended;
+	uint64_t begin_mono_ns, begin_wall_ns, mono_ns, wall_ns; /* since when; as of now */
+	uint32_t pidns;	   /* inode; 0: no namespace is torn down, a task alone hangs */
+	struct actor init; /* of the namespace; tgid 0: none */
+	uint32_t left;	   /* processes of the namespace that are not dead yet, its init aside */
+	struct hang_waiter waiters[HANG_WAITERS_MAX];
+	unsigned int n_waiters, n_waiters_left_out;
+	bool have_connection;
+	uint32_t connection;			/* N of /sys/fs/fuse/connections/N */
+	bool servers_known;			/* servers are all who may answer, dead or alive */
+	struct actor servers[HANG_SERVERS_MAX]; /* who has or had its /dev/fuse open */
+	unsigned int n_servers;
+	uint32_t kills_lost; /* SIGKILLs that woke nobody */
+	/* sentences; foreign bytes in them are not escaped. NULL: nothing to say */
+	char *root, *why, *next, *consequence;
+	bool lost; /* events were lost meanwhile: its end may have been missed */
+	struct proof proof[HANG_PROOF_MAX];
+	unsigned int n_proof;
+};
+
+/* As verdict_sink. */
+typedef int (*hang_sink)(void *ctx, const struct hang_verdict *h);
+
 /*
  * path, notes and proof texts are ready for a terminal: names in them are escaped. The verdict is
  * the engine's and valid until the sink returns. Negative errno ends the run.
@@ -181,6 +224,9 @@ struct engine;
 
 int engine_new(verdict_sink sink, void *ctx, struct engine **ret);
 void engine_freep(struct engine **g);
+
+/* From now on hangs are told that last for after_ns. Who does not ask is not told. */
+void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t after_ns);
 
 /* An ev_sink. Returns 0, what the verdict sink returned, or -ENOMEM. */
 int engine_feed(void *engine, const struct ev *e);

@@ -195,6 +195,11 @@ struct ev {
 			int32_t ret;
 		} fuse;
 		struct {
+			uint32_t connection, n; /* see struct wire_fuse_holders */
+			int32_t error;
+			uint32_t tgid[WIRE_FUSE_HOLDERS_MAX];
+		} fuse_holders;
+		struct {
 			uint64_t since_ns, count;
 			struct str probe;
 		} lost;

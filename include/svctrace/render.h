@@ -40,6 +40,8 @@ void renderer_freep(struct renderer **r);
 
 /* Verdicts that the options leave out return 0 and print nothing; 1 says that it was printed. */
 int render_verdict(struct renderer *r, const struct verdict *v);
+/* Likewise; it counts as of the unit of the namespace's init, or of whoever waits. */
+int render_hang(struct renderer *r, const struct hang_verdict *h);
 /*
  * One raw event as a line, for --events. Also learns from WIRE_START (boot id), WIRE_MANAGER and
  * WIRE_LOST, so every event goes through render_note() even when raw events are not printed.

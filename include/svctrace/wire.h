@@ -79,6 +79,7 @@ enum wire_kind {
 	WIRE_OFFSET = 111,     /* struct wire_symbol: where a field lies in its struct: vaddr */
 	WIRE_STACK = 112,      /* struct wire_stack: the call chain of that thread's next event */
 	WIRE_DEPENDENCY = 113, /* struct wire_dependency: why one unit's job pulled in another's */
+	WIRE_FUSE_HOLDERS = 114, /* struct wire_fuse_holders: who may answer on a connection */
 };
 
 /* wire_hdr.flags */
@@ -297,6 +298,18 @@ struct wire_fuse {
 	__u32 pad;
 };
 
+#define WIRE_FUSE_HOLDERS_MAX 16
+
+/* The processes that had a connection's /dev/fuse open when capture looked. */
+struct wire_fuse_holders {
+	struct wire_hdr h;
+	__u32 connection;
+	__s32 error; /* 0: that is all of them; else -errno, and nobody can tell */
+	__u32 n;     /* how many there are: more than WIRE_FUSE_HOLDERS_MAX if they did not fit */
+	__u32 pad;
+	__u32 tgid[WIRE_FUSE_HOLDERS_MAX];
+};
+
 struct wire_text {
 	struct wire_hdr h;
 	struct wire_str text;
@@ -417,6 +430,7 @@ WIRE_ASSERT_SIZE(wire_bus_name, 40);
 WIRE_ASSERT_SIZE(wire_attach, 96);
 WIRE_ASSERT_SIZE(wire_pidns, 88);
 WIRE_ASSERT_SIZE(wire_fuse, 96);
+WIRE_ASSERT_SIZE(wire_fuse_holders, 104);
 WIRE_ASSERT_SIZE(wire_text, 32);
 WIRE_ASSERT_SIZE(wire_clock, 40);
 WIRE_ASSERT_SIZE(wire_manager, 96);

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "capture/capture_internal.h"
+#include "capture/hang_watch.h"
 #include "svctrace/cleanup.h"
 
 /* How long nothing must come before the stream says that time went on. */
@@ -43,10 +44,12 @@ struct capture {
 	struct probes probes;
 	struct enrich *enrich;
 	struct asker asker;
+	struct hang_watch hangs;
 	struct ring_buffer *ring;
 	struct stream stream;
 	struct capture_times times;
-	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd;
+	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd, hang_fd;
+	uint64_t last_ns; /* when something came from the ring */
 	uint64_t lost_seen, lost_checked_ns;
 	uint64_t lost_by_probe[KPROBES_MAX + STATES_MAX];
 	struct recheck recheck[RECHECK_MAX];
@@ -115,8 +118,9 @@ static int open_loop(struct capture *c)
 	c->idle_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	c->timeout_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	c->recheck_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	c->hang_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (c->epoll_fd < 0 || c->stop_fd < 0 || c->idle_fd < 0 || c->timeout_fd < 0 ||
-	    c->recheck_fd < 0)
+	    c->recheck_fd < 0 || c->hang_fd < 0)
 		return -errno;
 	r = add_fd(c, c->stop_fd);
 	if (r == 0)
@@ -125,6 +129,8 @@ static int open_loop(struct capture *c)
 		r = add_fd(c, c->timeout_fd);
 	if (r == 0)
 		r = add_fd(c, c->recheck_fd);
+	if (r == 0)
+		r = add_fd(c, c->hang_fd);
 	if (r == 0)
 		r = watch_clock(c);
 	return r;
@@ -207,6 +213,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return capture_fail(err, -ENOMEM, "", "out of memory");
 	c->o = *o;
 	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
+	c->hang_fd = -1;
 	probes_set_log(o->log);
 	r = managers_init(&c->managers);
 	if (r < 0)
@@ -216,6 +223,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	c->times.attach_ns = c->probes.attach_ns;
 	if (r < 0)
 		return r;
+	hang_watch_load(&c->hangs);
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
@@ -234,6 +242,8 @@ void capture_freep(struct capture **cp)
 	probes_done(&c->probes);
 	hierarchy_done(&c->hierarchy);
 	enrich_freep(&c->enrich);
+	hang_watch_done(&c->hangs);
+	closep(&c->hang_fd);
 	closep(&c->clock_fd);
 	closep(&c->recheck_fd);
 	closep(&c->timeout_fd);
@@ -323,6 +333,8 @@ static int send_preamble(struct capture *c)
 		r = hierarchy_walk(&c->hierarchy, send_cgroup, c);
 	if (r == 0)
 		r = enrich_all(c->enrich, s);
+	if (r == 0)
+		r = hang_watch_send_all(&c->hangs, s);
 	return r;
 }
 
@@ -371,6 +383,8 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 			recheck_later(c, h->tgid, "", 0);
 	} else if (h->kind == WIRE_MODULE_LOAD) {
 		recheck_later(c, 0, (const char *)h + p->path.off, p->path.len);
+	} else if (hang_watch_follow(&c->hangs, h)) {
+		set_timer(c->hang_fd, HANG_TICK_NS);
 	} else if (h->kind == WIRE_EXIT && managers_find(&c->managers, h->tgid)) {
 		managers_remove(&c->managers, &c->probes, h->tgid);
 		note(c, "service manager %u ended", h->tgid);
@@ -412,6 +426,7 @@ static int on_ring(void *ctx, void *data, size_t size)
 	if (c->refused || size < sizeof(*h) || h->size > size)
 		return 0;
 	c->refused = send_record(c, h);
+	c->last_ns = h->mono_ns;
 	follow(c, h);
 	return 0; /* libbpf would stop in the middle: the rest is dropped above */
 }
@@ -527,6 +542,24 @@ static int send_bare(struct capture *c, unsigned int kind)
 	return stream_end(&c->stream);
 }
 
+/*
+ * Something began that may never end. What came in before the look is sent before what was seen, so
+ * that nothing is said of what is over. Time goes on by a record of its own only where none comes:
+ * to a reader that one means silence, too.
+ */
+static int watch_hangs(struct capture *c)
+{
+	int r;
+
+	hang_watch_look(&c->hangs);
+	r = drain(c);
+	if (r == 0)
+		r = hang_watch_send(&c->hangs, &c->stream);
+	if (r == 0 && clock_ns(CLOCK_MONOTONIC) - c->last_ns > IDLE_NS)
+		r = send_bare(c, WIRE_IDLE);
+	return r || c->hangs.n == 0 ? r : set_timer(c->hang_fd, HANG_TICK_NS);
+}
+
 static void forget_timer(int fd)
 {
 	uint64_t n;
@@ -556,6 +589,10 @@ static int dispatch(struct capture *c, int fd)
 		forget_timer(fd);
 		recheck(c);
 		return c->refused;
+	}
+	if (fd == c->hang_fd) {
+		forget_timer(fd);
+		return watch_hangs(c);
 	}
 	if (fd != ring_buffer__epoll_fd(c->ring))
 		return c->on_ready(c->on_ready_ctx, fd);

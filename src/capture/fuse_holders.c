@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -7,6 +8,7 @@
 #include <linux/types.h>
 
 #include "bpf/iter/fuse_holders.h"
+#include "capture/hang_watch.h"
 #include "fuse_holders.skel.h"
 #include "svctrace/capture.h"
 #include "svctrace/cleanup.h"
@@ -19,14 +21,44 @@ static int stay_silent(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
-static void skelp(struct fuse_holders_bpf **skel)
+struct fuse_holders {
+	struct fuse_holders_bpf *skel;
+	struct bpf_link *link;
+};
+
+void fuse_holders_freep(struct fuse_holders **f)
 {
-	fuse_holders_bpf__destroy(*skel);
+	if (!*f)
+		return;
+	bpf_link__destroy((*f)->link);
+	fuse_holders_bpf__destroy((*f)->skel);
+	free(*f);
+	*f = NULL;
 }
 
-static void linkp(struct bpf_link **link)
+static int load(struct fuse_holders *f)
 {
-	bpf_link__destroy(*link);
+	f->skel = fuse_holders_bpf__open_and_load();
+	if (!f->skel)
+		return -errno;
+	f->link = bpf_program__attach_iter(f->skel->progs.fuse_holders, NULL);
+	return f->link ? 0 : -errno;
+}
+
+int fuse_holders_new(struct fuse_holders **ret)
+{
+	_cleanup_(fuse_holders_freep) struct fuse_holders *f = calloc(1, sizeof(*f));
+	libbpf_print_fn_t before;
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	before = libbpf_set_print(stay_silent);
+	r = load(f);
+	libbpf_set_print(before);
+	if (r == 0)
+		*ret = take_ptr(f);
+	return r;
 }
 
 static int read_all(int fd, capture_fuse_holder on_holder, void *ctx)
@@ -44,21 +76,17 @@ static int read_all(int fd, capture_fuse_holder on_holder, void *ctx)
 	return n < 0 ? -errno : 0;
 }
 
+int fuse_holders_read(const struct fuse_holders *f, capture_fuse_holder on_holder, void *ctx)
+{
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(f->link));
+
+	return fd < 0 ? -errno : read_all(fd, on_holder, ctx);
+}
+
 int capture_fuse_holders(capture_fuse_holder on_holder, void *ctx)
 {
-	libbpf_print_fn_t before = libbpf_set_print(stay_silent);
-	_cleanup_(skelp) struct fuse_holders_bpf *skel = fuse_holders_bpf__open_and_load();
-	_cleanup_(linkp) struct bpf_link *link = NULL;
-	_cleanup_close_ int fd = -1;
-	int r = skel ? 0 : -errno;
+	_cleanup_(fuse_holders_freep) struct fuse_holders *f = NULL;
+	int r = fuse_holders_new(&f);
 
-	if (r == 0) {
-		link = bpf_program__attach_iter(skel->progs.fuse_holders, NULL);
-		r = link ? 0 : -errno;
-	}
-	libbpf_set_print(before);
-	if (r < 0)
-		return r;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	return fd < 0 ? -errno : read_all(fd, on_holder, ctx);
+	return r < 0 ? r : fuse_holders_read(f, on_holder, ctx);
 }

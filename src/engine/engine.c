@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/hang.h"
 #include "engine/rules.h"
 #include "engine/verdict.h"
 
@@ -39,6 +40,7 @@ struct engine {
 	struct unit_table units;
 	struct stop_queue stops; /* in the order in which they began */
 	struct call_table calls;
+	struct hang_table hangs;
 	unsigned int n_ended; /* stops that only wait for a restart to follow */
 	struct lost_span lost[LOST_SPANS_MAX];
 	unsigned int n_lost; /* ever; the newest overwrite the oldest */
@@ -60,6 +62,7 @@ int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 	cgroup_table_init(&g->cgroups);
 	unit_table_init(&g->units);
 	call_table_init(&g->calls);
+	hang_table_init(&g->hangs);
 	TAILQ_INIT(&g->stops);
 	*ret = g;
 	return 0;
@@ -71,10 +74,18 @@ void engine_freep(struct engine **g)
 		return;
 	unit_table_done(&(*g)->units);
 	call_table_done(&(*g)->calls);
+	hang_table_done(&(*g)->hangs);
 	cgroup_table_done(&(*g)->cgroups);
 	process_table_done(&(*g)->processes);
 	free(*g);
 	*g = NULL;
+}
+
+void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t after_ns)
+{
+	g->hangs.sink = sink;
+	g->hangs.ctx = ctx;
+	g->hangs.after_ns = after_ns;
 }
 
 static bool is_trigger(enum wire_kind kind)
@@ -166,6 +177,15 @@ static int note_result(struct verdict *v)
 			       "killed");
 }
 
+/* A process that cannot exit outlives its unit's stop, or makes it time out. */
+static int note_hang(const struct engine *g, const struct manager *m, struct verdict *v)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = hang_note(&g->hangs, m && m->root ? m->root : "", v->unit, &text);
+
+	return r == 0 && text ? verdict_note(v, "%s", text) : r;
+}
+
 /* Ends the stop: the verdict goes out, and the unit is forgotten. */
 static int stop_finish(struct engine *g, struct unit *u)
 {
@@ -177,6 +197,8 @@ static int stop_finish(struct engine *g, struct unit *u)
 	v->active_state = state_active(v->sub_state);
 	if (r == 0)
 		r = note_result(v);
+	if (r == 0)
+		r = note_hang(g, m, v);
 	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
@@ -714,6 +736,7 @@ static int on_exit_event(struct engine *g, const struct ev *e)
 		return -ENOMEM;
 	if (p->exit_proof.seq != e->seq)
 		return 0; /* said twice */
+	hang_learn_exit(&g->hangs, p);
 	r = cgroup_note_exit(&g->cgroups, p);
 	if (r == 0)
 		r = cite_for_main(g, tgid, e);
@@ -757,7 +780,8 @@ static struct request *signal_request(const struct engine *g, const struct ev *e
 
 static int on_signal(struct engine *g, const struct ev *e)
 {
-	if (!process_learn_signal(&g->processes, e, signal_request(g, e)))
+	if (!process_learn_signal(&g->processes, e, signal_request(g, e)) ||
+	    hang_learn_signal(&g->hangs, e) < 0)
 		return -ENOMEM;
 	return e->signal.sig == SIGCHLD ? 0 : cite_for_main(g, e->signal.target.tgid, e);
 }
@@ -786,6 +810,7 @@ static int on_lost(struct engine *g, const struct ev *e)
 		.until_ns = e->mono_ns,
 		.count = e->lost.count,
 	};
+	hang_learn_loss(&g->hangs);
 	return 0;
 }
 
@@ -844,6 +869,9 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_signal(g, e);
 	case WIRE_CGROUP_ATTACH:
 		return on_attach(g, e);
+	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_HOLDERS:
+		return hang_learn(&g->hangs, e, &g->processes);
 	case WIRE_CGROUP_RMDIR:
 		cgroup_drop_path(&g->cgroups, e->path.path);
 		return 0;
@@ -913,6 +941,8 @@ int engine_feed(void *engine, const struct ev *e)
 	r = release_ended(g, e);
 	if (r == 0)
 		r = dispatch(g, e);
+	if (r == 0)
+		r = hang_tell(&g->hangs, e, &g->processes);
 	return r == 0 ? keep_bounds(g) : r;
 }
 

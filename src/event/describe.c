@@ -275,6 +275,25 @@ static void describe_probe(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "probe %s is missing: %s", name, show(e->probe.reason, reason));
 }
 
+/* "FUSE connection 33 is held open by 812 813" */
+static void describe_holders(char *dst, size_t size, const struct ev *e)
+{
+	size_t n = snprintf(dst, size, "FUSE connection %" PRIu32, e->fuse_holders.connection);
+	unsigned int i = 0;
+
+	if (e->fuse_holders.error || e->fuse_holders.n == 0) {
+		snprintf(dst + n, size - n,
+			 e->fuse_holders.error ? ": who holds it open cannot be told"
+					       : " is held open by no process");
+		return;
+	}
+	n += snprintf(dst + n, size - n, " is held open by");
+	for (; i < e->fuse_holders.n && i < WIRE_FUSE_HOLDERS_MAX && n < size; i++)
+		n += snprintf(dst + n, size - n, " %" PRIu32, e->fuse_holders.tgid[i]);
+	if (e->fuse_holders.n > i && n < size)
+		snprintf(dst + n, size - n, " and more");
+}
+
 /* "call stack, whole: service_enter_stop < service_sigchld_event < source_dispatch" */
 static void describe_stack(char *dst, size_t size, const struct ev_stack *s)
 {
@@ -317,6 +336,9 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "%.*s hangs on %.*s by %s", (int)e->dependency.unit.n,
 			 e->dependency.unit.s, (int)e->dependency.by.n, e->dependency.by.s,
 			 e->dependency.name.s ? show(e->dependency.name, a) : "?");
+		break;
+	case WIRE_FUSE_HOLDERS:
+		describe_holders(dst, size, e);
 		break;
 	case WIRE_LOST:
 		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,

@@ -362,6 +362,18 @@ static int decode_fuse(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
+static int decode_fuse_holders(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_fuse_holders w = FIXED(r, wire_fuse_holders);
+
+	(void)m;
+	e->fuse_holders.connection = w.connection;
+	e->fuse_holders.error = w.error;
+	e->fuse_holders.n = w.n;
+	memcpy(e->fuse_holders.tgid, w.tgid, sizeof(w.tgid));
+	return 0;
+}
+
 static int decode_nothing(struct memory *m, const struct record *r, struct ev *e)
 {
 	(void)m;
@@ -598,6 +610,7 @@ static const struct kind kinds[] = {
 	[WIRE_CGROUP] = PATH("cgroup"),
 	[WIRE_STACK] = {"stack", NULL, sizeof(struct wire_stack), true, decode_stack},
 	[WIRE_DEPENDENCY] = {"dependency", NULL, sizeof(struct wire_dependency), true, decode_dependency},
+	[WIRE_FUSE_HOLDERS] = OTHER("fuse-holders", fuse_holders),
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */

@@ -259,6 +259,26 @@ static void put_kernel(struct json_object *o, const struct ev *e)
 	}
 }
 
+static json_t *holders_json(const struct ev *e)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < e->fuse_holders.n && i < WIRE_FUSE_HOLDERS_MAX; i++)
+		if (json_array_append_new(list, json_number(e->fuse_holders.tgid[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static void put_holders(struct json_object *o, const struct ev *e)
+{
+	json_put(o, "connection", json_number(e->fuse_holders.connection));
+	json_put(o, "error", json_integer(e->fuse_holders.error));
+	json_put(o, "holders", holders_json(e));
+	json_put(o, "count", json_number(e->fuse_holders.n));
+}
+
 /* "KEY=VALUE", each ended by NUL; the first of a key counts. */
 static json_t *facts_json(struct str text)
 {
@@ -333,6 +353,9 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "systemd.unit.name", slice_json(e->dependency.unit));
 		json_put(o, "by_unit", slice_json(e->dependency.by));
 		json_put(o, "dependency", slice_json(e->dependency.name));
+		break;
+	case WIRE_FUSE_HOLDERS:
+		put_holders(o, e);
 		break;
 	case WIRE_LOST:
 		json_put(o, "since_ns", json_number(e->lost.since_ns));

@@ -184,6 +184,27 @@ int render_verdict(struct renderer *r, const struct verdict *v)
 	return fflush(r->out) == 0 ? 1 : -errno;
 }
 
+static bool wants_hang(const struct renderer *r, const struct hang_verdict *h)
+{
+	bool wanted = !r->options.units || (h->init.unit && wants_unit(r, h->init.unit));
+
+	for (unsigned int i = 0; !wanted && i < h->n_waiters; i++)
+		wanted = h->waiters[i].a.unit && wants_unit(r, h->waiters[i].a.unit);
+	return wanted && !r->options.causes;
+}
+
+int render_hang(struct renderer *r, const struct hang_verdict *h)
+{
+	int k;
+
+	if (!wants_hang(r, h))
+		return 0;
+	k = r->options.format == RENDER_JSON ? render_hang_json(r, h) : render_hang_text(r, h);
+	if (k < 0)
+		return k;
+	return fflush(r->out) == 0 ? 1 : -errno;
+}
+
 static bool is_of_service(enum wire_kind kind)
 {
 	return kind >= WIRE_SERVICE_ENTER_STOP && kind <= WIRE_BUS_QUEUE_JOB &&

@@ -484,6 +484,117 @@ static int put_verdict(FILE *f, const struct renderer *r, const struct verdict *
 	return k;
 }
 
+static void put_hang_headline(FILE *f, const struct renderer *r, const struct hang_verdict *h)
+{
+	const char *color = h->ended ? "" : h->kind == STUCK_FUSE_DEADLOCK ? RED : AMBER;
+	const struct actor *a = h->init.tgid || h->n_waiters == 0 ? &h->init : &h->waiters[0].a;
+	uint64_t ms = (h->mono_ns - h->begin_mono_ns) / 1000000;
+	const char *of = a->container ? a->container : a->unit;
+	char when[TIME_LEN], name[NAME_LEN];
+
+	fprintf(f, "%s  ", time_of_day(r, h->wall_ns, h->mono_ns, when));
+	if (h->pidns)
+		fprintf(f, "pid namespace %" PRIu32, h->pidns);
+	else
+		fprintf(f, "%s %" PRIu32, a->comm ? safe(a->comm, name) : "process", a->tgid);
+	if (of)
+		fprintf(f, " (%s)", safe(of, name));
+	fprintf(f, "  %s%s%s  ", r->options.color ? color : "", h->ended ? "ENDED" : "HANGS",
+		r->options.color ? PLAIN : "");
+	fprintf(f, "%s %s %" PRIu64 ".%03u s\n", stuck_kind_name(h->kind),
+		h->ended ? "after" : "for", ms / 1000, (unsigned int)(ms % 1000));
+}
+
+/* "nginx 812 (7 in its namespace): " and what it does */
+static void put_link(FILE *f, const struct renderer *r, const char *label, const struct actor *a,
+		     uint32_t tid, const char *text)
+{
+	char name[NAME_LEN], ns[32] = "", thread[32] = "", line[NAME_LEN + 256];
+
+	if (tid != a->tgid)
+		snprintf(thread, sizeof(thread), " thread %" PRIu32, tid);
+	if (a->ns_tgid && a->ns_tgid != a->tgid)
+		snprintf(ns, sizeof(ns), " (%" PRIu32 " in its namespace)", a->ns_tgid);
+	snprintf(line, sizeof(line), "%s %" PRIu32 "%s%s: %s",
+		 a->comm ? safe(a->comm, name) : "process", a->tgid, thread, ns, text);
+	put_line(f, r, label, line);
+}
+
+/* From the one that waits for all others to what answers nobody. */
+static void put_hang_chain(FILE *f, const struct renderer *r, const struct hang_verdict *h)
+{
+	static const struct stuck_member init = {.role = STUCK_ROLE_INIT};
+	const char *label = "chain";
+	char text[128];
+
+	if (h->init.tgid) {
+		put_link(f, r, label, &h->init, h->init.tgid, stuck_member_text(NULL, &init));
+		label = "";
+	}
+	for (unsigned int i = 0; i < h->n_waiters; i++, label = "")
+		put_link(f, r, label, &h->waiters[i].a, h->waiters[i].tid, h->waiters[i].text);
+	for (unsigned int i = 0; i < h->n_servers; i++)
+		put_link(f, r, "", &h->servers[i], h->servers[i].tgid,
+			 h->servers[i].exited ? "served that connection, and is dead"
+					      : "has that connection's /dev/fuse open");
+	if (h->pidns && !h->ended) {
+		snprintf(text, sizeof(text), "%" PRIu32 " besides the init", h->left);
+		put_line(f, r, "left", text);
+	}
+	if (h->kills_lost) {
+		snprintf(text, sizeof(text), "%" PRIu32 " SIGKILL woke nobody", h->kills_lost);
+		put_line(f, r, "lost", text);
+	}
+}
+
+static int put_sentence(FILE *f, const struct renderer *r, const char *label, const char *text)
+{
+	_cleanup_free_ char *shown = text ? escape_all(text) : NULL;
+
+	if (text && !shown)
+		return -ENOMEM;
+	if (shown)
+		put_line(f, r, label, shown);
+	return 0;
+}
+
+static int put_hang(FILE *f, const struct renderer *r, const struct hang_verdict *h)
+{
+	int k;
+
+	put_hang_headline(f, r, h);
+	k = put_sentence(f, r, "root", h->root);
+	put_hang_chain(f, r, h);
+	if (k == 0)
+		k = put_sentence(f, r, "why", h->why);
+	if (k == 0)
+		k = put_sentence(f, r, "next", h->next);
+	if (k == 0)
+		k = put_sentence(f, r, "", h->consequence);
+	if (h->lost)
+		put_line(f, r, "note", "events were lost meanwhile: its end may be among them");
+	fprintf(f, "  %-7s%u events", "proof", h->n_proof);
+	for (unsigned int i = 0; i < h->n_proof && i < PROOF_SHOWN; i++)
+		fprintf(f, "%s#%" PRIu64, i ? " " : " (", h->proof[i].seq);
+	fputs(h->n_proof > PROOF_SHOWN ? " …)\n" : ")\n", f);
+	return k;
+}
+
+int render_hang_text(struct renderer *r, const struct hang_verdict *h)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int k;
+
+	if (!f)
+		return -ENOMEM;
+	k = put_hang(f, r, h);
+	if (fclose(f) != 0 && k == 0)
+		k = -ENOMEM;
+	return k < 0 ? k : write_out(r, text);
+}
+
 int render_verdict_text(struct renderer *r, const struct verdict *v)
 {
 	_cleanup_free_ char *text = NULL;

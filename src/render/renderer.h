@@ -36,6 +36,8 @@ const char *time_of_day(const struct renderer *r, uint64_t wall_ns, uint64_t mon
 const char *time_rfc3339(uint64_t wall_ns, char buf[static TIME_LEN]);
 
 int render_verdict_text(struct renderer *r, const struct verdict *v);
+int render_hang_text(struct renderer *r, const struct hang_verdict *h);
+int render_hang_json(struct renderer *r, const struct hang_verdict *h);
 int render_event_text(struct renderer *r, const struct ev *e);
 int render_verdict_json(struct renderer *r, const struct verdict *v);
 int render_event_json(struct renderer *r, const struct ev *e);

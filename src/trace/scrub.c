@@ -113,6 +113,7 @@ static const struct shape shapes[] = {
 	[WIRE_STACK] = NUMBERS(stack), /* and put_frames() */
 	[WIRE_DEPENDENCY] = {sizeof(struct wire_dependency), {{PLAIN, AT(dependency, unit)},
 				{PLAIN, AT(dependency, by)}, {PLAIN, AT(dependency, name)}}},
+	[WIRE_FUSE_HOLDERS] = NUMBERS(fuse_holders),
 	[WIRE_OFFSET] = {sizeof(struct wire_symbol),
 			 {{PLAIN, AT(symbol, name)}, {PLAIN, AT(symbol, origin)}}},
 };

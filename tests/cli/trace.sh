@@ -182,17 +182,17 @@ usage() {
 }
 
 # The engine can only compute: all it needs of the C library is here, and it has no variables. What
-# JSON the bus parser has taken apart for it is in memory too.
+# JSON the bus parser has taken apart for it is in memory too; of src/stuck it has its words.
 purity() {
 	local objects build=$ROOT/build # as it is shipped: ASan has variables of its own
 	[ -d "$build/src/engine" ] || build=$(dirname "$SVCTRACE")
-	objects=$(echo "$build"/src/{engine,event,bus}/*.o)
+	objects=$(echo "$build"/src/{engine,event,bus,stuck}/*.o)
 	# shellcheck disable=SC2086
 	nm -u $objects | awk '/ U /{ print $2 }' | sort -u >"$TMP/needed"
 	# shellcheck disable=SC2086
 	nm --defined-only $objects "$build"/src/base/text.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
 	comm -23 "$TMP/needed" "$TMP/own" |
-		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str)|qsort|bsearch|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
+		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str|tok_r|tol)|(__isoc(99|23)_)?sscanf|qsort|bsearch|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
 			>"$TMP/out"
 	[ -s "$TMP/needed" ] && [ ! -s "$TMP/out" ]
 	result 'the engine needs nothing that opens, reads a clock or asks the environment'

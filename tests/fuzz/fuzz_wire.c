@@ -24,6 +24,15 @@ static int on_verdict(void *ctx, const struct verdict *v)
 	return 0;
 }
 
+static int on_hang(void *ctx, const struct hang_verdict *h)
+{
+	struct run *r = ctx;
+
+	if (render_hang(r->text, h) != 1 || render_hang(r->json, h) != 1)
+		abort();
+	return 0;
+}
+
 static int on_event(void *ctx, const struct ev *e)
 {
 	struct run *r = ctx;
@@ -70,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (renderer_new(out, &o, &r.json) < 0 || engine_new(on_verdict, &r, &r.engine) < 0 ||
 	    decoder_new(on_event, &r, &d) < 0)
 		abort();
+	engine_tell_hangs(r.engine, on_hang, &r, 1000);
 	feed_all(d, data, size);
 	if (engine_flush(r.engine) < 0)
 		abort();

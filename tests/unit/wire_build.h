@@ -110,6 +110,8 @@ static inline size_t wb_fixed(unsigned int kind)
 	case WIRE_FUSE_FLUSH_ENTER:
 	case WIRE_FUSE_FLUSH_EXIT:
 		return sizeof(struct wire_fuse);
+	case WIRE_FUSE_HOLDERS:
+		return sizeof(struct wire_fuse_holders);
 	case WIRE_STACK_SAMPLE:
 		return sizeof(struct wire_stack_sample);
 	case WIRE_STACK:

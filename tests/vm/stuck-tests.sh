@@ -4,7 +4,7 @@
 # svctrace stuck in guests: what hangs there ends with them. Sourced by run.sh, which says what
 # $suite, $work, $files and $svctrace are.
 
-GUEST_TESTS+=" stuck_deadlock stuck_among_daemons stuck_no_deadlock stuck_service stuck_packaged_daemon stuck_other_causes"
+GUEST_TESTS+=" stuck_deadlock stuck_among_daemons stuck_no_deadlock stuck_service stuck_packaged_daemon stuck_other_causes hang_live"
 
 STUCK_SCHEMA=$HERE/../../docs/schema/stuck.schema.json
 
@@ -288,4 +288,62 @@ guest_stuck_other_causes() {
 		and h[0]['frozen_cgroup'] == '/system.slice/sc-frozen.service'
 		and h[0]['units'][0]['systemd.unit.name'] == 'sc-frozen.service'"
 	stuck_says after 0 'not h'
+}
+
+# Told while it hangs, by svctrace itself: the deadlock, a slow daemon, a thousand processes that only
+# take their time, and a service whose stop times out.
+guest_hang_live() {
+	stuck_guest '
+		./svctrace --json --hang=3s >live.json 2>live.err &
+		live=$!
+		until grep -q live live.err; do sleep 0.2; done
+		hang self
+		i=0
+		until grep -q fuse-deadlock live.json || [ $((i = i + 1)) -gt 300 ]; do sleep 0.1; done
+		./svctrace stuck --abort --yes >freed
+		until_gone self
+		for mode in slow teardown; do
+			hang $mode
+			until_gone $mode
+		done
+		systemd-run -q --unit=sc-hang -p TimeoutStopSec=4 "$PWD/fuse-hang" -w self
+		until [ "$(pgrep -c fuse-hang)" -ge 3 ]; do sleep 0.2; done
+		sleep 1
+		systemctl stop --no-block sc-hang
+		until systemctl is-failed -q sc-hang; do sleep 0.5; done
+		i=0
+		until grep -q "unit.name\":\"sc-hang" live.json || [ $((i = i + 1)) -gt 100 ]; do sleep 0.1; done
+		./svctrace stuck --abort --yes >>freed
+		sleep 1
+		kill -INT $live
+		wait $live'
+	python3 - "$HERE/../../docs/schema/svctrace.schema.json" "$work" <<-'PY'
+		import json, re, sys
+		import jsonschema
+		schema, work = json.load(open(sys.argv[1])), sys.argv[2]
+		lines = [json.loads(x) for x in open(f"{work}/live.json", encoding="utf-8")]
+		for x in lines:
+		    jsonschema.Draft7Validator(schema).validate(x)
+		hangs = [x for x in lines if x["event.name"] == "svctrace.hang"]
+		def of(mode):
+		    m = re.search(r"init=(\d+) connection=(\d+)", open(f"{work}/out.{mode}").read())
+		    init = int(m[1])
+		    return int(m[2]), [x for x in hangs if x["init"] and x["init"]["process.pid"] == init]
+		def check(what, ok):
+		    if not ok:
+		        sys.exit(f"not so: {what}\n" + "\n".join(map(json.dumps, hangs)))
+		n, told = of("self")
+		check("told, and its end", [(x["kind"], x["ended"]) for x in told]
+		      == [("fuse-deadlock", False), ("fuse-deadlock", True)])
+		h = told[0]
+		check("the connection", h["fuse_connection"] == n and f"connections/{n}/abort" in h["next"])
+		check("who", h["init"]["process.vpid"] == 1 and h["left"] == 1
+		      and len(h["waiters"]) == 1 and h["waiters"][0]["exiting"])
+		check("slow is not dead", all(x["kind"] == "fuse-daemon-silent" for x in of("slow")[1]))
+		check("slow is told", [x["ended"] for x in of("slow")[1]] == [False, True])
+		check("a plain teardown", all(x["kind"] == "pid-namespace" for x in of("teardown")[1]))
+		stop = [x for x in lines if x.get("systemd.unit.name") == "sc-hang.service"]
+		check(f"the service's verdict: {stop}", len(stop) == 1 and any(
+		    "waits for FUSE connection" in note for note in stop[0]["notes"]))
+	PY
 }
