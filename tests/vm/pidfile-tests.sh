@@ -18,7 +18,7 @@ bed_pidfile_differential() {
 
 # The hot upgrade that goes wrong, asked about before it happens: the new process, outside of the
 # service, is refused by the very line that was foretold. Inside, so it takes the static binary.
-UPGRADE='
+HOT_UPGRADE='
 	printf "%s\n" "[Service]" Type=forking PIDFile=/run/up/current.pid \
 		"ExecStart=/bin/sh /host/start" >/run/systemd/system/up.service
 	mkdir /run/up /run/up/mine && chown 1000 /run/up/mine && ln -s mine/up.pid /run/up/current.pid
@@ -42,7 +42,7 @@ bed_pidfile_upgrade() {
 	local static=${svctrace%.static}.static
 	[ -e "$static" ] || { echo "no $static: make static"; return 77; }
 	cp "$static" "$files/svctrace"
-	bed -t 60 -d "$files" -o "$work/o" "$suite" "$UPGRADE"
+	bed -t 60 -d "$files" -o "$work/o" "$suite" "$HOT_UPGRADE"
 	grep -q '^/run/up/current.pid  systemd accepts it: already-main' "$work/o/before"
 	expect 'exit code before' 0 "$(tail -n 1 "$work/o/before")"
 	grep -q '^/run/up/current.pid  systemd refuses it: unsafe-path' "$work/o/foretold"
