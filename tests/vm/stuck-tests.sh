@@ -317,7 +317,8 @@ guest_hang_live() {
 		sleep 1
 		kill -INT $live
 		wait $live'
-	python3 - "$HERE/../../docs/schema/svctrace.schema.json" "$work" <<-'PY'
+	# 5.10 does not say which connection a /dev/fuse is of
+	python3 - "$HERE/../../docs/schema/svctrace.schema.json" "$work" "$suite" <<-'PY'
 		import json, re, sys
 		import jsonschema
 		schema, work = json.load(open(sys.argv[1])), sys.argv[2]
@@ -339,7 +340,8 @@ guest_hang_live() {
 		check("the connection", h["fuse_connection"] == n and f"connections/{n}/abort" in h["next"])
 		check("who", h["init"]["process.vpid"] == 1 and h["left"] == 1
 		      and len(h["waiters"]) == 1 and h["waiters"][0]["exiting"])
-		check("slow is not dead", all(x["kind"] == "fuse-daemon-silent" for x in of("slow")[1]))
+		alive = ["fuse-daemon-silent"] + ["fuse-unknown"] * (sys.argv[3] == "bullseye")
+		check("slow is not dead", all(x["kind"] in alive for x in of("slow")[1]))
 		check("slow is told", [x["ended"] for x in of("slow")[1]] == [False, True])
 		check("a plain teardown", all(x["kind"] == "pid-namespace" for x in of("teardown")[1]))
 		stop = [x for x in lines if x.get("systemd.unit.name") == "sc-hang.service"]
