@@ -553,6 +553,11 @@ static enum root_reason inlined_reason(const struct ev_stack *stack, const struc
 {
 	bool stop = e->job.type && strcmp(e->job.type, "stop") == 0;
 
+	/* emergency_action() leaves no frame behind, but it alone names its unit */
+	if (stack_has(stack, "unit_notify") &&
+	    (stack_has(stack, "manager_add_job_by_name_and_warn") ||
+	     stack_has(stack, "manager_add_job_by_name_or_warn")))
+		return ROOT_EMERGENCY;
 	if (stack_has(stack, "unit_notify"))
 		return stop ? ROOT_BOUND : ROOT_ON_RESULT;
 	return stop && stack->n > 1 && str_equal(stack->frames[1].name, "manager_loop")
@@ -601,7 +606,8 @@ static int on_add_job(struct engine *g, struct manager *m, const struct ev *e)
 	if (r == 0 && t && reason >= ROOT_TIMER && reason <= ROOT_AUTOMOUNT && *m->triggering)
 		t->trigger = strdup(m->triggering);
 	if (r == 0 && t &&
-	    (reason == ROOT_BOUND || reason == ROOT_ON_RESULT || reason == ROOT_UNNEEDED))
+	    (reason == ROOT_BOUND || reason == ROOT_ON_RESULT || reason == ROOT_UNNEEDED ||
+	     reason == ROOT_EMERGENCY))
 		r = set_culprit(m, e, t);
 	m->triggering[0] = 0;
 	return r;

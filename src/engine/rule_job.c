@@ -36,7 +36,14 @@ static int add_link(struct verdict *v, const char *unit, const char *job, const 
 static bool is_isolated(const struct transaction *t, const struct edge *x)
 {
 	return strcmp(t->mode, "isolate") == 0 && !x->conflict && strcmp(x->type, "stop") == 0 &&
-	       strcmp(x->by_type, "start") == 0;
+	       strcmp(x->by_type, "start") == 0 && strcmp(x->by, t->anchor) == 0;
+}
+
+/* A start stops those that it conflicts with; where they say so themselves, without a flag. */
+static bool is_conflict(const struct transaction *t, const struct edge *x)
+{
+	return x->conflict || (x->by && strcmp(x->type, "stop") == 0 &&
+			       strcmp(x->by_type, "start") == 0 && !is_isolated(t, x));
 }
 
 /* From this unit up to the one that the transaction began with. */
@@ -45,7 +52,7 @@ static int follow_links(struct verdict *v, const struct transaction *t, const st
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && x && i < VERDICT_LINKS_MAX; i++) {
-		r = add_link(v, x->unit, x->type, x->conflict ? "Conflicts" : x->dependency);
+		r = add_link(v, x->unit, x->type, is_conflict(t, x) ? "Conflicts" : x->dependency);
 		if (r == 0)
 			r = verdict_cite(v, &x->proof);
 		if (!x->by)
@@ -74,8 +81,8 @@ static enum cause cause_of_root(const struct transaction *t, const char *job)
 
 static enum cause cause_of_edge(const struct transaction *t, const struct edge *x)
 {
-	if (x->conflict)
-		return strcmp(x->by, "shutdown.target") == 0 ? CAUSE_SHUTDOWN : CAUSE_CONFLICT;
+	if (is_conflict(t, x))
+		return CAUSE_CONFLICT;
 	return is_isolated(t, x) ? CAUSE_ISOLATE : CAUSE_DEPENDENCY;
 }
 
@@ -94,9 +101,10 @@ static int step_root(struct verdict *v, const struct transaction *t)
 
 	if (t->culprit)
 		return verdict_step(v, "end of %s (%s)", t->culprit,
-				    t->reason == ROOT_BOUND	 ? "BindsTo="
-				    : t->reason == ROOT_UNNEEDED ? "StopWhenUnneeded="
-								 : "OnFailure=");
+				    t->reason == ROOT_BOUND	  ? "BindsTo="
+				    : t->reason == ROOT_UNNEEDED  ? "StopWhenUnneeded="
+				    : t->reason == ROOT_EMERGENCY ? "FailureAction= or its like"
+								  : "OnFailure=");
 	if (t->trigger)
 		return verdict_step(v, "%s", t->trigger);
 	if (t->reason != ROOT_REQUEST)
@@ -208,6 +216,16 @@ static int blame_root(struct opening *o, const struct transaction *t)
 	return t->reason == ROOT_REQUEST || t->reason == ROOT_UNKNOWN ? 0 : blame_manager(o);
 }
 
+/* Every unit's stop comes from shutdown.target then, through others or not. */
+static bool goes_down(const struct verdict *v)
+{
+	unsigned int i = 1;
+
+	while (i < v->n_links && strcmp(v->links[i].unit, "shutdown.target") != 0)
+		i++;
+	return i < v->n_links && v->links[i].job && strcmp(v->links[i].job, "start") == 0;
+}
+
 static int explain(struct opening *o, const struct job_origin *origin)
 {
 	const struct transaction *t = origin->transaction;
@@ -220,6 +238,8 @@ static int explain(struct opening *o, const struct job_origin *origin)
 	v->cause = x && x->by ? cause_of_edge(t, x) : cause_of_root(t, job);
 	if (!*job || !*t->type)
 		certainty_limit(&v->certainty, INFERRED);
+	if (x && x->by && goes_down(v))
+		v->cause = CAUSE_SHUTDOWN;
 	if (v->cause == CAUSE_UNCLASSIFIED)
 		certainty_limit(&v->certainty, UNKNOWN);
 	if (r == 0)

@@ -152,7 +152,7 @@ expect_shutdown() { # ROOT
 bed_who_shutdown() {
 	shut_down 'as systemctl start --no-block poweroff.target'
 	check_clients ask 1
-	expect_shutdown shutdown
+	expect_shutdown request
 	shut_down 'kill -9 $(systemctl show -P MainPID sc-ill)'
 	expect_shutdown emergency-action
 }
@@ -170,5 +170,5 @@ guest_who_power_off() {
 	S
 	guest -p -t 60 -d "$files" -o "$work" "$suite" 'sh ./off' || : # it may be gone before it can say how it went
 	check_clients last 1
-	expect_shutdown shutdown
+	expect_shutdown request
 }
