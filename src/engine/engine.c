@@ -26,6 +26,7 @@
 #define RESTART_WINDOW_NS  (20 * 1000000ull)
 /* Losses this much before a stop count as losses in it: what led to it came earlier. */
 #define LOST_LEAD_NS	   SECOND_NS
+#define LOST_LEAD_MAX_NS   (120 * SECOND_NS)
 #define LOST_SPANS_MAX	   32
 
 struct lost_span {
@@ -140,13 +141,20 @@ static void stop_free(struct engine *g, struct unit *u)
 	unit_release(&g->units, u);
 }
 
+/* How long before the first event of a stop a loss can have taken what led to it. */
+static uint64_t loss_lead(const struct verdict *v)
+{
+	/* the stop had begun by then: its beginning is what was lost, whenever that was */
+	return state_class(v->old_state) == STATE_STOPPING ? LOST_LEAD_MAX_NS : LOST_LEAD_NS;
+}
+
 static int apply_losses(const struct engine *g, struct verdict *v)
 {
 	unsigned int n = g->n_lost < LOST_SPANS_MAX ? g->n_lost : LOST_SPANS_MAX;
 
 	for (unsigned int i = 0; i < n; i++)
 		if (g->lost[i].since_ns <= v->end_mono_ns &&
-		    g->lost[i].until_ns + LOST_LEAD_NS >= v->begin_mono_ns)
+		    g->lost[i].until_ns + loss_lead(v) >= v->begin_mono_ns)
 			v->lost += g->lost[i].count;
 	if (v->lost == 0)
 		return 0;

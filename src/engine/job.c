@@ -8,7 +8,7 @@
 #include "svctrace/cleanup.h"
 
 /* The oldest transactions go when there are more; booting a machine takes about 1000 edges. */
-#define TRANSACTIONS_MAX 64
+#define TRANSACTIONS_MAX 256
 #define EDGES_MAX	 4096
 #define EDGES_STEP	 16
 /* From a request to manager_add_job(), in the same call. */
@@ -61,12 +61,27 @@ static void keep_bounds(struct jobs *j)
 		drop(j, TAILQ_FIRST(&j->transactions));
 }
 
+/* Who floods a manager with requests for a unit pushes out those, not everybody's. */
+static void make_room(struct jobs *j, struct str anchor)
+{
+	struct transaction *t;
+
+	if (j->n < TRANSACTIONS_MAX)
+		return;
+	TAILQ_FOREACH(t, &j->transactions, entry)
+	if (str_equal(anchor, t->anchor)) {
+		drop(j, t);
+		return;
+	}
+}
+
 static struct transaction *begin(struct jobs *j, const struct ev *e, struct str anchor)
 {
 	struct transaction *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
+	make_room(j, anchor);
 	TAILQ_INSERT_TAIL(&j->transactions, t, entry);
 	j->n++;
 	j->open = false;
