@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <sys/wait.h>
 
+#include "svctrace/bus.h"
+#include "svctrace/cleanup.h"
+
 #define EXITED(n) ((n) << 8)
 #define A	  "a.service"
 #define B	  "b.service"
@@ -151,6 +154,155 @@ static void test_restart_request(void **state)
 	}
 	assert_string_equal(w->v[0].path, "a client's request → restart job 9 → service_stop → "
 					  "service_enter_stop(success)");
+}
+
+/* A client calls StopUnit; on a bus its name is that of its connection. */
+static void client_calls(struct world *w, uint32_t pid, enum wire_endpoint endpoint,
+			 uint32_t listener, const char *unit)
+{
+	const struct bus_message m = {
+		.type = BUS_CALL,
+		.serial = 2,
+		.destination = {"org.freedesktop.systemd1", 24},
+		.path = {"/org/freedesktop/systemd1", 25},
+		.interface = {"org.freedesktop.systemd1.Manager", 32},
+		.member = {"StopUnit", 8},
+		.signature = {"ss", 2},
+		.unit = {unit, strlen(unit)},
+		.mode = {"replace", 7},
+	};
+	struct wire_client_send *r = begin(w, WIRE_CLIENT_SEND, pid);
+	char bytes[512];
+	int n = bus_build(bytes, sizeof(bytes), endpoint, &m);
+
+	assert_true(n > 0);
+	r->task = task(pid, "client", 0);
+	r->loginuid = r->session = -1u;
+	r->endpoint = endpoint;
+	r->listener = listener;
+	r->length = (uint32_t)n;
+	wb_bytes(&w->b, &r->bytes, bytes, (size_t)n);
+	send(w);
+}
+
+static void manager_handles(struct world *w, const char *sender, uint32_t peer)
+{
+	struct wire_message *r = begin(w, WIRE_BUS_MESSAGE, w->manager);
+
+	r->serial = 2;
+	r->peer = peer;
+	wb_str(&w->b, &r->member, "StopUnit");
+	if (sender)
+		wb_str(&w->b, &r->sender, sender);
+	send(w);
+}
+
+static void bus_names(struct world *w, uint32_t client, const char *name, uint32_t listener)
+{
+	struct wire_bus_name *r = begin(w, WIRE_BUS_NAME, listener);
+
+	r->client = client;
+	r->listener = listener;
+	wb_str(&w->b, &r->name, name);
+	send(w);
+}
+
+static void job(struct world *w, const char *unit, const char *type, const char *by,
+		const char *by_type, bool conflict, uint32_t pending)
+{
+	struct wire_job *r = begin(w, WIRE_TRANSACTION_JOB, w->manager);
+
+	r->type = JOB(type);
+	r->by_type = by ? JOB(by_type) : WIRE_NONE;
+	r->arg[0] = 1;
+	r->arg[1] = conflict;
+	r->pending = pending;
+	wb_str(&w->b, &r->id, unit);
+	if (by)
+		wb_str(&w->b, &r->by_id, by);
+	send(w);
+}
+
+/* The same call with the same serial from two clients: whom the manager obeyed is who did it. */
+static void test_two_clients(void **state)
+{
+	struct world *w = *state;
+
+	client_calls(w, 501, WIRE_ENDPOINT_PRIVATE, w->manager, A);
+	client_calls(w, 502, WIRE_ENDPOINT_PRIVATE, w->manager, A);
+	manager_handles(w, NULL, 502);
+	request(w, A, "stop");
+	job(w, A, "stop", NULL, NULL, false, 0);
+	manager_handles(w, NULL, 501); /* comes too late: the unit has that job */
+	request(w, A, "stop");
+	job(w, A, "stop", NULL, NULL, false, 9);
+	run_job(w, A, "running", 0, 9, "stop");
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->v[0].cause, CAUSE_STOP_REQUEST);
+	assert_int_equal(w->v[0].actor, 502);
+	assert_int_equal(w->v[0].actor_certainty, CERTAIN);
+	assert_non_null(strstr(w->v[0].notes, "asked for 1 more time"));
+	assert_non_null(strstr(w->v[0].path, "StopUnit(" A ")"));
+}
+
+static void test_names_on_a_bus(void **state)
+{
+	struct world *w = *state;
+
+	bus_names(w, 501, ":1.7", 77);
+	bus_names(w, 502, ":1.8", 77);
+	bus_names(w, 666, ":1.8", 78); /* somebody's own bus */
+	client_calls(w, 501, WIRE_ENDPOINT_BUS, 77, A);
+	client_calls(w, 502, WIRE_ENDPOINT_BUS, 77, A);
+	client_calls(w, 666, WIRE_ENDPOINT_BUS, 78, A);
+	manager_handles(w, ":1.8", 77);
+	request(w, A, "stop");
+	run_job(w, A, "running", 0, 9, "stop");
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->v[0].actor, 502);
+	assert_int_equal(w->v[0].actor_certainty, CERTAIN);
+
+	/* one whose name was never told: its call is all that there is */
+	client_calls(w, 503, WIRE_ENDPOINT_BUS, 77, B);
+	manager_handles(w, ":1.9", 77);
+	request(w, B, "stop");
+	run_job(w, B, "running", 0, 10, "stop");
+	run_down(w, B, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 2);
+	assert_int_equal(w->v[1].actor_certainty, INFERRED);
+}
+
+/* From the unit through the jobs that pulled its own in, and what each of them hangs on. */
+static void test_chains(void **state)
+{
+	static const struct {
+		const char *by_type;
+		bool conflict;
+		enum cause cause;
+		const char *path;
+	} cases[] = {
+		{"stop", false, CAUSE_DEPENDENCY, "stop of " B " → stop job"},
+		{"start", true, CAUSE_CONFLICT, "start of " B " (Conflicts=) → stop job"},
+		{"start", false, CAUSE_CONFLICT, "start of " B " (Conflicts=) → stop job"},
+	};
+	struct world *w = *state;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(cases); i++) {
+		manager_handles(w, NULL, 0);
+		request(w, B, cases[i].by_type);
+		job(w, B, cases[i].by_type, NULL, NULL, false, 0);
+		job(w, A, "stop", B, cases[i].by_type, cases[i].conflict, 0);
+		run_job(w, A, "running", 0, 9 + i, "stop");
+		run_down(w, A, "success", "dead");
+		idle(w);
+		assert_int_equal(w->n, i + 1);
+		assert_int_equal(w->v[i].cause, cases[i].cause);
+		assert_non_null(strstr(w->v[i].path, cases[i].path));
+	}
 }
 
 static void test_job_without_request(void **state)
@@ -1226,6 +1378,9 @@ int main(void)
 		T(test_stack_of_first_decision),
 		T(test_stack_of_another_event),
 		T(test_restart_request),
+		T(test_two_clients),
+		T(test_names_on_a_bus),
+		T(test_chains),
 		T(test_job_without_request),
 		T(test_request_is_used_once),
 		T(test_requests_not_seen),
