@@ -144,8 +144,10 @@ static void stop_free(struct engine *g, struct unit *u)
 /* How long before the first event of a stop a loss can have taken what led to it. */
 static uint64_t loss_lead(const struct verdict *v)
 {
-	/* the stop had begun by then: its beginning is what was lost, whenever that was */
-	return state_class(v->old_state) == STATE_STOPPING ? LOST_LEAD_MAX_NS : LOST_LEAD_NS;
+	/* it had begun by then, or its job came from nowhere: that is what was lost, whenever */
+	bool begun = state_class(v->old_state) == STATE_STOPPING;
+
+	return begun || (v->job_id && v->n_links == 0) ? LOST_LEAD_MAX_NS : LOST_LEAD_NS;
 }
 
 static int apply_losses(const struct engine *g, struct verdict *v)
