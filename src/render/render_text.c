@@ -462,8 +462,9 @@ static void put_stack(FILE *f, const struct renderer *r, const struct ev_stack *
 		fprintf(f, INDENT "%s\n", why[s->end]);
 }
 
-static int put_verdict(FILE *f, const struct renderer *r, const struct verdict *v)
+static int put_verdict(FILE *f, const struct renderer *r, const void *what)
 {
+	const struct verdict *v = what;
 	int k;
 
 	put_headline(f, r, v);
@@ -558,8 +559,9 @@ static int put_sentence(FILE *f, const struct renderer *r, const char *label, co
 	return 0;
 }
 
-static int put_hang(FILE *f, const struct renderer *r, const struct hang_verdict *h)
+static int put_hang(FILE *f, const struct renderer *r, const void *what)
 {
+	const struct hang_verdict *h = what;
 	int k;
 
 	put_hang_headline(f, r, h);
@@ -580,7 +582,10 @@ static int put_hang(FILE *f, const struct renderer *r, const struct hang_verdict
 	return k;
 }
 
-int render_hang_text(struct renderer *r, const struct hang_verdict *h)
+/* A block is written whole or not at all. */
+typedef int (*put_fn)(FILE *f, const struct renderer *r, const void *what);
+
+static int write_block(struct renderer *r, put_fn put, const void *what)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
@@ -589,25 +594,20 @@ int render_hang_text(struct renderer *r, const struct hang_verdict *h)
 
 	if (!f)
 		return -ENOMEM;
-	k = put_hang(f, r, h);
+	k = put(f, r, what);
 	if (fclose(f) != 0 && k == 0)
 		k = -ENOMEM;
 	return k < 0 ? k : write_out(r, text);
 }
 
+int render_hang_text(struct renderer *r, const struct hang_verdict *h)
+{
+	return write_block(r, put_hang, h);
+}
+
 int render_verdict_text(struct renderer *r, const struct verdict *v)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-	int k;
-
-	if (!f)
-		return -ENOMEM;
-	k = put_verdict(f, r, v);
-	if (fclose(f) != 0 && k == 0)
-		k = -ENOMEM;
-	return k < 0 ? k : write_out(r, text);
+	return write_block(r, put_verdict, v);
 }
 
 int render_event_text(struct renderer *r, const struct ev *e)
