@@ -70,6 +70,13 @@ static const struct kernel_probe specs[] = {
 			 {"kprobe", {"flush_kprobe", "flush_kretprobe"}, ""}},
 	},
 	{
+		.name = "process_init_reply",
+		.lost = "who serves the FUSE file systems that are mounted from now on",
+		.module = "fuse",
+		.kinds = {WIRE_FUSE_SERVE},
+		.ways = {{"kprobe", {"serve_kprobe"}, ""}},
+	},
+	{
 		.name = "unix_stream_sendmsg",
 		.lost = "who asks a service manager for something",
 		.kinds = {WIRE_CLIENT_SEND, WIRE_BUS_NAME},
