@@ -25,7 +25,8 @@ struct manager_layout {
 	__u32 message_sender; /* sd_bus_message: const char *, as all below */
 	__u32 message_path;
 	__u32 message_member;
-	__u32 bus_fd; /* sd_bus: int */
+	__u32 bus_fd;	    /* sd_bus: int */
+	__u32 service_type; /* Service: ServiceType */
 };
 
 /* Per CPU and kind of record: exact, so that sent = received + lost holds. */

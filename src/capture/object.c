@@ -179,7 +179,8 @@ static const struct function functions[] = {
 _Static_assert(ARRAY_LEN(functions) <= UPROBES_MAX, "UPROBES_MAX is too small");
 
 /* The enum tables whose numbers events carry. */
-static const char *const enums[] = {"ServiceState", "ServiceResult", "JobType", "JobMode"};
+static const char *const enums[] = {"ServiceState", "ServiceResult", "ServiceType", "JobType",
+				    "JobMode"};
 
 bool object_wants(const char *program)
 {
@@ -217,6 +218,7 @@ static struct manager_layout layout_of(const struct symbols *s)
 		.message_path = offset_of(s, "Message.path"),
 		.message_member = offset_of(s, "Message.member"),
 		.bus_fd = offset_of(s, "Bus.input_fd"),
+		.service_type = offset_of(s, "Service.Type"),
 	};
 }
 

@@ -120,10 +120,9 @@ static bool is_word(const char *s)
 int memory_enum_set(struct manager_memory *mm, struct str name, struct str values)
 {
 	static const char *const tables[ENUM_MAX] = {
-		[ENUM_SERVICE_STATE] = "ServiceState",
-		[ENUM_SERVICE_RESULT] = "ServiceResult",
-		[ENUM_JOB_TYPE] = "JobType",
-		[ENUM_JOB_MODE] = "JobMode",
+		[ENUM_SERVICE_STATE] = "ServiceState", [ENUM_SERVICE_RESULT] = "ServiceResult",
+		[ENUM_JOB_TYPE] = "JobType",	       [ENUM_JOB_MODE] = "JobMode",
+		[ENUM_SERVICE_TYPE] = "ServiceType",
 	};
 	_cleanup_free_ char *blob = NULL;
 	_cleanup_free_ const char **names = NULL;
