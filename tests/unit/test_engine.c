@@ -168,7 +168,7 @@ static void client_calls(struct world *w, uint32_t pid, enum wire_endpoint endpo
 		.interface = {"org.freedesktop.systemd1.Manager", 32},
 		.member = {"StopUnit", 8},
 		.signature = {"ss", 2},
-		.unit = {unit, strlen(unit)},
+		.unit = {unit, unit ? strlen(unit) : 0},
 		.mode = {"replace", 7},
 	};
 	struct wire_client_send *r = begin(w, WIRE_CLIENT_SEND, pid);
@@ -303,6 +303,24 @@ static void test_chains(void **state)
 		assert_int_equal(w->v[i].cause, cases[i].cause);
 		assert_non_null(strstr(w->v[i].path, cases[i].path));
 	}
+}
+
+/* EnqueueUnitJobMany makes jobs that nothing else announces: a start's message asks for no stop. */
+static void test_method_for_many_jobs(void **state)
+{
+	struct world *w = *state;
+
+	client_calls(w, 501, WIRE_ENDPOINT_PRIVATE, w->manager, NULL);
+	manager_handles(w, NULL, 501);
+	job(w, A, "start", NULL, NULL, false, 0);
+	client_calls(w, 502, WIRE_ENDPOINT_PRIVATE, w->manager, NULL);
+	manager_handles(w, NULL, 502);
+	job(w, A, "stop", NULL, NULL, false, 0);
+	run_job(w, A, "running", 0, 9, "stop");
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->v[0].actor, 502);
 }
 
 static void client_stops(struct world *w, uint32_t pid, const char *unit, uint32_t pending)
@@ -1439,6 +1457,7 @@ int main(void)
 		T(test_two_clients),
 		T(test_names_on_a_bus),
 		T(test_chains),
+		T(test_method_for_many_jobs),
 		T(test_flood_of_requests),
 		T(test_requests_forgotten),
 		T(test_job_without_request),
