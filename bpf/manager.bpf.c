@@ -118,10 +118,7 @@ int BPF_KPROBE(service_notify_cgroup_oom_event, void *u)
 SEC("uprobe")
 int BPF_KPROBE(service_dispatch_timer, void *source, __u64 usec, void *s)
 {
-	struct manager_layout *l = current_manager();
-	__s32 type = l ? read_s32(s, l->facts.type) : WIRE_NONE;
-
-	return service_event(WIRE_SERVICE_TIMER, s, type == WIRE_NONE ? 0 : type + 1, 0, 0);
+	return service_event(WIRE_SERVICE_TIMER, s, 0, 0, 0);
 }
 
 SEC("uprobe")

@@ -47,7 +47,6 @@ struct ev_service {
 	uint32_t job_id;	  /* 0: no job */
 	const char *new_state;	  /* SET_STATE, ENTER_SIGNAL */
 	const char *new_result;	  /* ENTER_STOP, ENTER_SIGNAL, ENTER_DEAD: the result handed in */
-	const char *type;	  /* TIMER: "notify", "forking"; NULL: not known */
 	const char *request;	  /* BUS_QUEUE_JOB: job type asked for */
 	const char *request_mode; /* … and its mode: "replace", "isolate" */
 	int32_t arg[3];		  /* the raw arguments, see enum wire_kind */

@@ -34,18 +34,18 @@ enum wire_kind {
 		8, /* struct wire_path: manager_notify_cgroup_empty, cgroup v1 */
 	WIRE_SERVICE_PIDFILE_LOAD = 9,	  /* arg: may_warn; path is the PID file's */
 	WIRE_SERVICE_PIDFILE_RESULT = 10, /* arg: return value (1 new main PID, 0 same, -errno) */
-	WIRE_SERVICE_TIMER = 11, /* service_dispatch_timer; arg: Service.type + 1, 0: not known */
-	WIRE_SERVICE_WATCHDOG = 12,	/* service_dispatch_watchdog, service_force_watchdog */
-	WIRE_SERVICE_OOM = 13,		/* service_notify_cgroup_oom_event */
-	WIRE_BUS_QUEUE_JOB = 14,	/* a bus client asks; arg: job type, job mode */
-	WIRE_MANAGER_CGROUP_EVENT = 15, /* struct wire_path, empty: on_cgroup_inotify_event, v2 */
-	WIRE_MANAGER_ADD_JOB = 16,	/* manager_add_job: a transaction; arg: job type, mode */
-	WIRE_TRANSACTION_JOB = 17,	/* struct wire_job: transaction_add_job_and_dependencies */
-	WIRE_BUS_MESSAGE = 18,	 /* struct wire_message: what the next BUS_* event was asked by */
-	WIRE_BUS_KILL = 19,	 /* bus_unit_method_kill */
-	WIRE_STACK_SAMPLE = 20,	 /* struct wire_stack_sample: of the next event of that thread */
-	WIRE_UNIT_TRIGGERS = 21, /* a timer, path, socket … starts another unit */
-	WIRE_SERVICE_FACTS = 24, /* struct wire_service_facts: of what that thread does next */
+	WIRE_SERVICE_TIMER = 11,	  /* service_dispatch_timer: its source's userdata */
+	WIRE_SERVICE_WATCHDOG = 12,	  /* service_dispatch_watchdog, service_force_watchdog */
+	WIRE_SERVICE_OOM = 13,		  /* service_notify_cgroup_oom_event */
+	WIRE_BUS_QUEUE_JOB = 14,	  /* a bus client asks; arg: job type, job mode */
+	WIRE_MANAGER_CGROUP_EVENT = 15,	  /* struct wire_path, empty: on_cgroup_inotify_event, v2 */
+	WIRE_MANAGER_ADD_JOB = 16,	  /* manager_add_job: a transaction; arg: job type, mode */
+	WIRE_TRANSACTION_JOB = 17, /* struct wire_job: transaction_add_job_and_dependencies */
+	WIRE_BUS_MESSAGE = 18,	   /* struct wire_message: what the next BUS_* event was asked by */
+	WIRE_BUS_KILL = 19,	   /* bus_unit_method_kill */
+	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
+	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
+	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
 
 	/* The kernel's. */
 	WIRE_FORK = 30,		    /* struct wire_fork */

@@ -394,16 +394,16 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	return stop_explain(g, m, u, e);
 }
 
-static int stop_note_sigchld(struct engine *g, struct unit *u, const struct ev *e)
+static int stop_note_sigchld(struct engine *g, struct manager *m, struct unit *u,
+			     const struct ev *e)
 {
 	const struct ev_service *x = &e->service;
-	const struct manager *m = manager_find(&g->units, u->manager);
 	struct verdict *v = &u->stop->v;
 
 	if (x->arg[0] > 0 && x->arg[0] == v->main_pid && !v->have_exit)
 		rules_set_exit(v, x->arg[1], x->arg[2]);
 	/* of the states in which systemd kills them itself no command is told */
-	if (!m || x->arg[0] <= 0 || x->arg[0] != x->control_pid || !state_setting(x->state))
+	if (x->arg[0] <= 0 || x->arg[0] != x->control_pid || !state_setting(x->state))
 		return 0;
 	return note_command(v, manager_process(&g->processes, m, x->arg[0]), x->arg[0], x->state,
 			    x->arg[1], x->arg[2]);
@@ -447,14 +447,14 @@ static int stop_note_escalation(struct stop *s, const char *state)
 }
 
 /* What every event of the unit adds to a stop under way. */
-static int stop_note_event(struct engine *g, struct unit *u, const struct ev *e)
+static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = u->stop;
 
 	int r = 0;
 
 	if (e->kind == WIRE_SERVICE_SIGCHLD)
-		r = stop_note_sigchld(g, u, e);
+		r = stop_note_sigchld(g, m, u, e);
 	else if (e->kind == WIRE_SERVICE_TIMER)
 		r = stop_note_timeout(s, e);
 	if (r < 0)
@@ -577,7 +577,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 			return r;
 		u->stop->from_final = state_class(e->service.state) == STATE_FINAL;
 	}
-	r = stop_note_event(g, u, e);
+	r = stop_note_event(g, m, u, e);
 	if (r < 0 || e->kind != WIRE_SERVICE_SET_STATE)
 		return r;
 	return stop_set_state(g, u, e);
@@ -803,7 +803,7 @@ static int follow_service(struct engine *g, struct manager *m, const struct ev *
 		return on_deciding(g, m, e);
 	r = remember(g, m, e);
 	u = unit_find(&g->units, m->tgid, e->service.id);
-	return r == 0 && u && u->stop ? stop_note_event(g, u, e) : r;
+	return r == 0 && u && u->stop ? stop_note_event(g, m, u, e) : r;
 }
 
 static int on_dependency(struct engine *g, const struct ev *e)
@@ -821,6 +821,13 @@ static int on_service(struct engine *g, const struct ev *e)
 	if (m)
 		ev_stack_done(&m->stack); /* it was this event's or nobody's */
 	return r;
+}
+
+static int on_facts(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	return m ? facts_learn(&m->facts, e) : -ENOMEM;
 }
 
 static int on_stack(struct engine *g, const struct ev *e)
@@ -1017,6 +1024,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
+	case WIRE_SERVICE_FACTS:
+		return on_facts(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
 	case WIRE_MANAGER:

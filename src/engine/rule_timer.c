@@ -23,7 +23,7 @@ int rule_watchdog(struct opening *o)
 	bool asked = was_asked_for(o);
 	int r;
 
-	if (!decided_result(o, "watchdog"))
+	if (!triggered_by(o, WIRE_SERVICE_WATCHDOG) && !decided_result(o, "watchdog"))
 		return 0;
 	o->v->cause = asked ? CAUSE_WATCHDOG_TRIGGER : CAUSE_WATCHDOG;
 	if (!triggered_by(o, WIRE_SERVICE_WATCHDOG))
@@ -68,7 +68,9 @@ static int note_running(struct opening *o, int32_t pid)
 static int start_timeout(struct opening *o)
 {
 	const struct trigger *t = o->trigger;
-	const char *what = strcmp(t->state, "start") == 0 ? awaited(t->type) : NULL;
+	const struct facts *f = &o->manager->facts;
+	bool known = facts_are_of(f, o->e) && strcmp(t->state, "start") == 0;
+	const char *what = known ? awaited(f->type) : NULL;
 	int r = t->control_pid > 0 ? 0 : blame_pid_file(o);
 
 	if (r < 0)
@@ -79,6 +81,8 @@ static int start_timeout(struct opening *o)
 		r = note_running(o, t->control_pid);
 	else if (r == 0 && what)
 		r = verdict_step(o->v, "%s", what);
+	if (r >= 0 && what)
+		r = verdict_cite(o->v, &f->proof);
 	return r < 0 ? r : verdict_step(o->v, "start timeout in state %s", t->state);
 }
 

@@ -110,7 +110,6 @@ int trigger_set(struct trigger *t, const struct ev *e)
 	t->job_id = s->job_id;
 	word_copy(t->job_type, s->job_type);
 	word_copy(t->state, s->state);
-	word_copy(t->type, s->type);
 	return proof_set(&t->proof, e);
 }
 
@@ -129,6 +128,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	lineage_done(&m->down.by);
 	request_unref(m->asked);
 	request_unref(m->to_kill);
+	facts_done(&m->facts);
 	ev_stack_done(&m->stack);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);

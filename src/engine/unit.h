@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "engine/facts.h"
 #include "engine/job.h"
 #include "svctrace/engine.h"
 
@@ -20,7 +21,6 @@ struct trigger {
 	uint32_t job_id;
 	char job_type[WORD_MAX]; /* "": not known */
 	char state[WORD_MAX];
-	char type[WORD_MAX]; /* a timer's: "notify"; "": not known */
 	struct proof proof;
 };
 
@@ -43,6 +43,7 @@ struct manager {
 		enum certainty certainty;
 		int32_t signal;
 	} down;
+	struct facts facts;		     /* of what it decides next */
 	struct ev_stack stack;		     /* of what its thread … */
 	uint32_t stack_tid;		     /* … of that number does next */
 	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */

@@ -99,10 +99,6 @@ static void describe_service(char *dst, size_t size, const struct ev *e)
 	case WIRE_SERVICE_PIDFILE_RESULT:
 		snprintf(dst, size, "%s of %s returns %" PRId32, function, id, s->arg[0]);
 		break;
-	case WIRE_SERVICE_TIMER:
-		snprintf(dst, size, "%s of %s%s%s%s, state %s", function, id, s->type ? " (" : "",
-			 s->type ? s->type : "", s->type ? ")" : "", or_unknown(s->state));
-		break;
 	default:
 		snprintf(dst, size, "%s of %s, state %s", function, id, or_unknown(s->state));
 		break;

@@ -83,10 +83,6 @@ static void name_arguments(const struct manager_memory *mm, struct ev *e)
 	case WIRE_SERVICE_SET_STATE:
 		s->new_state = memory_enum_name(mm, ENUM_SERVICE_STATE, s->arg[0]);
 		break;
-	case WIRE_SERVICE_TIMER:
-		s->type = s->arg[0] > 0 ? memory_enum_name(mm, ENUM_SERVICE_TYPE, s->arg[0] - 1)
-					: NULL;
-		break;
 	case WIRE_BUS_QUEUE_JOB:
 		s->request = memory_enum_name(mm, ENUM_JOB_TYPE, s->arg[0]);
 		s->request_mode = memory_enum_name(mm, ENUM_JOB_MODE, s->arg[1]);

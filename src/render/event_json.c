@@ -81,7 +81,6 @@ static void put_service(struct json_object *o, const struct ev *e)
 	json_put(o, "request", json_text(s->request));
 	json_put(o, "request_mode", json_text(s->request_mode));
 	json_put(o, "path", slice_json(s->path));
-	json_put(o, "service_type", json_text(s->type));
 	json_put(o, "arguments", arguments_json(s));
 }
 
