@@ -137,11 +137,22 @@ struct dbus_head {
  */
 struct header {
 	const char *path, *member, *destination;
+	bool foreign; /* the path is not systemd's: what stands behind it was not looked at */
 };
 
 static __always_inline __u32 dbus_u32(const struct dbus_head *h, __u32 v)
 {
 	return h->endian == 'B' ? __builtin_bswap32(v) : v;
+}
+
+/* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
+static __always_inline bool is_systemd_path(const char *path)
+{
+	__u64 p[3] = {}; /* "/org/freedesktop/login1" and its NUL are 24 */
+
+	bpf_probe_read_user(p, sizeof(p), path);
+	return p[0] == word("/org/fre") && p[1] == word("edesktop") &&
+	       (p[2] == word("/systemd") || p[2] == word("/machine") || p[2] == word("/login1\0"));
 }
 
 static __always_inline void read_header(const struct source *src, const struct dbus_head *h,
@@ -150,7 +161,7 @@ static __always_inline void read_header(const struct source *src, const struct d
 	const char *base = src->first.iov_base;
 	__u64 at = DBUS_HEAD, end = at + dbus_u32(h, h->fields);
 
-	*ret = (struct header){base, base, base};
+	*ret = (struct header){base, base, base, false};
 	if (end > src->first.iov_len)
 		end = src->first.iov_len;
 	for (int i = 0; i < DBUS_FIELDS && at < end; i++) {
@@ -173,23 +184,17 @@ static __always_inline void read_header(const struct source *src, const struct d
 		if (at > end)
 			return;
 		at = (at + 7) & ~7ULL;
-		if (f.code == DBUS_PATH)
+		if (f.code == DBUS_PATH) {
 			ret->path = value;
-		else if (f.code == DBUS_MEMBER)
+			ret->foreign = !is_systemd_path(value);
+			if (ret->foreign)
+				return;
+		} else if (f.code == DBUS_MEMBER) {
 			ret->member = value;
-		else if (f.code == DBUS_DEST)
+		} else if (f.code == DBUS_DEST) {
 			ret->destination = value;
+		}
 	}
-}
-
-/* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
-static __always_inline bool is_systemd_path(const char *path)
-{
-	__u64 p[3] = {}; /* "/org/freedesktop/login1" and its NUL are 24 */
-
-	bpf_probe_read_user(p, sizeof(p), path);
-	return p[0] == word("/org/fre") && p[1] == word("edesktop") &&
-	       (p[2] == word("/systemd") || p[2] == word("/machine") || p[2] == word("/login1\0"));
 }
 
 /* Get, GetAll, GetUnit…, ListUnits…, Introspect: they stop nothing. */
@@ -224,9 +229,7 @@ static __always_inline bool is_request(const struct source *src, const struct db
 	if (h->type != DBUS_CALL)
 		return false;
 	read_header(src, h, &m);
-	if (m.path != src->first.iov_base && !is_systemd_path(m.path))
-		return false;
-	return !only_reads(m.member);
+	return !m.foreign && !only_reads(m.member);
 }
 
 static __always_inline void get_head(const struct source *src, struct dbus_head *h)
@@ -343,8 +346,9 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 		return;
 	read_header(src, &h, &m);
 	path_len = bound_path(sk, &path);
-	bpf_map_delete_elem(&nameless, &key);
-	if (m.destination == src->first.iov_base || !path_len)
+	/* of several that are sent at once only the first answers Hello */
+	if (bpf_map_delete_elem(&nameless, &key) < 0 || m.destination == src->first.iov_base ||
+	    !path_len)
 		return;
 	r = record_reserve(WIRE_BUS_NAME, sizeof(r->n), sizeof(r->socket) + sizeof(r->name));
 	if (!r)
@@ -357,32 +361,45 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	record_submit(r);
 }
 
-static __always_inline int on_send(struct sock *sk, struct source *src)
+/* Where a send goes to. */
+struct target {
+	struct sock *sk, *peer;
+	const char *path; /* that the peer is bound to */
+	__u32 path_len;
+	__u32 endpoint;
+};
+
+/* Does anybody want to know what is sent there? Nothing of what is sent was looked at so far. */
+static __always_inline bool find_target(struct sock *sk, struct target *t)
 {
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	__u64 key = (__u64)sk;
-	__u32 path_len, endpoint, listener;
-	struct dbus_head h;
-	const char *path;
 
+	*t = (struct target){.sk = sk, .peer = peer};
 	if (!peer)
-		return 0;
-	path_len = bound_path(peer, &path);
-	endpoint = path_len ? endpoint_of(path, path_len) : ENDPOINT_NONE;
-	if (endpoint == ENDPOINT_NONE) {
-		if (bpf_map_lookup_elem(&nameless, &key))
-			send_name(sk, peer, src);
+		return false;
+	t->path_len = bound_path(peer, &t->path);
+	t->endpoint = t->path_len ? endpoint_of(t->path, t->path_len) : ENDPOINT_NONE;
+	return t->endpoint != ENDPOINT_NONE || bpf_map_lookup_elem(&nameless, &key);
+}
+
+static __always_inline int on_send(const struct target *t, struct source *src)
+{
+	__u32 listener = peer_pid(t->sk);
+	__u64 key = (__u64)t->peer;
+	struct dbus_head h;
+
+	if (t->endpoint == ENDPOINT_NONE) {
+		send_name(t->sk, t->peer, src);
 		return 0;
 	}
-	listener = peer_pid(sk);
 	/* a manager listens itself on its own socket; on a bus, who started the broker may */
-	if (endpoint == WIRE_ENDPOINT_PRIVATE && !bpf_map_lookup_elem(&managers, &listener))
+	if (t->endpoint == WIRE_ENDPOINT_PRIVATE && !bpf_map_lookup_elem(&managers, &listener))
 		return 0;
-	if (endpoint != WIRE_ENDPOINT_VARLINK) {
+	if (t->endpoint != WIRE_ENDPOINT_VARLINK) {
 		get_head(src, &h);
-		if (endpoint == WIRE_ENDPOINT_BUS && h.endian == 0) {
+		if (t->endpoint == WIRE_ENDPOINT_BUS && h.endian == 0) {
 			/* every connection begins with a NUL */
-			key = (__u64)peer;
 			bpf_map_update_elem(&nameless, &key, &(__u8){1}, BPF_ANY);
 			return 0;
 		}
@@ -390,7 +407,7 @@ static __always_inline int on_send(struct sock *sk, struct source *src)
 		if (src->length == 0 || !is_request(src, &h))
 			return 0;
 	}
-	send_request(sk, src, endpoint, path, path_len);
+	send_request(t->sk, src, t->endpoint, t->path, t->path_len);
 	return 0;
 }
 
@@ -460,10 +477,11 @@ static __always_inline bool from_iter(const struct iov_iter___any *i, struct sou
 static __always_inline int on_sendmsg(struct socket *sock, struct msghdr *msg)
 {
 	struct source src = {};
+	struct target t;
 
-	if (!from_iter((void *)&msg->msg_iter, &src))
+	if (!find_target(BPF_CORE_READ(sock, sk), &t) || !from_iter((void *)&msg->msg_iter, &src))
 		return 0;
-	return on_send(BPF_CORE_READ(sock, sk), &src);
+	return on_send(&t, &src);
 }
 
 SEC("fentry/unix_stream_sendmsg")
@@ -478,7 +496,7 @@ int BPF_KPROBE(unix_sendmsg_kprobe, struct socket *sock, struct msghdr *msg)
 	return on_sendmsg(sock, msg);
 }
 
-/* The connected unix stream socket that is open under that number; NULL if it is none. */
+/* The unix stream socket that is open under that number; NULL if it is none. */
 static __always_inline struct sock *unix_socket(__u32 fd)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
@@ -498,15 +516,22 @@ static __always_inline struct sock *unix_socket(__u32 fd)
 	return sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? sk : NULL;
 }
 
+static __always_inline bool find_target_of(__u32 fd, struct target *t)
+{
+	struct sock *sk = unix_socket(fd);
+
+	return sk && find_target(sk, t);
+}
+
 static __always_inline int send_buffer(__u32 fd, void *buf, __u64 len)
 {
 	struct source src = {.first = {buf, len}, .n = 1, .length = len};
-	struct sock *sk = unix_socket(fd);
+	struct target t;
 
-	return sk ? on_send(sk, &src) : 0;
+	return find_target_of(fd, &t) ? on_send(&t, &src) : 0;
 }
 
-static __always_inline int send_vector(struct sock *sk, const struct iovec *iov, __u32 n)
+static __always_inline int send_vector(const struct target *t, const struct iovec *iov, __u32 n)
 {
 	struct source src = {.rest = iov, .n = n, .user = true};
 
@@ -520,16 +545,16 @@ static __always_inline int send_vector(struct sock *sk, const struct iovec *iov,
 		src.length += seg.iov_len;
 	}
 	skip_empty(&src);
-	return on_send(sk, &src);
+	return on_send(t, &src);
 }
 
-static __always_inline int send_header(struct sock *sk, const void *user_msghdr)
+static __always_inline int send_header(const struct target *t, const void *user_msghdr)
 {
 	struct user_msghdr m;
 
 	if (bpf_probe_read_user(&m, sizeof(m), user_msghdr) < 0)
 		return 0;
-	return send_vector(sk, m.msg_iov, m.msg_iovlen);
+	return send_vector(t, m.msg_iov, m.msg_iovlen);
 }
 
 SEC("tp/syscalls/sys_enter_write")
@@ -547,29 +572,31 @@ int sys_enter_sendto(struct trace_event_raw_sys_enter *c)
 SEC("tp/syscalls/sys_enter_writev")
 int sys_enter_writev(struct trace_event_raw_sys_enter *c)
 {
-	struct sock *sk = unix_socket(c->args[0]);
+	struct target t;
 
-	return sk ? send_vector(sk, (void *)c->args[1], c->args[2]) : 0;
+	return find_target_of(c->args[0], &t) ? send_vector(&t, (void *)c->args[1], c->args[2]) : 0;
 }
 
 SEC("tp/syscalls/sys_enter_sendmsg")
 int sys_enter_sendmsg(struct trace_event_raw_sys_enter *c)
 {
-	struct sock *sk = unix_socket(c->args[0]);
+	struct target t;
 
-	return sk ? send_header(sk, (void *)c->args[1]) : 0;
+	return find_target_of(c->args[0], &t) ? send_header(&t, (void *)c->args[1]) : 0;
 }
 
 /* dbus-broker sends so. */
 SEC("tp/syscalls/sys_enter_sendmmsg")
 int sys_enter_sendmmsg(struct trace_event_raw_sys_enter *c)
 {
-	struct sock *sk = unix_socket(c->args[0]);
 	const struct mmsghdr *m = (void *)c->args[1];
 	__u32 n = c->args[2];
+	struct target t;
 
-	for (__u32 i = 0; sk && i < SENDMMSG_MAX && i < n; i++)
-		send_header(sk, &m[i].msg_hdr);
+	if (!find_target_of(c->args[0], &t))
+		return 0;
+	for (__u32 i = 0; i < SENDMMSG_MAX && i < n; i++)
+		send_header(&t, &m[i].msg_hdr);
 	return 0;
 }
 
