@@ -137,22 +137,11 @@ struct dbus_head {
  */
 struct header {
 	const char *path, *member, *destination;
-	bool foreign; /* the path is not systemd's: what stands behind it was not looked at */
 };
 
 static __always_inline __u32 dbus_u32(const struct dbus_head *h, __u32 v)
 {
 	return h->endian == 'B' ? __builtin_bswap32(v) : v;
-}
-
-/* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
-static __always_inline bool is_systemd_path(const char *path)
-{
-	__u64 p[3] = {}; /* "/org/freedesktop/login1" and its NUL are 24 */
-
-	bpf_probe_read_user(p, sizeof(p), path);
-	return p[0] == word("/org/fre") && p[1] == word("edesktop") &&
-	       (p[2] == word("/systemd") || p[2] == word("/machine") || p[2] == word("/login1\0"));
 }
 
 static __always_inline void read_header(const struct source *src, const struct dbus_head *h,
@@ -161,7 +150,7 @@ static __always_inline void read_header(const struct source *src, const struct d
 	const char *base = src->first.iov_base;
 	__u64 at = DBUS_HEAD, end = at + dbus_u32(h, h->fields);
 
-	*ret = (struct header){base, base, base, false};
+	*ret = (struct header){base, base, base};
 	if (end > src->first.iov_len)
 		end = src->first.iov_len;
 	for (int i = 0; i < DBUS_FIELDS && at < end; i++) {
@@ -184,17 +173,23 @@ static __always_inline void read_header(const struct source *src, const struct d
 		if (at > end)
 			return;
 		at = (at + 7) & ~7ULL;
-		if (f.code == DBUS_PATH) {
+		if (f.code == DBUS_PATH)
 			ret->path = value;
-			ret->foreign = !is_systemd_path(value);
-			if (ret->foreign)
-				return;
-		} else if (f.code == DBUS_MEMBER) {
+		else if (f.code == DBUS_MEMBER)
 			ret->member = value;
-		} else if (f.code == DBUS_DEST) {
+		else if (f.code == DBUS_DEST)
 			ret->destination = value;
-		}
 	}
+}
+
+/* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
+static __always_inline bool is_systemd_path(const char *path)
+{
+	__u64 p[3] = {}; /* "/org/freedesktop/login1" and its NUL are 24 */
+
+	bpf_probe_read_user(p, sizeof(p), path);
+	return p[0] == word("/org/fre") && p[1] == word("edesktop") &&
+	       (p[2] == word("/systemd") || p[2] == word("/machine") || p[2] == word("/login1\0"));
 }
 
 /* Get, GetAll, GetUnit…, ListUnits…, Introspect: they stop nothing. */
@@ -229,7 +224,9 @@ static __always_inline bool is_request(const struct source *src, const struct db
 	if (h->type != DBUS_CALL)
 		return false;
 	read_header(src, h, &m);
-	return !m.foreign && !only_reads(m.member);
+	if (m.path != src->first.iov_base && !is_systemd_path(m.path))
+		return false;
+	return !only_reads(m.member);
 }
 
 static __always_inline void get_head(const struct source *src, struct dbus_head *h)
@@ -585,18 +582,21 @@ int sys_enter_sendmsg(struct trace_event_raw_sys_enter *c)
 	return find_target_of(c->args[0], &t) ? send_header(&t, (void *)c->args[1]) : 0;
 }
 
-/* dbus-broker sends so. */
+/* dbus-broker sends so. The target is looked for anew each time, or the verifier follows them all.
+ */
 SEC("tp/syscalls/sys_enter_sendmmsg")
 int sys_enter_sendmmsg(struct trace_event_raw_sys_enter *c)
 {
+	struct sock *sk = unix_socket(c->args[0]);
 	const struct mmsghdr *m = (void *)c->args[1];
 	__u32 n = c->args[2];
-	struct target t;
 
-	if (!find_target_of(c->args[0], &t))
-		return 0;
-	for (__u32 i = 0; i < SENDMMSG_MAX && i < n; i++)
-		send_header(&t, &m[i].msg_hdr);
+	for (__u32 i = 0; sk && i < SENDMMSG_MAX && i < n; i++) {
+		struct target t;
+
+		if (find_target(sk, &t))
+			send_header(&t, &m[i].msg_hdr);
+	}
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Live capture: from a running manager to a stream of wire records. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,6 +280,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
+	malloc_trim(0); /* what libbpf knew of the kernel's types, while it loaded */
 	*ret = take_ptr(c);
 	return 0;
 }
