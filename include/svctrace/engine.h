@@ -151,6 +151,57 @@ struct proof {
 	char *what;
 };
 
+#define LOOK_THREADS_MAX 16
+
+/* What one thread was doing. */
+struct look_thread {
+	struct actor a; /* its process */
+	uint32_t tid, ns_tid;
+	char *comm; /* its own name */
+	char state; /* the letter that /proc shows: R, S, D, Z … */
+	bool exiting;
+	enum stuck_wait wait;
+	char *stack;	       /* kernel functions, innermost first, each with '\n'; NULL: none */
+	uint64_t cpu_ns;       /* so far */
+	uint64_t cpu_since_ns; /* since the last keepalive; WIRE_CPU_UNKNOWN */
+};
+
+/* What the threads of a main process, or of a cgroup, were doing at one moment. */
+struct thread_look {
+	enum wire_look_reason reason;
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
+	uint32_t n;	/* threads there were */
+	struct look_thread thread[LOOK_THREADS_MAX];
+	unsigned int n_threads; /* told: those that cannot end first */
+	struct proof proof;
+};
+
+#define KEEPALIVES_MAX 8
+
+/* One that was told; up to ten a second are. */
+struct keepalive {
+	uint64_t at_ns;	   /* CLOCK_MONOTONIC */
+	uint32_t left_out; /* others before it that were not told */
+	bool start;	   /* nothing was sent: the service had just started */
+};
+
+struct watchdog_facts {
+	uint64_t interval_ns; /* 0: not known */
+	uint64_t unit_ns;     /* WatchdogSec= when the service started; 0: not known */
+	bool by_message;      /* the service set the interval, by WATCHDOG_USEC= */
+	struct keepalive keepalive[KEEPALIVES_MAX]; /* the latest, oldest first */
+	unsigned int n_keepalives;
+	uint64_t n_earlier; /* keepalives that were seen before these */
+};
+
+struct verdict_watchdog {
+	bool fired;
+	bool history; /* keepalives are seen as they come */
+	uint64_t fired_ns;
+	struct watchdog_facts facts;
+	struct thread_look *look; /* at the main process; NULL: none */
+};
+
 struct verdict {
 	/* when: the first deciding event, and the final state */
 	uint64_t begin_mono_ns, begin_wall_ns, end_mono_ns, end_wall_ns;
@@ -207,6 +258,10 @@ struct verdict {
 	/* then */
 	bool restarts;	 /* systemd restarts it by itself (Restart=) */
 	bool incomplete; /* its end was not seen: sub_state is the last one that was */
+	/* what it was doing */
+	struct verdict_watchdog watchdog;
+	struct thread_look
+		*left; /* in the cgroup when the stop timed out or was slow; NULL: none */
 	/* how sure */
 	struct proof proof[VERDICT_PROOF_MAX];
 	unsigned int n_proof;
@@ -217,6 +272,16 @@ struct verdict {
 	/* what its processes hung on when it ended, and its stop with them; NULL: nothing */
 	struct hang_verdict *hang;
 };
+
+/* A stop that lasts longer than was asked for; told while it does. */
+struct slow_notice {
+	const struct verdict *v; /* as far as it is known */
+	const struct thread_look *look;
+	uint64_t mono_ns, wall_ns; /* now */
+};
+
+/* As verdict_sink. */
+typedef int (*slow_sink)(void *ctx, const struct slow_notice *s);
 
 #define HANG_WAITERS_MAX 8
 #define HANG_INNER_MAX	 8
@@ -295,6 +360,9 @@ void engine_freep(struct engine **g);
 
 /* From now on hangs are told that last for after_ns. Who does not ask is not told. */
 void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t after_ns);
+
+/* From now on slow stops are told of that capture looked at. */
+void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx);
 
 /* An ev_sink. Returns 0, what the verdict sink returned, or -ENOMEM. */
 int engine_feed(void *engine, const struct ev *e);

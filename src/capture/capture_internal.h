@@ -62,6 +62,7 @@ bool object_wants(const char *program);
 struct manager {
 	pid_t pid;
 	uint64_t start_ns;
+	uint32_t pidns; /* inode */
 	bool user;
 	uint32_t uid;
 	struct object *object;
@@ -100,6 +101,8 @@ void managers_done(struct managers *ms);
  */
 int manager_choose(pid_t named, pid_t *ret, struct capture_error *err);
 const struct manager *managers_find(const struct managers *ms, pid_t pid);
+/* The word for a number of one of its enum tables; "": not known. */
+const char *manager_word(const struct manager *m, const char *table, int32_t value);
 int manager_describe(const struct manager *m, struct stream *s);
 /* Does an executable of that name start a service manager? */
 bool names_manager(const char *exe, size_t n);

@@ -15,7 +15,9 @@
 
 #include "engine/hang.h"
 #include "engine/rules.h"
+#include "engine/slow.h"
 #include "engine/verdict.h"
+#include "engine/watch.h"
 #include "svctrace/text.h"
 
 #define SECOND_NS	   1000000000ull
@@ -43,6 +45,10 @@ struct engine {
 	struct stop_queue stops; /* in the order in which they began */
 	struct call_table calls;
 	struct hang_table hangs;
+	struct watch_table watches;
+	struct thread_look look; /* whose threads come now */
+	slow_sink slow;		 /* NULL: nobody wants to know */
+	void *slow_ctx;
 	unsigned int n_ended; /* stops that only wait for a restart to follow */
 	struct lost_span lost[LOST_SPANS_MAX];
 	unsigned int n_lost; /* ever; the newest overwrite the oldest */
@@ -65,6 +71,7 @@ int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 	unit_table_init(&g->units);
 	call_table_init(&g->calls);
 	hang_table_init(&g->hangs);
+	watch_table_init(&g->watches);
 	TAILQ_INIT(&g->stops);
 	*ret = g;
 	return 0;
@@ -77,6 +84,8 @@ void engine_freep(struct engine **g)
 	unit_table_done(&(*g)->units);
 	call_table_done(&(*g)->calls);
 	hang_table_done(&(*g)->hangs);
+	watch_table_done(&(*g)->watches);
+	look_clear(&(*g)->look);
 	cgroup_table_done(&(*g)->cgroups);
 	process_table_done(&(*g)->processes);
 	free(*g);
@@ -88,6 +97,12 @@ void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t aft
 	g->hangs.sink = sink;
 	g->hangs.ctx = ctx;
 	g->hangs.after_ns = after_ns;
+}
+
+void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx)
+{
+	g->slow = sink;
+	g->slow_ctx = ctx;
 }
 
 static bool is_trigger(enum wire_kind kind)
@@ -126,6 +141,7 @@ static void stop_free(struct engine *g, struct unit *u)
 {
 	TAILQ_REMOVE(&g->stops, u->stop, entry);
 	g->n_ended -= u->stop->ended;
+	look_free(u->stop->due);
 	verdict_done(&u->stop->v);
 	free(u->stop);
 	u->stop = NULL;
@@ -366,10 +382,20 @@ static bool is_stack_of(const struct manager *m, const struct ev *e)
 	return !f->name.s || f->guess || str_equal(f->name, wire_kind_function(e->kind));
 }
 
+/* By itself, or because the service asked for it. */
+static bool watchdog_has_fired(const struct ev *e)
+{
+	const struct ev_service *s = &e->service;
+
+	return e->kind == WIRE_SERVICE_ENTER_SIGNAL && s->new_result && s->new_state &&
+	       strcmp(s->new_result, "watchdog") == 0 && strcmp(s->new_state, "stop-watchdog") == 0;
+}
+
 static int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = calloc(1, sizeof(*s));
 	struct verdict *v;
+	int r;
 
 	if (!s)
 		return -ENOMEM;
@@ -391,7 +417,11 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	if (set_word(&v->unit, u->id) < 0 || set_word(&v->old_state, e->service.state) < 0 ||
 	    set_word(&v->sub_state, e->service.state) < 0)
 		return -ENOMEM;
-	return stop_explain(g, m, u, e);
+	r = stop_explain(g, m, u, e);
+	if (r == 0 && watchdog_has_fired(e))
+		r = watch_explain(&g->watches, e, v);
+	watch_forget(&g->watches, m->tgid, e->service.id);
+	return r;
 }
 
 static int stop_note_sigchld(struct engine *g, struct manager *m, struct unit *u,
@@ -465,7 +495,7 @@ static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, 
 		verdict_via(&s->v, e->kind);
 	if (e->kind == WIRE_SERVICE_ENTER_DEAD)
 		s->dead_entered = true;
-	return verdict_cite_event(&s->v, e);
+	return slow_follow(s, e) < 0 ? -ENOMEM : verdict_cite_event(&s->v, e);
 }
 
 /* What the end of this unit leads to comes right behind it. */
@@ -825,9 +855,50 @@ static int on_service(struct engine *g, const struct ev *e)
 
 static int on_facts(struct engine *g, const struct ev *e)
 {
+	const struct unit *u = unit_find(&g->units, e->manager.tgid, e->facts.id);
 	struct manager *m = manager_get(&g->units, e);
+	int r = m ? facts_learn(&m->facts, e) : -ENOMEM;
 
-	return m ? facts_learn(&m->facts, e) : -ENOMEM;
+	return r < 0 || (u && u->stop) ? r : watch_learn_facts(&g->watches, e);
+}
+
+static int tell_slow(struct engine *g, const struct stop *s, const struct ev *e)
+{
+	const struct slow_notice n = {
+		.v = &s->v,
+		.look = &g->look,
+		.mono_ns = e->mono_ns,
+		.wall_ns = e->wall_ns,
+	};
+
+	return g->slow ? g->slow(g->slow_ctx, &n) : 0;
+}
+
+static int take_look(struct engine *g, const struct ev *e)
+{
+	struct unit *u = unit_find(&g->units, e->manager.tgid, e->look.id);
+	bool of_watchdog =
+		g->look.reason == WIRE_LOOK_KEEPALIVE_DUE || g->look.reason == WIRE_LOOK_WATCHDOG;
+	int r;
+
+	if (!u || !u->stop)
+		return of_watchdog ? watch_learn_look(&g->watches, e->manager.tgid, e->look.id,
+						      &g->look)
+				   : 0;
+	r = slow_learn_look(u->stop, &g->look);
+	if (r == 0 && g->look.reason == WIRE_LOOK_SLOW && !u->stop->ended)
+		r = tell_slow(g, u->stop, e);
+	return r;
+}
+
+static int on_look(struct engine *g, const struct ev *e)
+{
+	int r = look_learn(&g->look, e);
+
+	if (r == 0)
+		r = take_look(g, e);
+	look_clear(&g->look);
+	return r;
 }
 
 static int on_stack(struct engine *g, const struct ev *e)
@@ -993,13 +1064,19 @@ static void on_start(struct engine *g, struct str text)
 	}
 }
 
+static bool is_probe_of(const struct ev *e, const char *function)
+{
+	size_t n = strlen(function);
+
+	return e->probe.name.n >= n && memcmp(e->probe.name.s, function, n) == 0;
+}
+
 static void on_probe(struct engine *g, const struct ev *e)
 {
-	static const char name[] = "bus_unit_queue_job";
-
-	if (e->probe.name.n >= sizeof(name) - 1 &&
-	    memcmp(e->probe.name.s, name, sizeof(name) - 1) == 0)
+	if (is_probe_of(e, "bus_unit_queue_job"))
 		g->jobs_are_seen |= e->probe.error == 0;
+	else if (is_probe_of(e, "service_start_watchdog"))
+		g->watches.live |= e->probe.error == 0;
 }
 
 static int dispatch(struct engine *g, const struct ev *e)
@@ -1028,6 +1105,12 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_facts(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
+	case WIRE_SERVICE_KEEPALIVE:
+		return watch_learn(&g->watches, e);
+	case WIRE_THREAD:
+		return look_learn_thread(&g->look, e, &g->processes);
+	case WIRE_LOOK:
+		return on_look(g, e);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:

@@ -205,6 +205,18 @@ int render_hang(struct renderer *r, const struct hang_verdict *h)
 	return fflush(r->out) == 0 ? 1 : -errno;
 }
 
+int render_slow(struct renderer *r, const struct slow_notice *s)
+{
+	int k;
+
+	if (!wants_unit(r, s->v->unit))
+		return 0;
+	k = r->options.format == RENDER_JSON ? render_slow_json(r, s) : render_slow_text(r, s);
+	if (k < 0)
+		return k;
+	return fflush(r->out) == 0 ? 1 : -errno;
+}
+
 static bool is_of_service(enum wire_kind kind)
 {
 	return kind >= WIRE_SERVICE_ENTER_STOP && kind <= WIRE_BUS_QUEUE_JOB &&

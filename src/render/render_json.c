@@ -29,6 +29,23 @@ json_t *json_text(const char *s)
 	return json_bytes(s, s ? strlen(s) : 0);
 }
 
+json_t *json_lines(struct str s)
+{
+	json_t *list = json_array();
+
+	for (size_t at = 0; list && at < s.n;) {
+		const char *end = memchr(s.s + at, '\n', s.n - at);
+		size_t n = end ? (size_t)(end - s.s) - at : s.n - at;
+
+		if (json_array_append_new(list, json_bytes(s.s + at, n)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+		at += n + 1;
+	}
+	return list;
+}
+
 json_t *json_number(uint64_t n)
 {
 	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
@@ -88,7 +105,7 @@ static int write_line(struct renderer *r, const json_t *j)
 	return ferror(r->out) ? -EIO : 0;
 }
 
-static void put_process(struct json_object *o, const struct actor *a)
+void json_put_process(struct json_object *o, const struct actor *a)
 {
 	json_put(o, "process.pid", json_number(a->tgid));
 	json_put(o, "process.vpid", json_number_or_null(a->ns_tgid, 0));
@@ -111,7 +128,7 @@ static json_t *process_json(const struct actor *a)
 {
 	struct json_object o = {.json = json_object()};
 
-	put_process(&o, a);
+	json_put_process(&o, a);
 	return json_done(&o);
 }
 
@@ -142,7 +159,7 @@ static json_t *actor_json(const struct verdict *v)
 	json_put(&o, "certainty", json_string(certainty_name(v->actor_certainty)));
 	json_put(&o, "signal", json_signal(v->signal));
 	json_put(&o, "syscall", json_text(v->signal_syscall_name));
-	put_process(&o, v->n_chain ? &v->chain[0] : &nobody);
+	json_put_process(&o, v->n_chain ? &v->chain[0] : &nobody);
 	json_put(&o, "ancestors", ancestors_json(v));
 	return json_done(&o);
 }
@@ -415,7 +432,7 @@ static json_t *hang_task_json(const struct hang_task *t)
 	json_put(&o, "thread.id", json_number(t->tid));
 	json_put(&o, "thread.ids_in_namespaces", ids_json(&t->ids));
 	json_put(&o, "pid_namespace", json_number_or_null(t->pidns, 0));
-	put_process(&o, &t->a);
+	json_put_process(&o, &t->a);
 	return json_done(&o);
 }
 
@@ -427,7 +444,7 @@ static json_t *server_json(const struct hang_server *s)
 	json_put(&o, "pid_namespace", json_number_or_null(s->pidns, 0));
 	json_put(&o, "end_time", s->end_wall_ns ? time_json(s->end_wall_ns) : json_null());
 	json_put(&o, "death", json_text(s->death));
-	put_process(&o, &s->a);
+	json_put_process(&o, &s->a);
 	return json_done(&o);
 }
 
@@ -507,12 +524,31 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put_stack(&o, &v->stack);
 	json_put(&then, "restart", json_boolean(v->restarts));
 	json_put(&o, "then", json_done(&then));
+	json_put(&o, "watchdog", json_watchdog(&v->watchdog));
+	json_put(&o, "left", json_look(v->left));
 	json_put(&o, "proof", proofs_json(v));
 	json_put(&o, "proof_left_out", json_integer(v->n_proof_left_out));
 	json_put(&o, "lost", json_number(v->lost));
 	json_put(&o, "notes", texts_json((const char *const *)v->notes, v->n_notes));
 	json_put(&o, "hang", hang_json(v->hang));
 	json_put(&o, "manager", manager_json(r, v));
+	done = json_done(&o);
+	return write_line(r, done);
+}
+
+int render_slow_json(struct renderer *r, const struct slow_notice *s)
+{
+	struct json_object o = {.json = json_object()};
+	json_auto_t *done = NULL;
+
+	put_envelope(&o, r, "svctrace.slow", s->wall_ns, s->mono_ns);
+	json_put(&o, "systemd.unit.name", json_text(s->v->unit));
+	json_put(&o, "systemd.unit.sub_state", json_text(s->v->sub_state));
+	json_put(&o, "cause", json_string(cause_name(s->v->cause)));
+	json_put(&o, "begin_time", time_json(s->v->begin_wall_ns));
+	json_put(&o, "duration_ns", json_number(s->mono_ns - s->v->begin_mono_ns));
+	json_put(&o, "actor", actor_json(s->v));
+	json_put(&o, "left", json_look(s->look));
 	done = json_done(&o);
 	return write_line(r, done);
 }

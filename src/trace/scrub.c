@@ -81,6 +81,7 @@ static const struct shape shapes[] = {
 	[WIRE_BUS_KILL] = SERVICE,
 	[WIRE_UNIT_TRIGGERS] = JOB,
 	[WIRE_SERVICE_FACTS] = {sizeof(struct wire_service_facts), {{PLAIN, AT(service_facts, id)}}},
+	[WIRE_SERVICE_KEEPALIVE] = {sizeof(struct wire_keepalive), {{PLAIN, AT(keepalive, id)}}},
 	[WIRE_FORK] = NUMBERS(fork),
 	[WIRE_EXEC] = {sizeof(struct wire_exec),
 		       {{PATH, AT(exec, exe)}, {ARGUMENTS, AT(exec, cmdline)}}},
@@ -117,6 +118,8 @@ static const struct shape shapes[] = {
 	[WIRE_DEPENDENCY] = {sizeof(struct wire_dependency), {{PLAIN, AT(dependency, unit)},
 				{PLAIN, AT(dependency, by)}, {PLAIN, AT(dependency, name)}}},
 	[WIRE_FUSE_HOLDERS] = NUMBERS(fuse_holders),
+	[WIRE_THREAD] = {sizeof(struct wire_thread), {{PLAIN, AT(thread, stack)}}},
+	[WIRE_LOOK] = {sizeof(struct wire_look), {{PLAIN, AT(look, id)}}},
 	[WIRE_OFFSET] = {sizeof(struct wire_symbol),
 			 {{PLAIN, AT(symbol, name)}, {PLAIN, AT(symbol, origin)}}},
 };
