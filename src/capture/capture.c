@@ -18,6 +18,7 @@
 
 #include "capture/capture_internal.h"
 #include "capture/hang_watch.h"
+#include "elf/maps.h"
 #include "capture/watchdog_watch.h"
 #include "svctrace/cleanup.h"
 
@@ -265,6 +266,25 @@ static int set_up(struct capture *c, struct capture_error *err)
 	return r;
 }
 
+static int leave_code(void *ctx, struct mapping *m)
+{
+	(void)ctx;
+	if (m->executable)
+		madvise((void *)(uintptr_t)m->start, m->end - m->start, MADV_DONTNEED);
+	return 0;
+}
+
+/*
+ * The start is over: what libbpf knew of the kernel's types goes back, and the code that was needed
+ * for it alone. What is needed again comes back from the page cache.
+ */
+static void rest(void)
+{
+	malloc_trim(0);
+	probes_rest();
+	maps_each(getpid(), leave_code, NULL);
+}
+
 int capture_new(const struct capture_options *o, struct capture **ret, struct capture_error *err)
 {
 	_cleanup_(capture_freep) struct capture *c = calloc(1, sizeof(*c));
@@ -289,7 +309,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
-	malloc_trim(0); /* what libbpf knew of the kernel's types, while it loaded */
+	rest();
 	*ret = take_ptr(c);
 	return 0;
 }
