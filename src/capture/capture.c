@@ -251,7 +251,7 @@ static int set_up(struct capture *c, struct capture_error *err)
 		return r;
 	c->probes.hierarchy_id = c->hierarchy.id;
 	c->probes.ring_size = ring_size(c->o.ring_size ? c->o.ring_size : CAPTURE_RING_DEFAULT);
-	c->probes.ring_batch = c->probes.ring_size / 4;
+	c->probes.ring_batch = c->probes.ring_size / 16;
 	c->probes.btf = c->o.btf;
 	r = probes_load(&c->probes, err);
 	if (r == 0)
