@@ -44,6 +44,7 @@ struct capture {
 	struct probes probes;
 	struct enrich *enrich;
 	struct asker asker;
+	struct pidfile_looker pidfiles;
 	struct hang_watch hangs;
 	struct ring_buffer *ring;
 	struct stream stream;
@@ -243,6 +244,7 @@ void capture_freep(struct capture **cp)
 	hierarchy_done(&c->hierarchy);
 	enrich_freep(&c->enrich);
 	hang_watch_done(&c->hangs);
+	pidfile_look_done(&c->pidfiles);
 	closep(&c->hang_fd);
 	closep(&c->clock_fd);
 	closep(&c->recheck_fd);
@@ -398,6 +400,8 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 
 	if (m && job)
 		ask_later(&c->asker, m, (const struct wire_job *)h);
+	if (h->kind == WIRE_SERVICE_PIDFILE_LOAD && (m = managers_find(&c->managers, h->tgid)))
+		return pidfile_look(&c->pidfiles, m, (const struct wire_service *)h, &c->stream);
 	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
 }
 
@@ -621,6 +625,7 @@ static int run(struct capture *c)
 	int r = 0;
 
 	c->lost_checked_ns = clock_ns(CLOCK_MONOTONIC);
+	pidfile_look_prepare(&c->pidfiles, &c->stream);
 	if (c->o.timeout_ns)
 		r = set_timer(c->timeout_fd, c->o.timeout_ns);
 	if (r == 0)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine/hang.h"
+#include "engine/pidfile_history.h"
 #include "engine/rules.h"
 #include "engine/verdict.h"
 
@@ -205,6 +206,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	int r = complete_processes(g, v);
 
 	v->active_state = state_active(v->sub_state);
+	v->pidfiles = u->pidfiles;
 	if (r == 0)
 		r = note_result(v);
 	if (r == 0)
@@ -222,6 +224,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	c = cgroup_find(&g->cgroups, m && m->root ? m->root : "", u->id);
 	if (c)
 		cgroup_drop(&g->cgroups, c);
+	pidfile_history_freep(&u->pidfiles); /* the next start has its own */
 	stop_free(g, u);
 	return r;
 }
@@ -301,6 +304,8 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 		r = stop_set_processes(&o, g);
 	if (r == 0)
 		r = rules_apply(&o);
+	if (r == 0 && triggered_by(&o, WIRE_SERVICE_SIGCHLD))
+		r = pidfile_history_explain(u->pidfiles, o.v, o.trigger->proof.mono_ns);
 	if (r == 0 && o.trigger)
 		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
 	if (r < 0)
@@ -437,14 +442,17 @@ static bool opens_stop(const struct manager *m, const struct ev *e)
 	return from != STATE_FINAL;
 }
 
-/* What was asked of the unit in its life before is over. */
-static void forget_stops(struct manager *m, const struct ev *e)
+/* What was asked of the unit in its life before, and read from its file, is over. */
+static void forget_life(struct manager *m, struct unit *u, const struct ev *e)
 {
 	enum state_class to = state_class(e->service.new_state);
 
-	if (state_class(e->service.state) == STATE_FINAL &&
-	    (to == STATE_STARTING || to == STATE_UP))
-		jobs_forget_stops(&m->jobs, e->service.id);
+	if (state_class(e->service.state) != STATE_FINAL ||
+	    (to != STATE_STARTING && to != STATE_UP))
+		return;
+	jobs_forget_stops(&m->jobs, e->service.id);
+	if (u)
+		pidfile_history_freep(&u->pidfiles);
 }
 
 static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
@@ -454,7 +462,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 
 	if (!u || !u->stop) {
 		if (!opens_stop(m, e)) {
-			forget_stops(m, e);
+			forget_life(m, u, e);
 			return 0;
 		}
 		u = unit_get(&g->units, m->tgid, e->service.id);
@@ -642,6 +650,18 @@ static int on_job(struct engine *g, const struct ev *e)
 	return r;
 }
 
+/* A load, what was found there, or what the manager made of it. */
+static int on_pidfile(struct engine *g, struct manager *m, const struct ev *e)
+{
+	struct str id = e->kind == WIRE_PIDFILE ? e->pidfile.id : e->service.id;
+	struct unit *u = e->kind == WIRE_SERVICE_PIDFILE_LOAD ? unit_get(&g->units, m->tgid, id)
+							      : unit_find(&g->units, m->tgid, id);
+
+	if (!u)
+		return e->kind == WIRE_SERVICE_PIDFILE_LOAD ? -ENOMEM : 0;
+	return pidfile_history_learn(&u->pidfiles, e, m);
+}
+
 static int follow_service(struct engine *g, struct manager *m, const struct ev *e)
 {
 	struct unit *u;
@@ -651,6 +671,8 @@ static int follow_service(struct engine *g, struct manager *m, const struct ev *
 		return on_asked(m, e);
 	forget_asked(m);
 	m->triggering[0] = 0;
+	if (e->kind == WIRE_SERVICE_PIDFILE_LOAD || e->kind == WIRE_SERVICE_PIDFILE_RESULT)
+		r = on_pidfile(g, m, e);
 	if (is_trigger(e->kind))
 		r = trigger_set(&m->trigger, e);
 	else if (m->trigger.set && m->trigger.unit != e->service.unit)
@@ -668,6 +690,13 @@ static int on_dependency(struct engine *g, const struct ev *e)
 	struct manager *m = manager_find(&g->units, e->tgid);
 
 	return m ? jobs_name_dependency(&m->jobs, e) : 0;
+}
+
+static int on_pidfile_look(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	return m ? on_pidfile(g, m, e) : -ENOMEM;
 }
 
 static int on_service(struct engine *g, const struct ev *e)
@@ -736,7 +765,7 @@ static int manager_exited(struct engine *g, uint32_t tgid)
 		if (u->stop)
 			r = stop_abandon(g, u, "its manager ended first");
 		else
-			unit_release(&g->units, u);
+			unit_forget(&g->units, u);
 	}
 	manager_drop(&g->units, m);
 	return r;
@@ -870,6 +899,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return calls_learn_name(&g->calls, e);
 	case WIRE_DEPENDENCY:
 		return on_dependency(g, e);
+	case WIRE_PIDFILE:
+		return on_pidfile_look(g, e);
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
@@ -941,7 +972,7 @@ static int keep_bounds(struct engine *g)
 	if (u && u->stop) {
 		r = stop_abandon(g, u, "too many stops at once: its end was not waited for");
 	} else if (u) {
-		unit_release(&g->units, u);
+		unit_forget(&g->units, u);
 	}
 	return r == 0 && m ? manager_exited(g, m->tgid) : r;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/pidfile_history.h"
 #include "engine/unit.h"
 #include "engine/verdict.h"
 
@@ -152,6 +153,7 @@ static void unit_free(struct unit_table *t, struct unit *u)
 	if (u->stop)
 		verdict_done(&u->stop->v);
 	free(u->stop);
+	pidfile_history_freep(&u->pidfiles);
 	free(u);
 }
 
@@ -255,8 +257,13 @@ struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id)
 
 void unit_release(struct unit_table *t, struct unit *u)
 {
-	if (!u->stop)
+	if (!u->stop && !u->pidfiles)
 		unit_free(t, u);
+}
+
+void unit_forget(struct unit_table *t, struct unit *u)
+{
+	unit_free(t, u);
 }
 
 struct unit *unit_surplus(const struct unit_table *t)

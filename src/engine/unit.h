@@ -68,6 +68,7 @@ struct unit {
 	uint32_t manager;
 	char id[WIRE_ID_MAX];
 	struct stop *stop;
+	struct pidfile_history *pidfiles; /* NULL: none was loaded */
 	TAILQ_ENTRY(unit) entry;
 };
 
@@ -95,6 +96,8 @@ struct unit *unit_find(const struct unit_table *t, uint32_t manager, struct str 
 struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id);
 /* Frees the unit if there is nothing to remember of it. */
 void unit_release(struct unit_table *t, struct unit *u);
+/* Frees the unit, which has no stop under way. */
+void unit_forget(struct unit_table *t, struct unit *u);
 /* The oldest unit, if there are too many. */
 struct unit *unit_surplus(const struct unit_table *t);
 

@@ -22,6 +22,8 @@ json_t *json_bytes(const char *s, size_t n);
 json_t *json_text(const char *s);
 json_t *json_number(uint64_t n);
 json_t *json_number_or_null(uint64_t n, uint64_t none);
+/* RFC 3339; null if the wall clock is not known. */
+json_t *json_time(uint64_t wall_ns);
 /* "SIGKILL"; null for 0. */
 json_t *json_signal(int32_t sig);
 

@@ -10,6 +10,7 @@
 
 #include "render/json.h"
 #include "render/renderer.h"
+#include "render/verdict_json.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
 
@@ -70,7 +71,7 @@ json_t *json_done(struct json_object *o)
 	return o->json;
 }
 
-static json_t *time_json(uint64_t wall_ns)
+json_t *json_time(uint64_t wall_ns)
 {
 	char buf[TIME_LEN];
 
@@ -321,7 +322,7 @@ static void put_envelope(struct json_object *o, const struct renderer *r, const 
 {
 	json_put(o, "schema_version", json_integer(RENDER_SCHEMA_VERSION));
 	json_put(o, "event.name", json_string(name));
-	json_put(o, "time", time_json(wall_ns));
+	json_put(o, "time", json_time(wall_ns));
 	json_put(o, "monotonic_ns", json_number(mono_ns));
 	json_put(o, "boot_id", json_text(*r->boot_id ? r->boot_id : NULL));
 }
@@ -335,7 +336,7 @@ static void put_state(struct json_object *o, const struct verdict *v)
 	json_put(o, "result", json_text(v->result));
 	json_put(o, "cause", json_string(cause_name(v->cause)));
 	json_put(o, "certainty", json_string(certainty_name(v->certainty)));
-	json_put(o, "begin_time", time_json(v->begin_wall_ns));
+	json_put(o, "begin_time", json_time(v->begin_wall_ns));
 	json_put(o, "duration_ns",
 		 json_number(v->end_mono_ns > v->begin_mono_ns ? v->end_mono_ns - v->begin_mono_ns
 							       : 0));
@@ -360,6 +361,9 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "via", texts_json(v->via, v->n_via));
 	json_put(&o, "path", json_text(v->path));
 	json_put_stack(&o, &v->stack);
+	json_put(&o, "pid_file", pidfiles_json(v));
+	json_put(&o, "pid_file_left_out", json_number(v->pidfiles ? v->pidfiles->n_left_out : 0));
+	json_put(&o, "hand_over", hand_over_json(v));
 	json_put(&then, "restart", json_boolean(v->restarts));
 	json_put(&o, "then", json_done(&then));
 	json_put(&o, "proof", proofs_json(v));
@@ -415,7 +419,7 @@ int render_hang_json(struct renderer *r, const struct hang_verdict *h)
 	put_envelope(&o, r, "svctrace.hang", h->wall_ns, h->mono_ns);
 	json_put(&o, "kind", json_text(stuck_kind_name(h->kind)));
 	json_put(&o, "ended", json_boolean(h->ended));
-	json_put(&o, "begin_time", time_json(h->begin_wall_ns));
+	json_put(&o, "begin_time", json_time(h->begin_wall_ns));
 	json_put(&o, "duration_ns", json_number(h->mono_ns - h->begin_mono_ns));
 	json_put(&o, "pid_namespace", json_number_or_null(h->pidns, 0));
 	json_put(&o, "init", h->init.tgid ? process_json(&h->init) : json_null());

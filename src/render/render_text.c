@@ -74,8 +74,7 @@ static int write_out(struct renderer *r, const char *text)
 	return ferror(r->out) ? -EIO : 0;
 }
 
-/* One labelled line, continued below itself where it is wider than the terminal. */
-static void put_line(FILE *f, const struct renderer *r, const char *label, const char *text)
+void put_line(FILE *f, const struct renderer *r, const char *label, const char *text)
 {
 	size_t width = r->options.width > 2 * INDENT_LEN ? r->options.width : 0;
 	size_t at = INDENT_LEN;
@@ -476,6 +475,9 @@ static int put_verdict(FILE *f, const struct renderer *r, const void *what)
 	if (k < 0)
 		return k;
 	put_line(f, r, "why", v->path ? v->path : "not known");
+	k = put_pidfiles(f, r, v);
+	if (k < 0)
+		return k;
 	put_then(f, r, v);
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		put_line(f, r, "note", v->notes[i]);

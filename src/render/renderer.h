@@ -35,6 +35,11 @@ const char *time_of_day(const struct renderer *r, uint64_t wall_ns, uint64_t mon
 /* RFC 3339 in UTC with nanoseconds; NULL if there is no wall clock. */
 const char *time_rfc3339(uint64_t wall_ns, char buf[static TIME_LEN]);
 
+/* One labelled line, continued below itself where it is wider than the terminal. */
+void put_line(FILE *f, const struct renderer *r, const char *label, const char *text);
+/* render_pidfile.c: nothing, if there is nothing to tell. */
+int put_pidfiles(FILE *f, const struct renderer *r, const struct verdict *v);
+
 int render_verdict_text(struct renderer *r, const struct verdict *v);
 int render_hang_text(struct renderer *r, const struct hang_verdict *h);
 int render_hang_json(struct renderer *r, const struct hang_verdict *h);

@@ -112,6 +112,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_fuse);
 	case WIRE_FUSE_HOLDERS:
 		return sizeof(struct wire_fuse_holders);
+	case WIRE_PIDFILE:
+		return sizeof(struct wire_pidfile);
 	case WIRE_STACK_SAMPLE:
 		return sizeof(struct wire_stack_sample);
 	case WIRE_STACK:
@@ -157,6 +159,9 @@ static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *u
 	case WIRE_DEPENDENCY:
 		wb_str(b, &wb_as(b, wire_dependency)->unit, unit);
 		wb_str(b, &wb_as(b, wire_dependency)->by, unit);
+		break;
+	case WIRE_PIDFILE:
+		wb_str(b, &wb_as(b, wire_pidfile)->id, unit);
 		break;
 	case WIRE_BUS_KILL:
 	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
