@@ -5,6 +5,38 @@
 
 #define LAYOUT_MISSING 0xffffffffu
 
+/* Of the fields of struct wire_service_facts, as below. */
+struct facts_layout {
+	__u32 restart_usec;
+	__u32 restart_max_delay_usec;
+	__u32 timeout_start_usec;
+	__u32 timeout_stop_usec;
+	__u32 timeout_abort_usec;
+	__u32 runtime_max_usec;
+	__u32 watchdog_timestamp_usec;
+	__u32 watchdog_usec;
+	__u32 watchdog_original_usec;
+	__u32 watchdog_override_usec;
+	__u32 watchdog_override_enable;
+	__u32 timeout_abort_set;
+	__u32 restart;
+	__u32 restart_mode;
+	__u32 restart_steps;
+	__u32 n_restarts;
+	__u32 type;
+	__u32 oom_policy;
+	__u32 limit; /* RateLimit: uint64_t interval, unsigned burst, unsigned num, uint64_t begin
+		      */
+	__u32 start_limit_action;
+	__u32 failure_action;
+	__u32 success_action;
+	__u32 main_code;
+	__u32 main_status;
+	__u32 flags; /* a byte */
+	__u32 prevent, force, success;
+	__u32 set_signal; /* in such a set, the bitmap of signals; that of statuses is at 0 */
+};
+
 /*
  * Where one manager's build keeps the fields that handlers read (bytes into Unit, Service or Job);
  * LAYOUT_MISSING where the resolver found none.
@@ -26,6 +58,7 @@ struct manager_layout {
 	__u32 message_path;
 	__u32 message_member;
 	__u32 bus_fd; /* sd_bus: int */
+	struct facts_layout facts;
 };
 
 /* Per CPU and kind of record: exact, so that sent = received + lost holds. */

@@ -5,7 +5,7 @@
  * Handlers only read. Fields are read at offsets that the resolver found in this very build
  * (struct manager_layout); a field without an offset is sent as WIRE_NONE.
  */
-#include "common.bpf.h"
+#include "facts.bpf.h"
 #include "stack.bpf.h"
 
 struct service_record {
@@ -24,31 +24,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } pidfile_calls SEC(".maps");
-
-static __always_inline struct manager_layout *current_manager(void)
-{
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-
-	return bpf_map_lookup_elem(&managers, &tgid);
-}
-
-static __always_inline __s32 read_s32(const void *base, __u32 offset)
-{
-	__s32 v;
-
-	if (offset == LAYOUT_MISSING || bpf_probe_read_user(&v, sizeof(v), base + offset) < 0)
-		return WIRE_NONE;
-	return v;
-}
-
-static __always_inline void *read_ptr(const void *base, __u32 offset)
-{
-	void *p;
-
-	if (offset == LAYOUT_MISSING || bpf_probe_read_user(&p, sizeof(p), base + offset) < 0)
-		return NULL;
-	return p;
-}
 
 static __always_inline void fill_service(struct service_record *r, const void *unit,
 					 const struct manager_layout *l)
@@ -97,6 +72,7 @@ int BPF_KPROBE(service_enter_stop, void *s, int result)
 SEC("uprobe")
 int BPF_KPROBE(service_enter_signal, void *s, int state, int result)
 {
+	service_facts(s);
 	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_SIGNAL, s, state, result, 0);
 }
@@ -104,6 +80,7 @@ int BPF_KPROBE(service_enter_signal, void *s, int state, int result)
 SEC("uprobe")
 int BPF_KPROBE(service_enter_dead, void *s, int result, bool allow_restart)
 {
+	service_facts(s);
 	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_DEAD, s, result, allow_restart, 0);
 }
@@ -147,12 +124,14 @@ int BPF_KPROBE(service_dispatch_timer, void *source, __u64 usec, void *s)
 SEC("uprobe")
 int BPF_KPROBE(service_dispatch_watchdog, void *source, __u64 usec, void *s)
 {
+	service_facts(s);
 	return service_event(WIRE_SERVICE_WATCHDOG, s, 0, 0, 0);
 }
 
 SEC("uprobe")
 int BPF_KPROBE(service_force_watchdog, void *s)
 {
+	service_facts(s);
 	return service_event(WIRE_SERVICE_WATCHDOG, s, 1, 0, 0);
 }
 

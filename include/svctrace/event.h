@@ -52,6 +52,35 @@ struct ev_service {
 	int32_t arg[3];		  /* the raw arguments, see enum wire_kind */
 };
 
+/* A set of exit statuses and signals, as wire_exit_set has it. */
+struct ev_exit_set {
+	bool known;
+	uint64_t status[WIRE_EXIT_STATUSES / 64], signal[WIRE_EXIT_SIGNALS / 64];
+};
+
+/*
+ * What a service is configured to and where it stands, when its manager decides: of the next event
+ * of that thread. Numbers are WIRE_NONE, times WIRE_USEC_NONE, words NULL where they are not known.
+ */
+struct ev_facts {
+	uint64_t unit; /* address */
+	struct str id; /* always valid */
+	const char *restart, *restart_mode, *type, *oom_policy;
+	uint64_t restart_usec, restart_max_delay_usec;
+	int32_t restart_steps, n_restarts;
+	int32_t main_code, main_status; /* of the main process's last end; code CLD_*, 0: none */
+	int32_t forbid_restart;		/* 1: a stop was asked for */
+	struct ev_exit_set prevent, force, success;
+	uint64_t limit_interval_usec, limit_begin_usec; /* begin: CLOCK_MONOTONIC, 0: none yet */
+	int32_t limit_burst, limit_num;
+	const char *start_limit_action, *failure_action, *success_action;
+	/* abort: the one that counts; ~0 is systemd's "infinity" */
+	uint64_t timeout_start_usec, timeout_stop_usec, timeout_abort_usec, runtime_max_usec;
+	uint64_t watchdog_timestamp_usec; /* the last keepalive, CLOCK_MONOTONIC; 0: none yet */
+	uint64_t watchdog_usec, watchdog_original_usec, watchdog_override_usec;
+	int32_t watchdog_override_enable; /* 1: the override counts */
+};
+
 /* A job that the manager makes: the one that a transaction begins with, or one that it needs. */
 struct ev_job {
 	struct str id;	  /* its unit; of UNIT_TRIGGERS the timer, path … itself; always valid */
@@ -175,7 +204,8 @@ struct ev {
 	} manager;
 	union {
 		struct ev_service service;
-		struct ev_job job; /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
+		struct ev_facts facts; /* SERVICE_FACTS */
+		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
 		struct ev_message message;
 		struct ev_dependency dependency;
 		struct ev_signal signal;

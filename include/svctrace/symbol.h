@@ -141,7 +141,9 @@ int symbols_argument_width(const struct symbols *s, const char *fn, unsigned arg
  * "Service.watchdog_original_usec", "Service.watchdog_override_usec" (uint64_t),
  * "Service.watchdog_override_enable" (bool), "Service.forbid_restart" (a byte of bits:
  * main_pid_known 1, main_pid_alien 2, forbid_restart 8) and "Unit.start_ratelimit" (uint64_t
- * interval, unsigned burst and num, uint64_t begin).
+ * interval, unsigned burst and num, uint64_t begin); "Service.timeout_abort_usec" (uint64_t) and
+ * "Service.timeout_abort_set" (bool); "ExitStatusSet.signal", which is the second of its two
+ * Bitmaps (uint64_t * and a length, which is an unsigned or begins with one).
  *
  * Of sd-bus, as libsystemd-shared's exported functions read them: of sd_bus_message "Message.bus"
  * (sd_bus *), "Message.sender", "Message.path", "Message.member" (strings; sender is NULL on a
@@ -153,8 +155,8 @@ int symbols_offset(const struct symbols *s, const char *key, size_t *ret);
 int symbols_offset_info(const struct symbols *s, const char *key, struct sym_offset *ret);
 
 /* ServiceResult, ServiceState, ServiceType, ServiceRestart, UnitActiveState, UnitLoadState,
- * JobType, JobMode, JobResult, NotifyAccess, KillMode, OOMPolicy, ServiceExecCommand. NULL when not
- * found. */
+ * JobType, JobMode, JobResult, NotifyAccess, KillMode, OOMPolicy, ServiceExecCommand,
+ * EmergencyAction, ServiceRestartMode. NULL when not found. */
 const struct sym_enum *symbols_enum(const struct symbols *s, const char *name);
 /* The value's name, NULL when the enum or the value is unknown. */
 const char *symbols_enum_name(const struct symbols *s, const char *name, int64_t value);

@@ -45,6 +45,7 @@ enum wire_kind {
 	WIRE_BUS_KILL = 19,	   /* bus_unit_method_kill */
 	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
 	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
+	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
 
 	/* The kernel's. */
 	WIRE_FORK = 30,		    /* struct wire_fork */
@@ -95,6 +96,7 @@ enum wire_kind {
 #define WIRE_RECORD_MAX	   32768 /* no record is longer */
 
 #define WIRE_NONE	   (-2147483647 - 1) /* "could not be read" in signed fields */
+#define WIRE_USEC_NONE	   (~0ull - 1) /* likewise in times of systemd, whose ~0 is "infinity" */
 
 struct wire_hdr {
 	__u16 size; /* of the whole record, tail included */
@@ -136,6 +138,62 @@ struct wire_service {
 	__u32 job_id;
 	struct wire_str id;   /* Unit.id */
 	struct wire_str path; /* PID file path, where the kind has one */
+	__u32 pad;
+};
+
+#define WIRE_EXIT_STATUSES 256
+#define WIRE_EXIT_SIGNALS  128
+
+/* What SuccessExitStatus= and its like name; bit n stands for n. */
+struct wire_exit_set {
+	__u64 status[WIRE_EXIT_STATUSES / 64];
+	__u64 signal[WIRE_EXIT_SIGNALS / 64];
+	__u32 known; /* 0: could not be read */
+	__u32 pad;
+};
+
+/* wire_service_facts.flags: bits of the manager's own */
+#define WIRE_FACT_FORBID_RESTART (1 << 3) /* a stop was asked for */
+
+/*
+ * What a service is configured to, and where it stands: read when the manager decides about it,
+ * just ahead of SERVICE_ENTER_SIGNAL, SERVICE_ENTER_DEAD and SERVICE_WATCHDOG. Enum numbers are
+ * those of this very build, times are microseconds; a field that a build lacks is WIRE_NONE,
+ * WIRE_USEC_NONE.
+ */
+struct wire_service_facts {
+	struct wire_hdr h;
+	__u64 unit; /* address */
+	__u64 restart_usec;
+	__u64 restart_max_delay_usec;
+	__u64 timeout_start_usec;
+	__u64 timeout_stop_usec;
+	__u64 timeout_abort_usec; /* counts if timeout_abort_set, else timeout_stop_usec does */
+	__u64 runtime_max_usec;
+	__u64 watchdog_timestamp_usec; /* the last keepalive, CLOCK_MONOTONIC; 0: none yet */
+	__u64 watchdog_usec;	       /* of the unit */
+	__u64 watchdog_original_usec;  /* of the unit when it was started */
+	__u64 watchdog_override_usec;  /* WATCHDOG_USEC= of a message; counts if … */
+	__u64 limit_interval_usec;
+	__u64 limit_begin_usec;		/* CLOCK_MONOTONIC; 0: no start was counted yet */
+	__s32 watchdog_override_enable; /* … this is 1 */
+	__s32 timeout_abort_set;
+	__s32 restart;	    /* ServiceRestart */
+	__s32 restart_mode; /* ServiceRestartMode */
+	__s32 restart_steps;
+	__s32 n_restarts; /* since the last start that was no automatic one */
+	__s32 type;	  /* ServiceType */
+	__s32 oom_policy; /* OOMPolicy */
+	__s32 limit_burst;
+	__s32 limit_num;	  /* starts counted since limit_begin_usec */
+	__s32 start_limit_action; /* EmergencyAction, as the next two */
+	__s32 failure_action;
+	__s32 success_action;
+	__s32 main_code; /* CLD_* of the main process's last end; 0: none */
+	__s32 main_status;
+	__s32 flags;				      /* WIRE_FACT_* */
+	struct wire_exit_set prevent, force, success; /* Restart…ExitStatus=, SuccessExitStatus= */
+	struct wire_str id;
 	__u32 pad;
 };
 
@@ -452,6 +510,8 @@ WIRE_ASSERT_SIZE(wire_hdr, 24);
 WIRE_ASSERT_SIZE(wire_str, 4);
 WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
+WIRE_ASSERT_SIZE(wire_exit_set, 56);
+WIRE_ASSERT_SIZE(wire_service_facts, 368);
 WIRE_ASSERT_SIZE(wire_job, 80);
 WIRE_ASSERT_SIZE(wire_message, 48);
 WIRE_ASSERT_SIZE(wire_stack_sample, 312);

@@ -39,7 +39,7 @@ struct probe_state {
 
 /* object.c: a file that holds a service manager's code; two managers may share one. */
 #define UPROBES_MAX 32
-#define STATES_MAX  (UPROBES_MAX + 1) /* and that of the stacks' samples */
+#define STATES_MAX  (UPROBES_MAX + 2) /* and those of what several of them send */
 
 struct object {
 	struct sym_object file;

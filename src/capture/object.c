@@ -179,7 +179,10 @@ static const struct function functions[] = {
 _Static_assert(ARRAY_LEN(functions) <= UPROBES_MAX, "UPROBES_MAX is too small");
 
 /* The enum tables whose numbers events carry. */
-static const char *const enums[] = {"ServiceState", "ServiceResult", "JobType", "JobMode"};
+static const char *const enums[] = {
+	"ServiceState",	      "ServiceResult", "JobType",   "JobMode",	       "ServiceRestart",
+	"ServiceRestartMode", "ServiceType",   "OOMPolicy", "EmergencyAction",
+};
 
 bool object_wants(const char *program)
 {
@@ -196,6 +199,41 @@ static __u32 offset_of(const struct symbols *s, const char *key)
 	size_t off;
 
 	return symbols_offset(s, key, &off) < 0 || off > INT_MAX ? LAYOUT_MISSING : off;
+}
+
+static struct facts_layout facts_layout_of(const struct symbols *s)
+{
+	return (struct facts_layout){
+		.restart_usec = offset_of(s, "Service.RestartUSec"),
+		.restart_max_delay_usec = offset_of(s, "Service.RestartMaxDelayUSec"),
+		.timeout_start_usec = offset_of(s, "Service.TimeoutStartUSec"),
+		.timeout_stop_usec = offset_of(s, "Service.TimeoutStopUSec"),
+		.timeout_abort_usec = offset_of(s, "Service.timeout_abort_usec"),
+		.runtime_max_usec = offset_of(s, "Service.RuntimeMaxUSec"),
+		.watchdog_timestamp_usec = offset_of(s, "Service.WatchdogTimestampMonotonic"),
+		.watchdog_usec = offset_of(s, "Service.watchdog_usec"),
+		.watchdog_original_usec = offset_of(s, "Service.watchdog_original_usec"),
+		.watchdog_override_usec = offset_of(s, "Service.watchdog_override_usec"),
+		.watchdog_override_enable = offset_of(s, "Service.watchdog_override_enable"),
+		.timeout_abort_set = offset_of(s, "Service.timeout_abort_set"),
+		.restart = offset_of(s, "Service.Restart"),
+		.restart_mode = offset_of(s, "Service.RestartMode"),
+		.restart_steps = offset_of(s, "Service.RestartSteps"),
+		.n_restarts = offset_of(s, "Service.NRestarts"),
+		.type = offset_of(s, "Service.Type"),
+		.oom_policy = offset_of(s, "Service.OOMPolicy"),
+		.limit = offset_of(s, "Unit.start_ratelimit"),
+		.start_limit_action = offset_of(s, "Unit.StartLimitAction"),
+		.failure_action = offset_of(s, "Unit.FailureAction"),
+		.success_action = offset_of(s, "Unit.SuccessAction"),
+		.main_code = offset_of(s, "Service.ExecMainCode"),
+		.main_status = offset_of(s, "Service.ExecMainStatus"),
+		.flags = offset_of(s, "Service.forbid_restart"),
+		.prevent = offset_of(s, "Service.RestartPreventExitStatus"),
+		.force = offset_of(s, "Service.RestartForceExitStatus"),
+		.success = offset_of(s, "Service.SuccessExitStatus"),
+		.set_signal = offset_of(s, "ExitStatusSet.signal"),
+	};
 }
 
 static struct manager_layout layout_of(const struct symbols *s)
@@ -217,6 +255,7 @@ static struct manager_layout layout_of(const struct symbols *s)
 		.message_path = offset_of(s, "Message.path"),
 		.message_member = offset_of(s, "Message.member"),
 		.bus_fd = offset_of(s, "Bus.input_fd"),
+		.facts = facts_layout_of(s),
 	};
 }
 
@@ -313,8 +352,9 @@ static int fail_essential(const struct object *o, const struct function *f, int 
 			    "essential probe %s in %s: %s", f->name, o->file.name, why);
 }
 
-/* The samples that some of the functions' probes send: so that lost ones are told. */
+/* What several functions' probes send besides: so that lost ones are told. */
 static const unsigned int sample_kinds[KINDS_MAX] = {WIRE_STACK_SAMPLE};
+static const unsigned int facts_kinds[KINDS_MAX] = {WIRE_SERVICE_FACTS};
 
 static int attach_all(struct object *o, const struct probes *p, struct capture_error *err)
 {
@@ -334,6 +374,11 @@ static int attach_all(struct object *o, const struct probes *p, struct capture_e
 	o->state[o->n_states++] = (struct probe_state){
 		.name = "stack_sample",
 		.kinds = sample_kinds,
+		.how = "uprobe",
+	};
+	o->state[o->n_states++] = (struct probe_state){
+		.name = "service_facts",
+		.kinds = facts_kinds,
 		.how = "uprobe",
 	};
 	return 0;

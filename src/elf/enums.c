@@ -12,6 +12,8 @@ static const struct spec {
 	const char *name;
 	const char *first[3];
 } specs[] = {
+	{"EmergencyAction", {"none", "reboot", "reboot-force"}},
+	{"EmergencyAction", {"none", "exit", "exit-force"}},
 	{"JobMode", {"fail", "replace", "replace-irreversibly"}},
 	{"JobMode", {"fail", "lenient", "replace"}},
 	{"JobResult", {"done", "canceled", "timeout"}},
@@ -23,6 +25,7 @@ static const struct spec {
 	{"OOMPolicy", {"continue", "stop", "kill"}},
 	{"ServiceExecCommand", {"ExecCondition", "ExecStartPre", "ExecStart"}},
 	{"ServiceRestart", {"no", "on-success", "on-failure"}},
+	{"ServiceRestartMode", {"normal", "direct", NULL}},
 	{"ServiceResult", {"success", "resources", "protocol"}},
 	{"ServiceState", {"dead", "condition", "start-pre"}},
 	{"ServiceState", {"dead", "start-pre", "start"}},

@@ -84,8 +84,18 @@ const char *const sym_needed_offsets[] = {
 	"Service.RestartPreventExitStatus",
 	"Service.RestartForceExitStatus",
 	"Service.SuccessExitStatus",
+	"Service.ExecMainCode",
+	"Service.ExecMainStatus",
+	"Service.OOMPolicy",
+	"Service.TimeoutStartUSec",
+	"Service.timeout_abort_usec",
+	"Service.timeout_abort_set",
+	"Service.RuntimeMaxUSec",
+	"ExitStatusSet.signal",
 	"Unit.start_ratelimit",
 	"Unit.StartLimitAction",
+	"Unit.FailureAction",
+	"Unit.SuccessAction",
 	"Message.bus",
 	"Message.sender",
 	"Message.path",
@@ -96,11 +106,13 @@ const char *const sym_needed_offsets[] = {
 };
 
 const char *const sym_needed_enums[] = {
-	"ServiceState", "ServiceResult",   "ServiceRestart",
-	"ServiceType",	"UnitActiveState", "JobType",
-	"JobMode",	"JobResult",	   "NotifyAccess",
-	"OOMPolicy",	"KillMode",	   "ServiceExecCommand",
-	NULL,
+	"ServiceState",	   "ServiceResult",
+	"ServiceRestart",  "ServiceType",
+	"UnitActiveState", "JobType",
+	"JobMode",	   "JobResult",
+	"NotifyAccess",	   "OOMPolicy",
+	"KillMode",	   "ServiceExecCommand",
+	"EmergencyAction", NULL,
 };
 
 bool sym_is_essential(const char *name)

@@ -249,6 +249,10 @@ static const struct neighbour {
 	{"Service.watchdog_override_enable", "Service.WatchdogTimestamp", 40, "service_start",
 	 INSN_STORE},
 	{"Service.forbid_restart", "Service.CleanResult", 4, "service_stop", INSN_LOAD},
+	{"Service.timeout_abort_usec", "Service.TimeoutStopUSec", 8, "service_enter_signal",
+	 INSN_LOAD},
+	{"Service.timeout_abort_set", "Service.TimeoutStopUSec", 16, "service_enter_signal",
+	 INSN_LOAD},
 };
 
 static int from_neighbour(const struct offsets *o, const struct neighbour *m,
@@ -271,6 +275,33 @@ static int from_neighbour(const struct offsets *o, const struct neighbour *m,
 	snprintf(ret->reason, sizeof(ret->reason), "%u bytes after %s; %s uses it", m->distance,
 		 m->known, m->function);
 	return answer(ret, SYM_FOUND, known.offset + m->distance);
+}
+
+/*
+ * ExitStatusSet is two Bitmaps, of statuses and of signals, whose size differs between releases.
+ * Three such sets lie one behind the other.
+ */
+static int exit_set_signal(const struct offsets *o, struct sym_offset *ret)
+{
+	struct sym_offset prevent, force, success;
+	size_t size;
+
+	if (offsets_find(o, "Service.RestartPreventExitStatus", &prevent) < 0 ||
+	    offsets_find(o, "Service.RestartForceExitStatus", &force) < 0 ||
+	    offsets_find(o, "Service.SuccessExitStatus", &success) < 0) {
+		snprintf(ret->reason, sizeof(ret->reason), "not all sets of a Service are known");
+		return answer(ret, SYM_MISSING, 0);
+	}
+	size = force.offset - prevent.offset;
+	/* a Bitmap is a pointer and a length, and in some releases what is allocated */
+	if (success.offset - force.offset != size || (size != 32 && size != 48)) {
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "the sets of a Service do not lie one behind the other");
+		return answer(ret, SYM_AMBIGUOUS, 0);
+	}
+	snprintf(ret->reason, sizeof(ret->reason),
+		 "half of the distance between the sets of a Service");
+	return answer(ret, SYM_FOUND, size / 2);
 }
 
 static int from_table(const struct offsets *o, const char *key, struct sym_offset *ret)
@@ -319,5 +350,7 @@ int offsets_find(const struct offsets *o, const char *key, struct sym_offset *re
 			return from_neighbour(o, &neighbours[i], ret);
 	if (!strcmp(key, "Job.Unit"))
 		return job_unit(o, ret);
+	if (!strcmp(key, "ExitStatusSet.signal"))
+		return exit_set_signal(o, ret);
 	return from_table(o, key, ret);
 }

@@ -571,9 +571,10 @@ static enum root_reason inlined_reason(const struct ev_stack *stack, const struc
 {
 	bool stop = e->job.type && strcmp(e->job.type, "stop") == 0;
 
-	/* emergency_action() leaves no frame behind, but it alone names its unit */
+	/* emergency_action() may leave no frame behind, but it alone names its unit */
 	if (stack_has(stack, "unit_notify") &&
-	    (stack_has(stack, "manager_add_job_by_name_and_warn") ||
+	    (stack_has(stack, "manager_add_job_by_name") ||
+	     stack_has(stack, "manager_add_job_by_name_and_warn") ||
 	     stack_has(stack, "manager_add_job_by_name_or_warn")))
 		return ROOT_EMERGENCY;
 	if (stack_has(stack, "unit_notify"))

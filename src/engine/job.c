@@ -55,23 +55,100 @@ static struct transaction *newest(const struct jobs *j)
 	return TAILQ_LAST(&j->transactions, transaction_queue);
 }
 
-static void keep_bounds(struct jobs *j)
+bool job_type_is_restart(const char *type)
 {
-	while (j->n > TRANSACTIONS_MAX || (j->n > 1 && j->n_edges > EDGES_MAX))
-		drop(j, TAILQ_FIRST(&j->transactions));
+	size_t n = strlen(type);
+
+	return n >= 7 && strcmp(type + n - 7, "restart") == 0;
 }
 
-/* Who floods a manager with requests for a unit pushes out those, not everybody's. */
-static void make_room(struct jobs *j, struct str anchor)
+/* Whether what a transaction wants ("try-restart") becomes the job that runs ("restart"). */
+static bool becomes(const char *wanted, const char *job)
 {
-	struct transaction *t;
+	if (!*wanted)
+		return true;
+	if (!*job)
+		return strcmp(wanted, "stop") == 0 || job_type_is_restart(wanted);
+	return strcmp(wanted, job) == 0 ||
+	       (job_type_is_restart(wanted) && job_type_is_restart(job));
+}
 
-	if (j->n < TRANSACTIONS_MAX)
-		return;
-	TAILQ_FOREACH(t, &j->transactions, entry)
-	if (str_equal(anchor, t->anchor)) {
+const struct edge *transaction_edge(const struct transaction *t, const char *unit, const char *type)
+{
+	for (unsigned int i = 0; i < t->n_edges; i++)
+		if (strcmp(t->edges[i].unit, unit) == 0 && becomes(t->edges[i].type, type))
+			return &t->edges[i];
+	return NULL;
+}
+
+static void forget_oldest(struct jobs *j)
+{
+	drop(j, TAILQ_FIRST(&j->transactions));
+	j->n_forgotten++;
+}
+
+/* Whether the stop of a service may come from it yet. */
+static bool is_spent(const struct transaction *t)
+{
+	if (t->n_edges == 0)
+		return t->over;
+	for (unsigned int i = 0; i < t->n_edges; i++) {
+		const struct edge *x = &t->edges[i];
+		size_t n = strlen(x->unit), suffix = strlen(".service");
+
+		if (!x->over && becomes(x->type, "") && n > suffix &&
+		    strcmp(x->unit + n - suffix, ".service") == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Whether t wanted only jobs that waited already, and that before had asked for. */
+static bool is_repeat(const struct transaction *t, const struct transaction *before)
+{
+	if (t->n_edges == 0)
+		return false;
+	for (unsigned int i = 0; i < t->n_edges; i++) {
+		const struct edge *x = &t->edges[i],
+				  *y = transaction_edge(before, x->unit, x->type);
+
+		if (x->pending == 0 || !y || y->over)
+			return false;
+	}
+	return true;
+}
+
+/* Whoever floods a manager pushes out his own; then go requests that came to nothing. */
+static void make_room(struct jobs *j, struct transaction *before)
+{
+	struct transaction *t = before;
+
+	if (!t && j->edges_are_seen)
+		for (t = TAILQ_FIRST(&j->transactions); t && t->n_edges > 0;)
+			t = TAILQ_NEXT(t, entry);
+	if (t)
+		drop(j, t);
+	else
+		forget_oldest(j);
+}
+
+/* The newest is whole. What no stop can come from is not kept. */
+static void finish(struct jobs *j)
+{
+	struct transaction *t = newest(j), *before = t;
+
+	if (t && is_spent(t)) {
 		drop(j, t);
 		return;
+	}
+	while (before && (before = TAILQ_PREV(before, transaction_queue, entry)))
+		if (strcmp(before->anchor, t->anchor) == 0)
+			break;
+	if (before && is_repeat(t, before)) {
+		before->repeats++;
+		drop(j, t);
+	} else if (j->n >= TRANSACTIONS_MAX) {
+		make_room(j, before);
 	}
 }
 
@@ -81,11 +158,10 @@ static struct transaction *begin(struct jobs *j, const struct ev *e, struct str 
 
 	if (!t)
 		return NULL;
-	make_room(j, anchor);
+	finish(j);
 	TAILQ_INSERT_TAIL(&j->transactions, t, entry);
 	j->n++;
 	j->open = false;
-	keep_bounds(j);
 	t->anchor = str_dup(anchor);
 	return t->anchor && proof_set(&t->proof, e) == 0 ? t : NULL;
 }
@@ -151,8 +227,8 @@ int jobs_add(struct jobs *j, const struct ev *e, struct request *asked)
 	struct transaction *t = newest(j);
 	struct edge *x;
 
-	/* an anchor that was not announced */
-	if (!t || (!e->job.by.s && !str_equal(e->job.id, t->anchor))) {
+	/* an anchor that was not announced; each transaction has one, and begins with it */
+	if (!t || (!e->job.by.s && (t->n_edges > 0 || !str_equal(e->job.id, t->anchor)))) {
 		t = begin(j, e, e->job.id);
 		if (t && asked) {
 			t->reason = ROOT_REQUEST;
@@ -163,6 +239,7 @@ int jobs_add(struct jobs *j, const struct ev *e, struct request *asked)
 	if (!t)
 		return -ENOMEM;
 	j->open = false;
+	j->edges_are_seen = true;
 	x = edge_new(j, t);
 	if (!x)
 		return t->n_left_out ? 0 : -ENOMEM;
@@ -174,7 +251,8 @@ int jobs_add(struct jobs *j, const struct ev *e, struct request *asked)
 	x->by = str_dup(e->job.by);
 	if (!x->unit || (e->job.by.s && !x->by))
 		return -ENOMEM;
-	keep_bounds(j);
+	while (j->n > 1 && j->n_edges > EDGES_MAX)
+		forget_oldest(j);
 	return proof_set(&x->proof, e);
 }
 
@@ -195,42 +273,18 @@ int jobs_name_dependency(struct jobs *j, const struct ev *e)
 	return 0;
 }
 
-bool job_type_is_restart(const char *type)
-{
-	size_t n = strlen(type);
-
-	return n >= 7 && strcmp(type + n - 7, "restart") == 0;
-}
-
-/* Whether what a transaction wants ("try-restart") becomes the job that runs ("restart"). */
-static bool becomes(const char *wanted, const char *job)
-{
-	if (!*wanted)
-		return true;
-	if (!*job)
-		return strcmp(wanted, "stop") == 0 || job_type_is_restart(wanted);
-	return strcmp(wanted, job) == 0 ||
-	       (job_type_is_restart(wanted) && job_type_is_restart(job));
-}
-
-const struct edge *transaction_edge(const struct transaction *t, const char *unit, const char *type)
-{
-	for (unsigned int i = 0; i < t->n_edges; i++)
-		if (strcmp(t->edges[i].unit, unit) == 0 && becomes(t->edges[i].type, type))
-			return &t->edges[i];
-	return NULL;
-}
-
 void jobs_forget_stops(struct jobs *j, struct str unit)
 {
-	struct transaction *t;
+	struct transaction *t, *next;
 
-	TAILQ_FOREACH(t, &j->transactions, entry)
-	{
+	for (t = TAILQ_FIRST(&j->transactions); t; t = next) {
+		next = TAILQ_NEXT(t, entry);
 		for (unsigned int i = 0; i < t->n_edges; i++)
 			t->edges[i].over |=
 				becomes(t->edges[i].type, "") && str_equal(unit, t->edges[i].unit);
 		t->over |= str_equal(unit, t->anchor);
+		if (next && is_spent(t))
+			drop(j, t);
 	}
 }
 
@@ -257,8 +311,7 @@ bool jobs_find(const struct jobs *j, const char *unit, const char *type, uint32_
 
 		if (!is_candidate(t, x, unit, type))
 			continue;
-		if (ret->transaction)
-			ret->merged++;
+		ret->merged += t->repeats + (ret->transaction != NULL);
 		ret->transaction = t;
 		ret->edge = x;
 		if (!x || id == 0 || x->pending != id)

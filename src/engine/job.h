@@ -37,6 +37,7 @@ struct transaction {
 	int32_t blamed_signal;	 /* by which signal; 0: none */
 	struct request *request; /* NULL: no client's */
 	bool over;
+	unsigned int repeats; /* later ones that wanted the same, and changed nothing */
 	struct edge *edges;
 	unsigned int n_edges, n_left_out;
 	TAILQ_ENTRY(transaction) entry;
@@ -48,7 +49,9 @@ TAILQ_HEAD(transaction_queue, transaction);
 struct jobs {
 	struct transaction_queue transactions; /* the newest is last, and may still grow */
 	unsigned int n, n_edges;
-	bool open; /* the newest was begun by a request, and waits for manager_add_job */
+	unsigned int n_forgotten; /* that might have explained a stop yet */
+	bool open;	     /* the newest was begun by a request, and waits for manager_add_job */
+	bool edges_are_seen; /* a transaction without any came to nothing */
 };
 
 void jobs_init(struct jobs *j);

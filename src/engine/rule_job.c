@@ -261,9 +261,16 @@ static int not_seen(struct opening *o)
 	bool restart = job_type_is_restart(o->trigger->job_type);
 
 	if (o->jobs_are_seen) {
+		unsigned int n = o->manager->jobs.n_forgotten;
+
 		o->v->certainty = UNKNOWN;
-		return verdict_note(o->v, "what made systemd run this job was not seen: it was "
-					  "queued before the trace began, or long ago");
+		if (n > 0)
+			return verdict_note(o->v,
+					    "what made systemd run this job was not seen: of those "
+					    "that waited, the oldest %u had to be forgotten",
+					    n);
+		return verdict_note(o->v, "what made systemd run this job was not seen: "
+					  "it was queued before the trace began");
 	}
 	o->v->cause = restart ? CAUSE_RESTART_REQUEST : CAUSE_STOP_REQUEST;
 	certainty_limit(&o->v->certainty, INFERRED);

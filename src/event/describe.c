@@ -105,6 +105,17 @@ static void describe_service(char *dst, size_t size, const struct ev *e)
 	}
 }
 
+static void describe_facts(char *dst, size_t size, const struct ev_facts *f)
+{
+	char restarts[40] = "";
+
+	if (f->n_restarts != WIRE_NONE)
+		snprintf(restarts, sizeof(restarts), ", restarted %" PRIu32 " times",
+			 (uint32_t)f->n_restarts);
+	snprintf(dst, size, "settings of %.*s: Restart=%s%s", (int)f->id.n, f->id.s,
+		 or_unknown(f->restart), restarts);
+}
+
 /* Unit names are plain by their charset. */
 static void describe_job(char *dst, size_t size, const struct ev *e)
 {
@@ -409,6 +420,9 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 	case WIRE_FORK ... WIRE_EXIT:
 	case WIRE_OOM_VICTIM:
 		describe_process(dst, dst_size, e);
+		break;
+	case WIRE_SERVICE_FACTS:
+		describe_facts(dst, dst_size, &e->facts);
 		break;
 	case WIRE_SIGNAL:
 		describe_signal(dst, dst_size, &e->signal);

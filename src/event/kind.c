@@ -131,6 +131,71 @@ static int decode_service(struct memory *m, const struct record *r, struct ev *e
 	return 0;
 }
 
+static struct ev_exit_set exit_set(const struct wire_exit_set *w)
+{
+	struct ev_exit_set set = {.known = w->known != 0};
+
+	memcpy(set.status, w->status, sizeof(set.status));
+	memcpy(set.signal, w->signal, sizeof(set.signal));
+	return set;
+}
+
+static int32_t bit_or_none(int32_t flags, int32_t bit)
+{
+	return flags == WIRE_NONE ? WIRE_NONE : (flags & bit) != 0;
+}
+
+static void name_facts(const struct manager_memory *mm, const struct wire_service_facts *w,
+		       struct ev_facts *f)
+{
+	f->restart = memory_enum_name(mm, ENUM_SERVICE_RESTART, w->restart);
+	f->restart_mode = memory_enum_name(mm, ENUM_SERVICE_RESTART_MODE, w->restart_mode);
+	f->type = memory_enum_name(mm, ENUM_SERVICE_TYPE, w->type);
+	f->oom_policy = memory_enum_name(mm, ENUM_OOM_POLICY, w->oom_policy);
+	f->start_limit_action = memory_enum_name(mm, ENUM_EMERGENCY_ACTION, w->start_limit_action);
+	f->failure_action = memory_enum_name(mm, ENUM_EMERGENCY_ACTION, w->failure_action);
+	f->success_action = memory_enum_name(mm, ENUM_EMERGENCY_ACTION, w->success_action);
+}
+
+static int decode_service_facts(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_service_facts w = FIXED(r, wire_service_facts);
+	uint64_t abort_usec = w.timeout_abort_set == WIRE_NONE ? WIRE_USEC_NONE
+			      : w.timeout_abort_set	       ? w.timeout_abort_usec
+							       : w.timeout_stop_usec;
+
+	e->facts = (struct ev_facts){
+		.unit = w.unit,
+		.restart_usec = w.restart_usec,
+		.restart_max_delay_usec = w.restart_max_delay_usec,
+		.restart_steps = w.restart_steps,
+		.n_restarts = w.n_restarts,
+		.main_code = w.main_code,
+		.main_status = w.main_status,
+		.forbid_restart = bit_or_none(w.flags, WIRE_FACT_FORBID_RESTART),
+		.prevent = exit_set(&w.prevent),
+		.force = exit_set(&w.force),
+		.success = exit_set(&w.success),
+		.limit_interval_usec = w.limit_interval_usec,
+		.limit_begin_usec = w.limit_begin_usec,
+		.limit_burst = w.limit_burst,
+		.limit_num = w.limit_num,
+		.timeout_start_usec = w.timeout_start_usec,
+		.timeout_stop_usec = w.timeout_stop_usec,
+		.timeout_abort_usec = abort_usec,
+		.runtime_max_usec = w.runtime_max_usec,
+		.watchdog_timestamp_usec = w.watchdog_timestamp_usec,
+		.watchdog_usec = w.watchdog_usec,
+		.watchdog_original_usec = w.watchdog_original_usec,
+		.watchdog_override_usec = w.watchdog_override_usec,
+		.watchdog_override_enable = w.watchdog_override_enable,
+	};
+	name_facts(memory_manager(m, w.h.tgid), &w, &e->facts);
+	if (get_str(r, w.id, &e->facts.id) < 0 || !unit_name_is_valid(e->facts.id))
+		return -EBADMSG;
+	return is_service(e->facts.id) ? 0 : -EBADMSG; /* something else lies there */
+}
+
 /*
  * transaction_add_job_and_dependencies(): the 5th and 6th argument are the bools matters and
  * conflicts, or since 254 a set of flags and a pointer.
@@ -644,6 +709,7 @@ static const struct kind kinds[] = {
 	[WIRE_BUS_KILL] = SERVICE("bus-kill", "bus_unit_method_kill"),
 	[WIRE_STACK_SAMPLE] = {"stack-sample", NULL, sizeof(struct wire_stack_sample), true, decode_stack_sample},
 	[WIRE_UNIT_TRIGGERS] = JOB("unit-triggers", "unit_enter_running"),
+	[WIRE_SERVICE_FACTS] = {"service-facts", NULL, sizeof(struct wire_service_facts), true, decode_service_facts},
 	[WIRE_FORK] = OTHER("fork", fork),
 	[WIRE_EXEC] = OTHER("exec", exec),
 	[WIRE_EXIT] = OTHER("exit", exit),

@@ -124,6 +124,11 @@ int memory_enum_set(struct manager_memory *mm, struct str name, struct str value
 		[ENUM_SERVICE_RESULT] = "ServiceResult",
 		[ENUM_JOB_TYPE] = "JobType",
 		[ENUM_JOB_MODE] = "JobMode",
+		[ENUM_SERVICE_RESTART] = "ServiceRestart",
+		[ENUM_SERVICE_RESTART_MODE] = "ServiceRestartMode",
+		[ENUM_SERVICE_TYPE] = "ServiceType",
+		[ENUM_OOM_POLICY] = "OOMPolicy",
+		[ENUM_EMERGENCY_ACTION] = "EmergencyAction",
 	};
 	_cleanup_free_ char *blob = NULL;
 	_cleanup_free_ const char **names = NULL;

@@ -367,6 +367,9 @@ agreement() { # LABEL ELF
 	expect "$label: members of sd_bus_message" '16 16' "$(q '
 		[.offsets[] | {(.key): .offset}] | add |
 		"\(.["Message.member"] - .["Message.path"]) \(.["Message.sender"] - .["Message.member"])"')"
+	expect "$label: the Bitmaps of an ExitStatusSet" true \
+		"$(q '.offsets[] | select(.key == "ExitStatusSet.signal").offset | . == 16 or . == 24')"
+	expect "$label: actions" none "$(q '.enums[] | select(.name == "EmergencyAction").values[0]')"
 	expect "$label: start of ServiceState" dead "$(q '.enums[] | select(.name == "ServiceState").values[0]')"
 	expect "$label: the restart states are among them" true \
 		"$(q '.enums[] | select(.name == "ServiceState").values | index("auto-restart") > index("failed")')"

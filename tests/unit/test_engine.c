@@ -168,7 +168,7 @@ static void client_calls(struct world *w, uint32_t pid, enum wire_endpoint endpo
 		.interface = {"org.freedesktop.systemd1.Manager", 32},
 		.member = {"StopUnit", 8},
 		.signature = {"ss", 2},
-		.unit = {unit, strlen(unit)},
+		.unit = {unit, unit ? strlen(unit) : 0},
 		.mode = {"replace", 7},
 	};
 	struct wire_client_send *r = begin(w, WIRE_CLIENT_SEND, pid);
@@ -305,6 +305,82 @@ static void test_chains(void **state)
 	}
 }
 
+/* EnqueueUnitJobMany makes jobs that nothing else announces: a start's message asks for no stop. */
+static void test_method_for_many_jobs(void **state)
+{
+	struct world *w = *state;
+
+	client_calls(w, 501, WIRE_ENDPOINT_PRIVATE, w->manager, NULL);
+	manager_handles(w, NULL, 501);
+	job(w, A, "start", NULL, NULL, false, 0);
+	client_calls(w, 502, WIRE_ENDPOINT_PRIVATE, w->manager, NULL);
+	manager_handles(w, NULL, 502);
+	job(w, A, "stop", NULL, NULL, false, 0);
+	run_job(w, A, "running", 0, 9, "stop");
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->v[0].actor, 502);
+}
+
+static void client_stops(struct world *w, uint32_t pid, const char *unit, uint32_t pending)
+{
+	client_calls(w, pid, WIRE_ENDPOINT_PRIVATE, w->manager, unit);
+	manager_handles(w, NULL, pid);
+	request(w, unit, "stop");
+	job(w, unit, "stop", NULL, NULL, false, pending);
+}
+
+/* A job waits while a manager is busy with requests: whoever asked for it is known all the same. */
+static void test_flood_of_requests(void **state)
+{
+	struct world *w = *state;
+	char other[32];
+
+	client_stops(w, 501, A, 0);
+	client_stops(w, 502, B, 0);
+	for (unsigned int i = 0; i < 1000; i++) {
+		request(w, "not-there.service", "stop"); /* refused: no job */
+		client_stops(w, 503, A, 9);
+		client_stops(w, 504, "inactive.service", 0); /* a job that ends at once */
+		snprintf(other, sizeof(other), "new-%u.service", i);
+		request(w, other, "start");
+		job(w, other, "start", NULL, NULL, false, 0);
+		job(w, "shutdown.target", "stop", other, "start", true, 0);
+	}
+	run_job(w, A, "running", 0, 9, "stop");
+	run_down(w, A, "success", "dead");
+	run_job(w, B, "running", 0, 10, "stop");
+	run_down(w, B, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 2);
+	assert_int_equal(w->v[0].actor, 501);
+	assert_non_null(strstr(w->v[0].notes, "asked for 1000 more times"));
+	assert_int_equal(w->v[1].actor, 502);
+	assert_string_equal(w->v[1].notes, "");
+}
+
+/* More that wait than can be kept: what had to go is not made up, and it is said why. */
+static void test_requests_forgotten(void **state)
+{
+	struct world *w = *state;
+	char other[32];
+
+	client_stops(w, 501, A, 0);
+	for (unsigned int i = 0; i < 300; i++) {
+		snprintf(other, sizeof(other), "other-%u.service", i);
+		client_stops(w, 502, other, 0);
+	}
+	run_job(w, A, "running", 0, 9, "stop");
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->v[0].cause, CAUSE_UNCLASSIFIED);
+	assert_int_equal(w->v[0].certainty, UNKNOWN);
+	assert_false(w->v[0].have_actor);
+	assert_non_null(strstr(w->v[0].notes, "had to be forgotten"));
+}
+
 static void test_job_without_request(void **state)
 {
 	struct world *w = *state;
@@ -318,7 +394,7 @@ static void test_job_without_request(void **state)
 	assert_int_equal(w->v[0].certainty, UNKNOWN);
 	assert_string_equal(w->v[0].notes,
 			    "what made systemd run this job was not seen: it was queued before the "
-			    "trace began, or long ago");
+			    "trace began");
 	assert_string_equal(w->v[0].path,
 			    "stop job 9 → service_stop → service_enter_stop(success)");
 }
@@ -1381,6 +1457,9 @@ int main(void)
 		T(test_two_clients),
 		T(test_names_on_a_bus),
 		T(test_chains),
+		T(test_method_for_many_jobs),
+		T(test_flood_of_requests),
+		T(test_requests_forgotten),
 		T(test_job_without_request),
 		T(test_request_is_used_once),
 		T(test_requests_not_seen),

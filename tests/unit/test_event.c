@@ -134,6 +134,62 @@ static void test_names_of_numbers(void **state)
 	assert_null(x->last.service.new_state);
 }
 
+static void send_facts(struct bench *x, const char *id)
+{
+	struct wire_service_facts *w = wb_as(&x->b, wire_service_facts);
+
+	wb_begin(&x->b, WIRE_SERVICE_FACTS, sizeof(*w), 1, 3000);
+	w->restart = 1;
+	w->restart_mode = WIRE_NONE;
+	w->n_restarts = 2;
+	w->flags = 1 | WIRE_FACT_FORBID_RESTART;
+	w->timeout_stop_usec = 7;
+	w->timeout_abort_usec = 8;
+	w->restart_max_delay_usec = WIRE_USEC_NONE;
+	w->prevent.known = 1;
+	w->prevent.status[3] = 1ull << 63;
+	w->prevent.signal[0] = 1ull << 15;
+	wb_str(&x->b, &w->id, id);
+}
+
+static void test_facts(void **state)
+{
+	static const char values[] = "no\0on-success";
+	struct bench *x = *state;
+	struct wire_enum *w = wb_as(&x->b, wire_enum);
+
+	wb_begin(&x->b, WIRE_ENUM, sizeof(*w), 1, 1000);
+	wb_str(&x->b, &w->name, "ServiceRestart");
+	wb_bytes(&x->b, &w->values, values, sizeof(values));
+	assert_int_equal(feed(x), 0);
+	send_facts(x, "a.service");
+	assert_int_equal(feed(x), 0);
+	assert_string_equal(x->text,
+			    "settings of a.service: Restart=on-success, restarted 2 times");
+	assert_string_equal(x->last.facts.restart, "on-success");
+	assert_null(x->last.facts.restart_mode);
+	assert_int_equal(x->last.facts.forbid_restart, 1);
+	assert_int_equal(x->last.facts.timeout_abort_usec, 7); /* the other was not set */
+	assert_true(x->last.facts.restart_max_delay_usec == WIRE_USEC_NONE);
+	assert_true(x->last.facts.prevent.known);
+	assert_false(x->last.facts.force.known);
+	assert_true(x->last.facts.prevent.status[3] == 1ull << 63);
+	assert_true(x->last.facts.prevent.signal[0] == 1ull << 15);
+
+	send_facts(x, "a.service");
+	wb_as(&x->b, wire_service_facts)->timeout_abort_set = 1;
+	wb_as(&x->b, wire_service_facts)->flags = WIRE_NONE;
+	assert_int_equal(feed(x), 0);
+	assert_int_equal(x->last.facts.timeout_abort_usec, 8);
+	assert_int_equal(x->last.facts.forbid_restart, WIRE_NONE);
+
+	/* only a service has such fields */
+	send_facts(x, "a.socket");
+	assert_int_equal(feed(x), -EBADMSG);
+	send_facts(x, "..");
+	assert_int_equal(feed(x), -EBADMSG);
+}
+
 static void test_unit_names(void **state)
 {
 	static const struct {
@@ -357,6 +413,7 @@ static void add_strings(struct bench *x, unsigned int kind)
 		  offsetof(struct wire_message, member)}},
 		{19, 19, {offsetof(struct wire_service, id), offsetof(struct wire_service, path)}},
 		{21, 21, {offsetof(struct wire_job, id), offsetof(struct wire_job, by_id)}},
+		{24, 24, {offsetof(struct wire_service_facts, id)}},
 		{113,
 		 113,
 		 {offsetof(struct wire_dependency, unit), offsetof(struct wire_dependency, by),
@@ -453,7 +510,7 @@ static void test_truncations(void **state)
 			assert_int_equal(feed_exactly(x, size), -EBADMSG);
 		}
 	}
-	assert_int_equal(kinds, 52);
+	assert_int_equal(kinds, 53);
 }
 
 /* Frames come out as they went in; lists that lie about themselves do not. */
@@ -555,6 +612,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_names_of_numbers),
+		T(test_facts),
 		T(test_unit_names),
 		T(test_cgroup_paths),
 		T(test_clock),

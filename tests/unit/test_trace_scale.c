@@ -25,6 +25,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SCALE_MANY 1000000ull
+#define SCALE_FEW  600000ull /* this allocator settles late */
 /* What was freed is kept for a while, which is no leak. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
@@ -33,8 +34,8 @@ const char *__asan_default_options(void)
 }
 #else
 #define SCALE_MANY 10000000ull
+#define SCALE_FEW  300000ull
 #endif
-#define SCALE_FEW 300000ull
 
 static int write_file(void *ctx, const void *p, size_t n)
 {

@@ -91,6 +91,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_job);
 	case WIRE_BUS_MESSAGE:
 		return sizeof(struct wire_message);
+	case WIRE_SERVICE_FACTS:
+		return sizeof(struct wire_service_facts);
 	case WIRE_DEPENDENCY:
 		return sizeof(struct wire_dependency);
 	case WIRE_FORK:
@@ -155,6 +157,9 @@ static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *u
 	case WIRE_TRANSACTION_JOB:
 	case WIRE_UNIT_TRIGGERS:
 		wb_str(b, &wb_as(b, wire_job)->id, unit);
+		break;
+	case WIRE_SERVICE_FACTS:
+		wb_str(b, &wb_as(b, wire_service_facts)->id, unit);
 		break;
 	case WIRE_DEPENDENCY:
 		wb_str(b, &wb_as(b, wire_dependency)->unit, unit);

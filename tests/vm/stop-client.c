@@ -23,6 +23,7 @@ static const char usage[] =
 	"usage: stop-client one HOW ENDPOINT UNIT     stops UNIT, waits for the answer\n"
 	"       stop-client many ENDPOINT UNIT…       stops each UNIT by a client that is gone\n"
 	"                                             at once, a child of many-even or many-odd\n"
+	"       stop-client each ENDPOINT UNIT…       the same by clients that wait for an answer\n"
 	"       stop-client order ENDPOINT UNIT       stops UNIT twice; the second client asks\n"
 	"                                             as soon as the first has its answer\n"
 	"       stop-client race ENDPOINT UNIT        one client stops, one restarts, at once\n"
@@ -288,17 +289,17 @@ static int one(const char *how, const char *endpoint, const char *unit)
  * The private socket's client does not wait for the answer. On a bus it has to: systemd asks the
  * bus who the sender is, and acts for nobody who is gone by then.
  */
-static void stop_and_exit(const char *endpoint, const char *unit)
+static void stop_and_exit(const char *endpoint, const char *unit, bool patient)
 {
 	struct connection c;
 
 	open_connection(&c, endpoint);
 	put_job(&c, "StopUnit", unit, "replace");
 	flush(&c);
-	_exit(c.bus && next_answer(&c) != METHOD_RETURN);
+	_exit((c.bus || patient) && next_answer(&c) != METHOD_RETURN);
 }
 
-static int parent(const char *name, const char *endpoint, char **units)
+static int parent(const char *name, const char *endpoint, char **units, bool patient)
 {
 	int failed = 0;
 
@@ -308,7 +309,7 @@ static int parent(const char *name, const char *endpoint, char **units)
 		pid_t pid = fork();
 
 		if (pid == 0)
-			stop_and_exit(endpoint, *units);
+			stop_and_exit(endpoint, *units, patient);
 		if (waitpid(pid, &status, 0) != pid || status)
 			failed = 1;
 		printf("#client %s %d %s\n", *units, pid, name);
@@ -326,14 +327,14 @@ static int wait_for_all(void)
 	return failed;
 }
 
-static int many(const char *endpoint, char **units)
+static int many(const char *endpoint, char **units, bool patient)
 {
 	static const char *const names[] = {"many-even", "many-odd"};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 0; i < 2 && units[i]; i++)
 		if (fork() == 0)
-			exit(parent(names[i], endpoint, units + i));
+			exit(parent(names[i], endpoint, units + i, patient));
 	return wait_for_all();
 }
 
@@ -482,8 +483,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(verb, "one") && argc == 5)
 		return one(argv[2], argv[3], argv[4]);
-	if (!strcmp(verb, "many"))
-		return many(argv[2], argv + 3);
+	if (!strcmp(verb, "many") || !strcmp(verb, "each"))
+		return many(argv[2], argv + 3, !strcmp(verb, "each"));
 	if ((!strcmp(verb, "order") || !strcmp(verb, "race")) && argc == 4)
 		return two(argv[2], argv[3], !strcmp(verb, "order"));
 	if (!strcmp(verb, "flood") && argc == 4)

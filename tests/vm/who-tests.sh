@@ -23,9 +23,10 @@ MANY_STEPS='
 		units=$(printf "sc-many@%s.service " "$@")
 		systemctl start $units
 		for round in 1 2 3 4 5 6 7 8 9 10; do
-			./stop-client many $endpoint $units
+			./stop-client ${how:-many} $endpoint $units
 			# answered twice, systemd is through with all that was before
-			systemctl list-jobs >/dev/null; systemctl list-jobs >/dev/null; sleep 0.2
+			systemctl list-jobs >/dev/null; systemctl list-jobs >/dev/null
+			while systemctl list-jobs --plain --no-legend | grep -q sc-many@; do sleep 0.1; done
 			units=$(systemctl list-units --plain --no-legend --state=active "sc-many@*" | cut -d" " -f1)
 			[ -n "$units" ] || return 0
 		done
@@ -72,6 +73,7 @@ bed_who_two() {
 FLOOD_STEPS='
 	for client in private private bus bus; do ./stop-client flood $client sc-many@7.service & flooders="$flooders $!"; done
 	sleep 0.5
+	how=each # who is gone cannot know whether he was heard
 	stop_all private $(seq 25); stop_all bus $(seq 26 50)
 	kill $flooders; wait'
 
