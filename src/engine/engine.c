@@ -16,6 +16,7 @@
 #include "engine/hang.h"
 #include "engine/pidfile_history.h"
 #include "engine/rules.h"
+#include "engine/timeline.h"
 #include "engine/verdict.h"
 
 #define SECOND_NS	   1000000000ull
@@ -43,6 +44,7 @@ struct engine {
 	struct stop_queue stops; /* in the order in which they began */
 	struct call_table calls;
 	struct hang_table hangs;
+	struct timeline_table timelines;
 	unsigned int n_ended; /* stops that only wait for a restart to follow */
 	struct lost_span lost[LOST_SPANS_MAX];
 	unsigned int n_lost; /* ever; the newest overwrite the oldest */
@@ -65,6 +67,7 @@ int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 	unit_table_init(&g->units);
 	call_table_init(&g->calls);
 	hang_table_init(&g->hangs);
+	timeline_table_init(&g->timelines);
 	TAILQ_INIT(&g->stops);
 	*ret = g;
 	return 0;
@@ -77,6 +80,7 @@ void engine_freep(struct engine **g)
 	unit_table_done(&(*g)->units);
 	call_table_done(&(*g)->calls);
 	hang_table_done(&(*g)->hangs);
+	timeline_table_done(&(*g)->timelines);
 	cgroup_table_done(&(*g)->cgroups);
 	process_table_done(&(*g)->processes);
 	free(*g);
@@ -88,6 +92,13 @@ void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t aft
 	g->hangs.sink = sink;
 	g->hangs.ctx = ctx;
 	g->hangs.after_ns = after_ns;
+}
+
+void engine_tell_timelines(struct engine *g, timeline_filter wanted, timeline_sink sink, void *ctx)
+{
+	g->timelines.wanted = wanted;
+	g->timelines.sink = sink;
+	g->timelines.ctx = ctx;
 }
 
 static bool is_trigger(enum wire_kind kind)
@@ -214,6 +225,8 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
+	if (r == 0)
+		r = timeline_end(&g->timelines, v);
 	if (r == 0 &&
 	    (!u->stop->from_final || (v->active_state && strcmp(v->active_state, "failed") == 0))) {
 		g->stats.verdicts++;
@@ -697,14 +710,18 @@ static int on_pidfile_look(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
 
-	return m ? on_pidfile(g, m, e) : -ENOMEM;
+	if (!m || timeline_learn(&g->timelines, m, e) < 0)
+		return -ENOMEM;
+	return on_pidfile(g, m, e);
 }
 
 static int on_service(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
-	int r = m ? follow_service(g, m, e) : -ENOMEM;
+	int r = m ? timeline_learn(&g->timelines, m, e) : -ENOMEM;
 
+	if (r == 0)
+		r = follow_service(g, m, e);
 	if (m)
 		ev_stack_done(&m->stack); /* it was this event's or nobody's */
 	return r;
@@ -1001,7 +1018,7 @@ int engine_flush(struct engine *g)
 	while (r == 0 && !TAILQ_EMPTY(&g->stops))
 		r = stop_abandon(g, TAILQ_FIRST(&g->stops)->unit,
 				 "still stopping when the trace ended");
-	return r;
+	return r == 0 ? timeline_flush(&g->timelines) : r;
 }
 
 void engine_stats(const struct engine *g, struct engine_stats *ret)

@@ -78,7 +78,7 @@ json_t *json_time(uint64_t wall_ns)
 	return json_text(time_rfc3339(wall_ns, buf));
 }
 
-static int write_line(struct renderer *r, const json_t *j)
+int write_json(struct renderer *r, const json_t *j)
 {
 	_cleanup_free_ char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
 
@@ -317,8 +317,8 @@ static json_t *manager_json(const struct renderer *r, const struct verdict *v)
 	return json_done(&o);
 }
 
-static void put_envelope(struct json_object *o, const struct renderer *r, const char *name,
-			 uint64_t wall_ns, uint64_t mono_ns)
+void json_put_envelope(struct json_object *o, const struct renderer *r, const char *name,
+		       uint64_t wall_ns, uint64_t mono_ns)
 {
 	json_put(o, "schema_version", json_integer(RENDER_SCHEMA_VERSION));
 	json_put(o, "event.name", json_string(name));
@@ -348,7 +348,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	struct json_object then = {.json = json_object()}, o = {.json = json_object()};
 	json_auto_t *done = NULL;
 
-	put_envelope(&o, r, "svctrace.verdict", v->end_wall_ns, v->end_mono_ns);
+	json_put_envelope(&o, r, "svctrace.verdict", v->end_wall_ns, v->end_mono_ns);
 	put_state(&o, v);
 	json_put(&o, "main", main_json(v));
 	json_put(&o, "exit", exit_json(v));
@@ -372,7 +372,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "notes", texts_json((const char *const *)v->notes, v->n_notes));
 	json_put(&o, "manager", manager_json(r, v));
 	done = json_done(&o);
-	return write_line(r, done);
+	return write_json(r, done);
 }
 
 static json_t *waiter_json(const struct hang_waiter *w)
@@ -416,7 +416,7 @@ int render_hang_json(struct renderer *r, const struct hang_verdict *h)
 	struct json_object o = {.json = json_object()};
 	json_auto_t *done = NULL;
 
-	put_envelope(&o, r, "svctrace.hang", h->wall_ns, h->mono_ns);
+	json_put_envelope(&o, r, "svctrace.hang", h->wall_ns, h->mono_ns);
 	json_put(&o, "kind", json_text(stuck_kind_name(h->kind)));
 	json_put(&o, "ended", json_boolean(h->ended));
 	json_put(&o, "begin_time", json_time(h->begin_wall_ns));
@@ -432,7 +432,7 @@ int render_hang_json(struct renderer *r, const struct hang_verdict *h)
 	json_put(&o, "events_lost", json_boolean(h->lost));
 	put_hang_tasks(&o, h);
 	done = json_done(&o);
-	return write_line(r, done);
+	return write_json(r, done);
 }
 
 int render_event_json(struct renderer *r, const struct ev *e)
@@ -445,12 +445,12 @@ int render_event_json(struct renderer *r, const struct ev *e)
 		snprintf(name, sizeof(name), "svctrace.lost");
 	else
 		snprintf(name, sizeof(name), "svctrace.event.%s", wire_kind_name(e->kind));
-	put_envelope(&o, r, name, e->wall_ns, e->mono_ns);
+	json_put_envelope(&o, r, name, e->wall_ns, e->mono_ns);
 	json_put(&o, "seq", json_number(e->seq));
 	json_put(&o, "truncated", json_boolean(e->flags & WIRE_F_TRUNCATED));
 	json_put(&o, "process.pid", json_number_or_null(e->tgid, 0));
 	json_put(&o, "text", event_text_json(e));
 	json_put(&o, "data", event_data_json(e));
 	done = json_done(&o);
-	return write_line(r, done);
+	return write_json(r, done);
 }

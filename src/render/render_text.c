@@ -584,10 +584,7 @@ static int put_hang(FILE *f, const struct renderer *r, const void *what)
 	return k;
 }
 
-/* A block is written whole or not at all. */
-typedef int (*put_fn)(FILE *f, const struct renderer *r, const void *what);
-
-static int write_block(struct renderer *r, put_fn put, const void *what)
+int write_block(struct renderer *r, put_fn put, const void *what)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
