@@ -290,15 +290,30 @@ const struct pidfile_load *pidfile_hand_over(const struct pidfile_history *h)
 	return NULL;
 }
 
+const struct pidfile_load *pidfile_history_refused(const struct pidfile_history *h)
+{
+	const struct pidfile_load *l = h && h->n ? &h->load[h->n - 1] : NULL;
+
+	return l && l->returned && l->ret < 0 ? l : NULL;
+}
+
+int pidfile_load_cite(const struct pidfile_load *l, struct verdict *v)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < PIDFILE_PROOFS && r == 0; i++)
+		r = verdict_cite(v, &l->proof[i]);
+	return r;
+}
+
 int pidfile_history_explain(const struct pidfile_history *h, struct verdict *v, uint64_t since_ns)
 {
 	const struct pidfile_load *l = pidfile_hand_over(h);
-	int r = 0;
+	int r;
 
 	if (!l || l->ret > 0 || l->mono_ns < since_ns)
 		return 0;
-	for (size_t i = 0; i < PIDFILE_PROOFS && r == 0; i++)
-		r = verdict_cite(v, &l->proof[i]);
+	r = pidfile_load_cite(l, v);
 	if (r < 0)
 		return r;
 	if (l->looked && l->agrees && l->pid > 0)

@@ -224,7 +224,7 @@ static int blame_trigger(struct span *s, const struct trigger *t)
 	}
 }
 
-static int blame_pid_file(struct followed *f, struct span *s)
+static int blame_named_main(struct followed *f, struct span *s)
 {
 	s->by = f->main_known;
 	f->main_known = (struct proof){};
@@ -269,7 +269,7 @@ static int find_cause(struct followed *f, const struct manager *m, const struct 
 		return blame_start(s, from, e);
 	}
 	if (f->main_known.seq && e->mono_ns - f->main_known.mono_ns < CALL_NS)
-		return blame_pid_file(f, s);
+		return blame_named_main(f, s);
 	if (is_triggered(f, m, e)) {
 		r = blame_trigger(s, &m->trigger);
 		f->used_seq = m->trigger.proof.seq;
@@ -339,7 +339,7 @@ static int change_main(struct followed *f, const struct ev *e)
 	if (r < 0)
 		return r;
 	s = last(&f->t);
-	return f->main_known.seq ? blame_pid_file(f, s)
+	return f->main_known.seq ? blame_named_main(f, s)
 				 : blame(s, SPAN_MAIN_PID, "another main process");
 }
 

@@ -129,6 +129,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	lineage_done(&m->down.by);
 	request_unref(m->asked);
 	request_unref(m->to_kill);
+	facts_done(&m->facts);
 	ev_stack_done(&m->stack);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);
@@ -154,6 +155,7 @@ static void unit_free(struct unit_table *t, struct unit *u)
 		verdict_done(&u->stop->v);
 	free(u->stop);
 	pidfile_history_freep(&u->pidfiles);
+	unit_forget(u);
 	free(u);
 }
 
@@ -255,15 +257,31 @@ struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id)
 	return u;
 }
 
+void unit_forget(struct unit *u)
+{
+	proof_done(&u->main_end.proof);
+	u->main_end = (struct main_end){};
+}
+
+int unit_learn_main_end(struct unit *u, const struct ev *e)
+{
+	u->main_end.pid = e->service.arg[0];
+	u->main_end.code = e->service.arg[1];
+	u->main_end.status = e->service.arg[2];
+	return proof_set(&u->main_end.proof, e);
+}
+
 void unit_release(struct unit_table *t, struct unit *u)
 {
-	if (!u->stop && !u->pidfiles)
+	if (!u->stop && !u->pidfiles && u->main_end.proof.seq == 0)
 		unit_free(t, u);
 }
 
-void unit_forget(struct unit_table *t, struct unit *u)
+void unit_drop(struct unit_table *t, struct unit *u)
 {
-	unit_free(t, u);
+	unit_forget(u);
+	pidfile_history_freep(&u->pidfiles);
+	unit_release(t, u);
 }
 
 struct unit *unit_surplus(const struct unit_table *t)

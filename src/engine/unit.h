@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "engine/facts.h"
 #include "engine/job.h"
 #include "svctrace/engine.h"
 
@@ -12,6 +13,7 @@
 struct trigger {
 	bool set;
 	bool followed_by_others; /* other units' events came after it */
+	bool spent;		 /* what it led to has come to its end */
 	enum wire_kind kind;
 	uint64_t unit; /* address */
 	char id[WIRE_ID_MAX];
@@ -41,6 +43,7 @@ struct manager {
 		enum certainty certainty;
 		int32_t signal;
 	} down;
+	struct facts facts;		     /* of what it decides next */
 	struct ev_stack stack;		     /* of what its thread … */
 	uint32_t stack_tid;		     /* … of that number does next */
 	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */
@@ -55,20 +58,28 @@ TAILQ_HEAD(manager_queue, manager);
 struct stop {
 	struct verdict v;
 	struct unit *unit;
-	bool from_final;   /* it was not running: only a failure is worth telling */
-	bool via_closed;   /* the call chain that decided has been seen to its end */
-	bool dead_entered; /* service_enter_dead ran: the next state is final */
+	bool from_final;	/* it was not running: only a failure is worth telling */
+	bool via_closed;	/* the call chain that decided has been seen to its end */
+	bool dead_entered;	/* service_enter_dead ran: the next state is final */
+	uint64_t state_mono_ns; /* since when it is in its state; 0: not seen */
 	bool ended;
 	TAILQ_ENTRY(stop) entry;
 };
 
 TAILQ_HEAD(stop_queue, stop);
 
+/* A main process that ended while its unit had something else to do first. */
+struct main_end {
+	struct proof proof; /* seq 0: none */
+	int32_t pid, code, status;
+};
+
 struct unit {
 	uint32_t manager;
 	char id[WIRE_ID_MAX];
 	struct stop *stop;
 	struct pidfile_history *pidfiles; /* NULL: none was loaded */
+	struct main_end main_end;
 	TAILQ_ENTRY(unit) entry;
 };
 
@@ -96,8 +107,12 @@ struct unit *unit_find(const struct unit_table *t, uint32_t manager, struct str 
 struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id);
 /* Frees the unit if there is nothing to remember of it. */
 void unit_release(struct unit_table *t, struct unit *u);
-/* Frees the unit, which has no stop under way. */
-void unit_forget(struct unit_table *t, struct unit *u);
+/* Frees a unit that has no stop, whatever is remembered of it. */
+void unit_drop(struct unit_table *t, struct unit *u);
+/* Forgets what was remembered of it in case it stops. */
+void unit_forget(struct unit *u);
+/* Remembers what e tells in case the unit stops. */
+int unit_learn_main_end(struct unit *u, const struct ev *e);
 /* The oldest unit, if there are too many. */
 struct unit *unit_surplus(const struct unit_table *t);
 

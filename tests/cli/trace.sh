@@ -195,7 +195,7 @@ purity() {
 	# shellcheck disable=SC2086
 	nm --defined-only $objects "$build"/src/base/text.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
 	comm -23 "$TMP/needed" "$TMP/own" |
-		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str|tok_r|tol)|(__isoc(99|23)_)?sscanf|qsort|bsearch|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
+		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|strerrorname_np|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str|tok_r|tol)|(__isoc(99|23)_)?sscanf|qsort|bsearch|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
 			>"$TMP/out"
 	[ -s "$TMP/needed" ] && [ ! -s "$TMP/out" ]
 	result 'the engine needs nothing that opens, reads a clock or asks the environment'
@@ -206,6 +206,25 @@ purity() {
 	# shellcheck disable=SC2086
 	size -A $objects | awk '$1 == ".data" || $1 == ".bss" { n += $2 } END { exit n != 0 }'
 	result 'the engine has no variables'
+}
+
+# Every cause by its name in its own section, in the schema and in the man page, and no other.
+causes() {
+	"$SVCTRACE" replay --cause=what "$ONE.trace" 2>&1 | sed -n 's/^  //p' | sort >"$TMP/causes"
+	[ "$(wc -l <"$TMP/causes")" -gt 20 ]
+	result 'causes: listed'
+	sed -n 's/^### //p' "$ROOT/docs/causes.md" | sort | diff "$TMP/causes" - >"$TMP/out" 2>"$TMP/err"
+	result 'causes: docs/causes.md has a section for each'
+	awk '/^### / { name = $2; n++ } /^- \*Confirm:\*/ { c[name] = 1 } /^- \*Avoid:\*/ { a[name] = 1 }
+		END { for (i in a) if (!(i in c)) delete a[i]; exit length(a) != n }' "$ROOT/docs/causes.md"
+	result 'causes: each says how to confirm and to avoid it'
+	python3 -c 'import json, sys
+print(*json.load(open(sys.argv[1]))["definitions"]["verdict"]["properties"]["cause"]["enum"], sep="\n")' \
+		"$ROOT/docs/schema/svctrace.schema.json" | sort | diff "$TMP/causes" - >"$TMP/out" 2>"$TMP/err"
+	result 'causes: the schema has each'
+	sed -n '/^.SH CAUSES/,/^.SH HANGS/p' "$ROOT/man/svctrace.8" | grep '^.BR* ' | grep -oE '[a-z]+(-[a-z]+)*' | sort -u |
+		diff "$TMP/causes" - >"$TMP/out" 2>"$TMP/err"
+	result 'causes: the man page has each'
 }
 
 # The real thing: 10 million events. Under ASan that would take minutes; the unit tests do less.
@@ -228,4 +247,5 @@ check
 scrub
 usage
 purity
+causes
 scale
