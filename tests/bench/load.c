@@ -4,7 +4,6 @@
  * Signals go to the sender itself: its handler runs before the next one is sent, so that none finds
  * another pending and is dropped before anybody could see it.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
