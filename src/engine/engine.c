@@ -232,19 +232,12 @@ static int stop_abandon(struct engine *g, struct unit *u, const char *why)
 	return r < 0 ? r : stop_finish(g, u);
 }
 
-static int stop_set_processes(struct opening *o, const struct engine *g)
+static int stop_set_processes(struct opening *o)
 {
-	struct verdict *v = o->v;
-	int32_t pid = o->trigger ? o->trigger->main_pid : o->e->service.main_pid;
+	int32_t control = o->e->service.control_pid;
 
-	v->main_pid = pid == WIRE_NONE ? -1 : pid;
-	pid = o->e->service.control_pid;
-	v->control_pid = pid == WIRE_NONE ? -1 : pid;
-	o->main = manager_process(&g->processes, o->manager, v->main_pid);
-	if (!o->main)
-		return 0;
-	v->main_tgid = o->main->a.tgid;
-	return set_word(&v->main_cmdline, o->main->a.cmdline);
+	o->v->control_pid = control == WIRE_NONE ? -1 : control;
+	return opening_set_main(o, o->trigger ? o->trigger->main_pid : o->e->service.main_pid);
 }
 
 /* The call chain leads through another of the ways into a service's code than that. */
@@ -263,6 +256,7 @@ static bool is_of_another(const struct opening *o, enum wire_kind trigger)
 		{"service_force_watchdog", WIRE_SERVICE_WATCHDOG},
 		{"service_notify_message", 0},
 		{"service_bus_name_owner_change", 0},
+		{"signal_name_owner_changed", 0},
 		{"service_start", 0},
 	};
 	bool other = false;
@@ -322,7 +316,7 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 	int r = stop_set_trigger(&o);
 
 	if (r == 0)
-		r = stop_set_processes(&o, g);
+		r = stop_set_processes(&o);
 	if (r == 0)
 		r = rules_apply(&o);
 	if (r == 0 && o.trigger)
@@ -643,6 +637,9 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 			const struct str name = stack->frames[f].name;
 			size_t n = strlen(functions[i].prefix);
 
+			/* the end of a unit, even if that is a timer or a socket */
+			if (str_equal(name, "unit_notify"))
+				return ROOT_UNKNOWN;
 			if (name.n >= n && memcmp(name.s, functions[i].prefix, n) == 0)
 				return functions[i].reason;
 		}
@@ -670,6 +667,18 @@ static enum root_reason inlined_reason(const struct ev_stack *stack, const struc
 		       : ROOT_UNKNOWN;
 }
 
+/* The unit whose end is told is none of the services: a mount, a device, a socket … */
+static bool ended_other_than_service(const struct ev_stack *stack)
+{
+	for (unsigned int i = 0; i + 1 < stack->n; i++)
+		if (str_equal(stack->frames[i].name, "unit_notify")) {
+			const struct str by = stack->frames[i + 1].name;
+
+			return by.s && (by.n < 8 || memcmp(by.s, "service_", 8) != 0);
+		}
+	return false;
+}
+
 /* A unit that ends takes others along, or starts them: which one, and who ended it? */
 static int set_culprit(const struct manager *m, const struct ev *e, struct transaction *t)
 {
@@ -677,6 +686,8 @@ static int set_culprit(const struct manager *m, const struct ev *e, struct trans
 	bool certain = x->set && !x->followed_by_others && strcmp(x->id, m->down.id) == 0 &&
 		       e->mono_ns - x->proof.mono_ns <= TRIGGER_CERTAIN_NS;
 
+	if (ended_other_than_service(&m->stack))
+		return 0;
 	if (!*m->down.id || strcmp(m->down.id, t->anchor) == 0 ||
 	    m->down.mono_ns + TRIGGER_CERTAIN_NS < e->mono_ns)
 		return 0;
