@@ -28,6 +28,8 @@
 /* Losses this much before a stop count as losses in it: what led to it came earlier. */
 #define LOST_LEAD_NS	   SECOND_NS
 #define LOST_LEAD_MAX_NS   (120 * SECOND_NS)
+/* What a service did while it was frozen, or did not, is felt for a while. */
+#define FROZEN_WINDOW_NS   (60 * SECOND_NS)
 #define LOST_SPANS_MAX	   32
 
 struct lost_span {
@@ -300,6 +302,29 @@ static int stop_set_trigger(struct opening *o)
 	return r;
 }
 
+/* Who is frozen hears no signal, sends no keepalive, ends nothing in time. */
+static int note_frozen(const struct opening *o)
+{
+	const char *root = o->manager->root ? o->manager->root : "";
+	const struct cgroup *c = cgroup_find(o->cgroups, root, o->unit->id);
+	uint64_t now = o->e->mono_ns, until = c && c->thawed.seq ? c->thawed.mono_ns : now;
+	char how_long[32], since[32];
+	int r;
+
+	if (!c || c->frozen.seq == 0 || until + FROZEN_WINDOW_NS < now)
+		return 0;
+	r = verdict_cite(o->v, &c->frozen);
+	if (r == 0)
+		r = verdict_cite(o->v, &c->thawed);
+	if (r < 0)
+		return r;
+	text_duration(until - c->frozen.mono_ns, how_long);
+	if (!c->thawed.seq)
+		return verdict_note(o->v, "its processes were frozen, for %s by then", how_long);
+	return verdict_note(o->v, "its processes had been frozen for %s, until %s before", how_long,
+			    text_duration(now - until, since));
+}
+
 static int stop_explain(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct opening o = {
@@ -319,6 +344,8 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 		r = stop_set_processes(&o);
 	if (r == 0)
 		r = rules_apply(&o);
+	if (r == 0)
+		r = note_frozen(&o);
 	if (r == 0 && o.trigger)
 		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
 	if (r < 0)
@@ -1031,6 +1058,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
 	case WIRE_FUSE_HOLDERS:
 		return hang_learn(&g->hangs, e, &g->processes);
+	case WIRE_CGROUP_FROZEN:
+		return cgroup_note_frozen(&g->cgroups, e);
 	case WIRE_CGROUP_RMDIR:
 		cgroup_drop_path(&g->cgroups, e->path.path);
 		return 0;

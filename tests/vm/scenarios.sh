@@ -524,6 +524,29 @@ run_bus_name_never() { begin "$t"; finish "$t"; }
 units_bus_name_exit() { on_bus "$(exits 0)"; }
 run_bus_name_exit() { begin "$t"; finish "$t"; }
 
+# ---- frozen ----
+
+freeze() {
+	begin "$t"
+	if [ -z "$(find /sys/fs/cgroup -path "*/$t/cgroup.freeze" | head -n 1)" ]; then
+		skip="cgroup v1 has no such freezer"
+		leftover=$t
+		return 1
+	fi
+	systemctl freeze "$t" || echo "#error $t is not frozen"
+}
+run_freeze_thaw() {
+	freeze || return 0
+	systemctl thaw "$t"
+	ops requester systemctl stop "$t"
+	finish "$t"
+}
+run_freeze_kill9() {
+	freeze || return 0
+	kill_by_ops -9 "$main"
+	finish "$t"
+}
+
 # ---- what it is bound to ----
 
 mount_unit() { systemd-escape -p --suffix=mount "$WORK/$name.mnt"; }
