@@ -37,6 +37,9 @@ const volatile __s32 tracked_hierarchy __weak = 0;
 /* Does the kernel ship its own types? Some helpers are not to be had without. */
 const volatile bool kernel_has_types __weak = true;
 
+/* User space reads in batches. It is woken early when there is so much to read, in bytes. */
+const volatile __u64 ring_batch __weak = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
@@ -64,6 +67,18 @@ struct {
 	__type(key, __u64);
 	__type(value, __u8);
 } service_cgroups SEC(".maps") __weak;
+
+/*
+ * Which keys the two sets above may hold, by their low bits. Most that is asked for is in neither,
+ * and this says so without a look-up. Nothing is ever taken out: others may share its place.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct key_hints);
+} hints SEC(".maps") __weak;
 
 /* Lost records of all kinds: mapped by user space, so that no loss costs no system call. */
 __u64 lost_total __weak = 0;
@@ -94,7 +109,9 @@ static __always_inline void *record_reserve(__u32 kind, __u64 fixed, __u64 tail)
 
 static __always_inline void record_submit(void *record)
 {
-	bpf_ringbuf_submit(record, 0);
+	bool much = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_batch;
+
+	bpf_ringbuf_submit(record, much ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
 /*
@@ -168,9 +185,23 @@ static __always_inline __u64 task_cgroup(struct task_struct *t)
 	return BPF_CORE_READ(cset, dfl_cgrp, kn, id);
 }
 
+static __always_inline __u8 *key_hint(__u64 key)
+{
+	struct key_hints *h = bpf_map_lookup_elem(&hints, &(__u32){0});
+
+	return h ? &h->may[key % KEY_HINTS] : NULL;
+}
+
+static __always_inline bool may_be_known(__u64 key)
+{
+	__u8 *hint = key_hint(key);
+
+	return hint && *hint;
+}
+
 static __always_inline bool is_service_cgroup(__u64 id)
 {
-	return bpf_map_lookup_elem(&service_cgroups, &id) != NULL;
+	return may_be_known(id) && bpf_map_lookup_elem(&service_cgroups, &id) != NULL;
 }
 
 static __always_inline bool in_service(struct task_struct *t)

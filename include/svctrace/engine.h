@@ -214,18 +214,40 @@ struct verdict {
 	uint64_t lost;			/* events lost in the verdict's window */
 	char *notes[VERDICT_NOTES_MAX]; /* what a reader must know besides */
 	unsigned int n_notes;
+	/* what its processes hung on when it ended, and its stop with them; NULL: nothing */
+	struct hang_verdict *hang;
 };
 
 #define HANG_WAITERS_MAX 8
-#define HANG_SERVERS_MAX 8
-#define HANG_PROOF_MAX	 24
+#define HANG_INNER_MAX	 8
+#define HANG_HOLDERS_MAX 8
+#define HANG_SERVERS_MAX (HANG_HOLDERS_MAX + 1)
+#define HANG_PROOF_MAX	 32
+
+/* The numbers of a thread in the pid namespaces that it is in, the outermost first. */
+struct hang_ids {
+	uint32_t pidns[WIRE_PID_LEVELS_MAX], nr[WIRE_PID_LEVELS_MAX];
+	unsigned int n; /* 0: not known */
+};
 
 /* A task that a hang holds. */
-struct hang_waiter {
+struct hang_task {
 	struct actor a;
-	uint32_t tid;	  /* initial pid namespace */
+	uint32_t tid;	/* initial pid namespace */
+	uint32_t pidns; /* inode of its own */
+	struct hang_ids ids;
 	bool exiting;	  /* no signal wakes it any more */
 	const char *text; /* what it does, in a few words */
+};
+
+/* A process that serves, or served, a FUSE connection. */
+struct hang_server {
+	struct actor a;
+	uint32_t pidns; /* inode of the namespace that it lives or lived in; 0: not known */
+	bool mounted;	/* it answered the mount; else it was seen with /dev/fuse open */
+	uint64_t end_mono_ns, end_wall_ns; /* a.exited: when; 0: not known */
+	char *death; /* and by what: "SIGKILL from bash 812", ready for a terminal; NULL: not known
+		      */
 };
 
 /*
@@ -237,15 +259,17 @@ struct hang_verdict {
 	enum stuck_kind kind; /* of FUSE, or STUCK_PIDNS */
 	bool ended;
 	uint64_t begin_mono_ns, begin_wall_ns, mono_ns, wall_ns; /* since when; as of now */
-	uint32_t pidns;	   /* inode; 0: no namespace is torn down, a task alone hangs */
-	struct actor init; /* of the namespace; tgid 0: none */
-	uint32_t left;	   /* processes of the namespace that are not dead yet, its init aside */
-	struct hang_waiter waiters[HANG_WAITERS_MAX];
+	uint32_t pidns;	       /* inode; 0: no namespace is torn down, a task alone hangs */
+	struct hang_task init; /* of the namespace; a.tgid 0: none */
+	struct hang_task inner[HANG_INNER_MAX]; /* inits of namespaces in it that end, too */
+	unsigned int n_inner;
+	uint32_t left; /* processes of the namespace that are not dead yet, its init aside */
+	struct hang_task waiters[HANG_WAITERS_MAX];
 	unsigned int n_waiters, n_waiters_left_out;
 	bool have_connection;
-	uint32_t connection;			/* N of /sys/fs/fuse/connections/N */
-	bool servers_known;			/* servers are all who may answer, dead or alive */
-	struct actor servers[HANG_SERVERS_MAX]; /* who has or had its /dev/fuse open */
+	uint32_t connection; /* N of /sys/fs/fuse/connections/N */
+	bool servers_known;  /* servers are all who may answer, dead or alive */
+	struct hang_server servers[HANG_SERVERS_MAX];
 	unsigned int n_servers;
 	uint32_t kills_lost; /* SIGKILLs that woke nobody */
 	/* sentences; foreign bytes in them are not escaped. NULL: nothing to say */

@@ -225,6 +225,10 @@ struct ev {
 			int32_t ret;
 		} fuse;
 		struct {
+			uint32_t n; /* see struct wire_pid_levels */
+			uint32_t pidns[WIRE_PID_LEVELS_MAX], nr[WIRE_PID_LEVELS_MAX];
+		} pid_levels;
+		struct {
 			uint32_t connection, n; /* see struct wire_fuse_holders */
 			int32_t error;
 			uint32_t tgid[WIRE_FUSE_HOLDERS_MAX];

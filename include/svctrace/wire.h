@@ -66,6 +66,9 @@ enum wire_kind {
 	WIRE_CLIENT_SEND = 44,	    /* struct wire_client_send: to a manager or to a bus */
 	WIRE_BUS_NAME = 45,	    /* struct wire_bus_name: a bus says who a client is */
 
+	WIRE_FUSE_SERVE = 50, /* struct wire_fuse: who answers the mount of a connection */
+	WIRE_PID_LEVELS = 51, /* struct wire_pid_levels: of the last event of that thread */
+
 	/* The capture layer's. */
 	WIRE_START = 100,      /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
 	WIRE_CLOCK = 101,      /* struct wire_clock: at start and whenever the wall clock was set */
@@ -357,6 +360,19 @@ struct wire_fuse {
 	__u32 pad;
 };
 
+#define WIRE_PID_LEVELS_MAX 8
+
+/* What number a thread has in each pid namespace that it is in, the outermost first. */
+struct wire_pid_levels {
+	struct wire_hdr h;
+	__u32 n; /* how many there are: more than WIRE_PID_LEVELS_MAX if they did not fit */
+	__u32 pad;
+	struct {
+		__u32 pidns; /* inode */
+		__u32 nr;
+	} level[WIRE_PID_LEVELS_MAX];
+};
+
 #define WIRE_FUSE_HOLDERS_MAX 16
 
 /* The processes that had a connection's /dev/fuse open when capture looked. */
@@ -491,6 +507,7 @@ WIRE_ASSERT_SIZE(wire_bus_name, 40);
 WIRE_ASSERT_SIZE(wire_attach, 96);
 WIRE_ASSERT_SIZE(wire_pidns, 88);
 WIRE_ASSERT_SIZE(wire_fuse, 96);
+WIRE_ASSERT_SIZE(wire_pid_levels, 96);
 WIRE_ASSERT_SIZE(wire_fuse_holders, 104);
 WIRE_ASSERT_SIZE(wire_text, 32);
 WIRE_ASSERT_SIZE(wire_clock, 40);

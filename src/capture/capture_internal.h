@@ -138,12 +138,17 @@ struct probes {
 	uint64_t load_ns, attach_ns;
 	int hierarchy_id;
 	size_t ring_size;
-	const char *btf; /* NULL: the kernel's own */
+	size_t ring_batch;	 /* bytes that are too many to wait with */
+	const char *btf;	 /* NULL: the kernel's own */
+	struct key_hints *hints; /* the programs' own, mapped */
 };
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);
 void probes_done(struct probes *p);
 int probes_map_fd(const struct probes *p, const char *map);
+/* Puts a key into a set that the programs ask key_hints about first. */
+int probes_add_key(const struct probes *p, const char *map, const void *key, uint64_t number,
+		   const void *value);
 struct bpf_program *probes_program(const struct probes *p, const char *name);
 uint64_t probes_lost(const struct probes *p);
 /* The records of one probe that were sent and lost so far. */

@@ -190,9 +190,8 @@ static int find_code(pid_t pid, struct sym_object *ret, struct capture_error *er
 static int publish(const struct probes *p, const struct manager *m)
 {
 	__u32 tgid = m->pid;
-	int fd = probes_map_fd(p, "managers");
 
-	return bpf_map_update_elem(fd, &tgid, &m->object->layout, BPF_ANY) < 0 ? -errno : 0;
+	return probes_add_key(p, "managers", &tgid, tgid, &m->object->layout);
 }
 
 /* Ahead of the first sample: if that fails, with it. */

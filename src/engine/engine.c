@@ -180,13 +180,33 @@ static int note_result(struct verdict *v)
 			       "killed");
 }
 
-/* A process that cannot exit outlives its unit's stop, or makes it time out. */
-static int note_hang(const struct engine *g, const struct manager *m, struct verdict *v)
+static struct hang_unit hang_unit_of(const struct engine *g, const struct verdict *v)
 {
-	_cleanup_free_ char *text = NULL;
-	int r = hang_note(&g->hangs, m && m->root ? m->root : "", v->unit, &text);
+	const struct manager *m = manager_find(&g->units, v->manager);
 
-	return r == 0 && text ? verdict_note(v, "%s", text) : r;
+	return (struct hang_unit){.root = m && m->root ? m->root : "", .name = v->unit};
+}
+
+/* A process that cannot exit outlives its unit's stop, or makes it time out. */
+static int join_hang(const struct engine *g, struct verdict *v)
+{
+	const struct hang_unit u = hang_unit_of(g, v);
+	const struct wait *w = hang_of_unit(&g->hangs, &u, g->now_mono);
+	int r;
+
+	if (!w)
+		return 0;
+	v->hang = calloc(1, sizeof(*v->hang));
+	if (!v->hang)
+		return -ENOMEM;
+	v->hang->begin_mono_ns = w->begin_mono_ns;
+	v->hang->begin_wall_ns = w->begin_wall_ns;
+	v->hang->mono_ns = g->now_mono;
+	v->hang->wall_ns = g->now_wall;
+	r = hang_fill(&g->hangs, v->hang, w, &g->processes);
+	for (unsigned int i = 0; r == 0 && i < v->hang->n_proof; i++)
+		r = verdict_cite(v, &v->hang->proof[i]);
+	return r;
 }
 
 /* Ends the stop: the verdict goes out, and the unit is forgotten. */
@@ -201,7 +221,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = note_result(v);
 	if (r == 0)
-		r = note_hang(g, m, v);
+		r = join_hang(g, v);
 	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
@@ -920,8 +940,9 @@ static int on_exit_event(struct engine *g, const struct ev *e)
 		return -ENOMEM;
 	if (p->exit_proof.seq != e->seq)
 		return 0; /* said twice */
-	hang_learn_exit(&g->hangs, p);
-	r = cgroup_note_exit(&g->cgroups, p);
+	r = hang_learn_exit(&g->hangs, e, p);
+	if (r == 0)
+		r = cgroup_note_exit(&g->cgroups, p);
 	if (r == 0)
 		r = cite_for_main(g, tgid, e);
 	return r == 0 ? manager_exited(g, tgid) : r;
@@ -1056,6 +1077,7 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_CGROUP_ATTACH:
 		return on_attach(g, e);
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE ... WIRE_PID_LEVELS:
 	case WIRE_FUSE_HOLDERS:
 		return hang_learn(&g->hangs, e, &g->processes);
 	case WIRE_CGROUP_FROZEN:
@@ -1088,6 +1110,17 @@ static bool has_gone_on(const struct stop *s, const struct ev *e)
 	return e->kind != WIRE_SERVICE_SET_STATE || !str_equal(e->service.id, s->v.unit);
 }
 
+/* One of its processes cannot exit, and what it waits for is about to be known. */
+static bool waits_for_hang(const struct engine *g, const struct stop *s, const struct ev *e)
+{
+	const struct hang_unit u = hang_unit_of(g, &s->v);
+
+	if (is_deciding(e->kind) && e->manager.tgid == s->v.manager &&
+	    str_equal(e->service.id, s->v.unit))
+		return false;
+	return hang_is_open(&g->hangs, &u, e->mono_ns);
+}
+
 static int release_ended(struct engine *g, const struct ev *e)
 {
 	struct stop *s, *next;
@@ -1095,7 +1128,7 @@ static int release_ended(struct engine *g, const struct ev *e)
 
 	for (s = g->n_ended ? TAILQ_FIRST(&g->stops) : NULL; s && r == 0; s = next) {
 		next = TAILQ_NEXT(s, entry);
-		if (s->ended && has_gone_on(s, e))
+		if (s->ended && has_gone_on(s, e) && !waits_for_hang(g, s, e))
 			r = stop_finish(g, s->unit);
 	}
 	return r;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/process.h"
+#include "engine/hang.h"
 #include "engine/verdict.h"
 
 static const struct {
@@ -160,6 +161,9 @@ void verdict_done(struct verdict *v)
 	ev_stack_done(&v->stack);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
+	if (v->hang)
+		hang_verdict_done(v->hang);
+	free(v->hang);
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		free(v->notes[i]);
 	for (unsigned int i = 0; i < v->n_failed; i++)

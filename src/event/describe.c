@@ -271,6 +271,9 @@ static void describe_kernel(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "%s of pid namespace %" PRIu32 " by its init %s",
 			 e->kind == WIRE_PIDNS_ZAP_ENTER ? "teardown" : "end of the teardown",
 			 e->pidns.pidns, show_task(&e->pidns.init, task));
+	else if (e->kind == WIRE_FUSE_SERVE)
+		snprintf(dst, size, "FUSE connection %" PRIu32 " is served by %s",
+			 e->fuse.connection, show_task(&e->fuse.task, task));
 	else
 		snprintf(dst, size, "%s of FUSE connection %" PRIu32 " by %s%s",
 			 e->kind == WIRE_FUSE_FLUSH_ENTER ? "flush" : "end of the flush",
@@ -287,6 +290,17 @@ static void describe_probe(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "probe %s is live: %s", name, show(e->probe.how, how));
 	else
 		snprintf(dst, size, "probe %s is missing: %s", name, show(e->probe.reason, reason));
+}
+
+/* "its number in each pid namespace: 812 7 1" */
+static void describe_levels(char *dst, size_t size, const struct ev *e)
+{
+	size_t n = snprintf(dst, size, "its number in each pid namespace:");
+
+	for (unsigned int i = 0; i < e->pid_levels.n && i < WIRE_PID_LEVELS_MAX && n < size; i++)
+		n += snprintf(dst + n, size - n, " %" PRIu32, e->pid_levels.nr[i]);
+	if (e->pid_levels.n > WIRE_PID_LEVELS_MAX && n < size)
+		snprintf(dst + n, size - n, " and more");
 }
 
 /* "FUSE connection 33 is held open by 812 813" */
@@ -350,6 +364,9 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "%.*s hangs on %.*s by %s", (int)e->dependency.unit.n,
 			 e->dependency.unit.s, (int)e->dependency.by.n, e->dependency.by.s,
 			 e->dependency.name.s ? show(e->dependency.name, a) : "?");
+		break;
+	case WIRE_PID_LEVELS:
+		describe_levels(dst, size, e);
 		break;
 	case WIRE_FUSE_HOLDERS:
 		describe_holders(dst, size, e);
@@ -419,6 +436,7 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 		describe_attach(dst, dst_size, e);
 		break;
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE:
 		describe_kernel(dst, dst_size, e);
 		break;
 	default:

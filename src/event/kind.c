@@ -427,6 +427,19 @@ static int decode_fuse(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
+static int decode_pid_levels(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_pid_levels w = FIXED(r, wire_pid_levels);
+
+	(void)m;
+	e->pid_levels.n = w.n;
+	for (unsigned int i = 0; i < WIRE_PID_LEVELS_MAX; i++) {
+		e->pid_levels.pidns[i] = w.level[i].pidns;
+		e->pid_levels.nr[i] = w.level[i].nr;
+	}
+	return 0;
+}
+
 static int decode_fuse_holders(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_fuse_holders w = FIXED(r, wire_fuse_holders);
@@ -664,6 +677,8 @@ static const struct kind kinds[] = {
 	[WIRE_FUSE_FLUSH_EXIT] = OTHER("fuse-flush-exit", fuse),
 	[WIRE_CLIENT_SEND] = OTHER("client-send", client_send),
 	[WIRE_BUS_NAME] = OTHER("bus-name", bus_name),
+	[WIRE_FUSE_SERVE] = OTHER("fuse-serve", fuse),
+	[WIRE_PID_LEVELS] = OTHER("pid-levels", pid_levels),
 	[WIRE_START] = OTHER("start", text),
 	[WIRE_CLOCK] = OTHER("clock", clock),
 	[WIRE_MANAGER] = {"manager", NULL, sizeof(struct wire_manager), true, decode_manager},

@@ -341,6 +341,21 @@ static void put_kernel(struct json_object *o, const struct ev *e)
 	}
 }
 
+static void put_levels(struct json_object *o, const struct ev *e)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < e->pid_levels.n && i < WIRE_PID_LEVELS_MAX; i++) {
+		struct json_object level = {.json = json_object()};
+
+		json_put(&level, "pid_namespace", json_number(e->pid_levels.pidns[i]));
+		json_put(&level, "id", json_number(e->pid_levels.nr[i]));
+		o->failed |= json_array_append_new(list, json_done(&level)) < 0;
+	}
+	json_put(o, "levels", list);
+	json_put(o, "count", json_number(e->pid_levels.n));
+}
+
 static json_t *holders_json(const struct ev *e)
 {
 	json_t *list = json_array();
@@ -436,6 +451,9 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "by_unit", slice_json(e->dependency.by));
 		json_put(o, "dependency", slice_json(e->dependency.name));
 		break;
+	case WIRE_PID_LEVELS:
+		put_levels(o, e);
+		break;
 	case WIRE_FUSE_HOLDERS:
 		put_holders(o, e);
 		break;
@@ -504,6 +522,7 @@ json_t *event_data_json(const struct ev *e)
 		break;
 	case WIRE_CGROUP_ATTACH:
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE:
 		put_kernel(&o, e);
 		break;
 	default:

@@ -186,7 +186,7 @@ int render_verdict(struct renderer *r, const struct verdict *v)
 
 static bool wants_hang(const struct renderer *r, const struct hang_verdict *h)
 {
-	bool wanted = !r->options.units || (h->init.unit && wants_unit(r, h->init.unit));
+	bool wanted = !r->options.units || (h->init.a.unit && wants_unit(r, h->init.a.unit));
 
 	for (unsigned int i = 0; !wanted && i < h->n_waiters; i++)
 		wanted = h->waiters[i].a.unit && wants_unit(r, h->waiters[i].a.unit);

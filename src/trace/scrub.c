@@ -98,6 +98,8 @@ static const struct shape shapes[] = {
 		{PATH, AT(client_send, socket)}, {MESSAGES, AT(client_send, bytes)}}},
 	[WIRE_BUS_NAME] = {sizeof(struct wire_bus_name),
 			   {{PLAIN, AT(bus_name, name)}, {PATH, AT(bus_name, socket)}}},
+	[WIRE_FUSE_SERVE] = NUMBERS(fuse),
+	[WIRE_PID_LEVELS] = NUMBERS(pid_levels),
 	[WIRE_START] = {sizeof(struct wire_text), {{FACTS, AT(text, text)}}},
 	[WIRE_CLOCK] = NUMBERS(clock),
 	[WIRE_MANAGER] = {sizeof(struct wire_manager), {{PATH, AT(manager, object)},

@@ -112,7 +112,10 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_pidns);
 	case WIRE_FUSE_FLUSH_ENTER:
 	case WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE:
 		return sizeof(struct wire_fuse);
+	case WIRE_PID_LEVELS:
+		return sizeof(struct wire_pid_levels);
 	case WIRE_FUSE_HOLDERS:
 		return sizeof(struct wire_fuse_holders);
 	case WIRE_STACK_SAMPLE:
