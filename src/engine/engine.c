@@ -24,6 +24,8 @@
 #define TRIGGER_CERTAIN_NS SECOND_NS
 /* Before 254, systemd says "failed" first and "auto-restart" next, in the same call. */
 #define RESTART_WINDOW_NS  (20 * 1000000ull)
+/* Where a restart is due it comes, however slow the machine is. */
+#define RESTART_DUE_NS	   (5 * SECOND_NS)
 /* Losses this much before a stop count as losses in it: what led to it came earlier. */
 #define LOST_LEAD_NS	   SECOND_NS
 #define LOST_LEAD_MAX_NS   (120 * SECOND_NS)
@@ -135,7 +137,7 @@ static void stop_free(struct engine *g, struct unit *u)
 {
 	TAILQ_REMOVE(&g->stops, u->stop, entry);
 	g->n_ended -= u->stop->ended;
-	verdict_done(&u->stop->v);
+	stop_done(u->stop);
 	free(u->stop);
 	u->stop = NULL;
 	unit_release(&g->units, u);
@@ -210,10 +212,12 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = note_hang(g, m, v);
 	if (r == 0)
+		r = restart_explain(v, &u->stop->ending);
+	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
-	if (r == 0 &&
-	    (!u->stop->from_final || (v->active_state && strcmp(v->active_state, "failed") == 0))) {
+	if (r == 0 && (!u->stop->from_final || v->restarts ||
+		       (v->active_state && strcmp(v->active_state, "failed") == 0))) {
 		g->stats.verdicts++;
 		r = g->sink(g->ctx, v);
 	}
@@ -351,7 +355,7 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 }
 
 /* What every event of the unit adds to a stop under way. */
-static int stop_note_event(struct unit *u, const struct ev *e)
+static int stop_note_event(struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = u->stop;
 	const struct ev_service *x = &e->service;
@@ -363,8 +367,10 @@ static int stop_note_event(struct unit *u, const struct ev *e)
 		s->via_closed = true;
 	else if (!s->via_closed && is_deciding(e->kind))
 		verdict_via(&s->v, e->kind);
-	if (e->kind == WIRE_SERVICE_ENTER_DEAD)
+	if (e->kind == WIRE_SERVICE_ENTER_DEAD) {
 		s->dead_entered = true;
+		ending_learn(&s->ending, e, &m->facts);
+	}
 	return verdict_cite_event(&s->v, e);
 }
 
@@ -463,7 +469,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 			return r;
 		u->stop->from_final = state_class(e->service.state) == STATE_FINAL;
 	}
-	r = stop_note_event(u, e);
+	r = stop_note_event(m, u, e);
 	if (r < 0 || e->kind != WIRE_SERVICE_SET_STATE)
 		return r;
 	return stop_set_state(g, u, e);
@@ -661,7 +667,7 @@ static int follow_service(struct engine *g, struct manager *m, const struct ev *
 	if (is_deciding(e->kind))
 		return on_deciding(g, m, e);
 	u = unit_find(&g->units, m->tgid, e->service.id);
-	return r == 0 && u && u->stop ? stop_note_event(u, e) : r;
+	return r == 0 && u && u->stop ? stop_note_event(m, u, e) : r;
 }
 
 static int on_dependency(struct engine *g, const struct ev *e)
@@ -679,6 +685,13 @@ static int on_service(struct engine *g, const struct ev *e)
 	if (m)
 		ev_stack_done(&m->stack); /* it was this event's or nobody's */
 	return r;
+}
+
+static int on_facts(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	return m ? facts_learn(&m->facts, e) : -ENOMEM;
 }
 
 static int on_stack(struct engine *g, const struct ev *e)
@@ -874,6 +887,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
+	case WIRE_SERVICE_FACTS:
+		return on_facts(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
 	case WIRE_MANAGER:
@@ -908,6 +923,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 /* Whether nothing more can come of a stop that ended: its manager went on to something else. */
 static bool has_gone_on(const struct stop *s, const struct ev *e)
 {
+	if (ending_may_restart(&s->ending) && e->kind != WIRE_END)
+		return e->mono_ns > s->v.end_mono_ns + RESTART_DUE_NS;
 	if (e->kind == WIRE_IDLE || e->kind == WIRE_END)
 		return true;
 	if (e->mono_ns > s->v.end_mono_ns + RESTART_WINDOW_NS)

@@ -128,6 +128,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	lineage_done(&m->down.by);
 	request_unref(m->asked);
 	request_unref(m->to_kill);
+	facts_done(&m->facts);
 	ev_stack_done(&m->stack);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);
@@ -144,13 +145,19 @@ static int unit_compare(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
+void stop_done(struct stop *s)
+{
+	verdict_done(&s->v);
+	ending_done(&s->ending);
+}
+
 static void unit_free(struct unit_table *t, struct unit *u)
 {
 	tdelete(u, &t->by_name, unit_compare);
 	TAILQ_REMOVE(&t->units, u, entry);
 	t->n_units--;
 	if (u->stop)
-		verdict_done(&u->stop->v);
+		stop_done(u->stop);
 	free(u->stop);
 	free(u);
 }

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "engine/job.h"
+#include "engine/restart.h"
 #include "svctrace/engine.h"
 
 /* The event that a manager's main loop is dispatching, as far as one is known. */
@@ -41,6 +42,7 @@ struct manager {
 		enum certainty certainty;
 		int32_t signal;
 	} down;
+	struct facts facts;		     /* of what it decides next */
 	struct ev_stack stack;		     /* of what its thread … */
 	uint32_t stack_tid;		     /* … of that number does next */
 	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */
@@ -54,6 +56,7 @@ TAILQ_HEAD(manager_queue, manager);
 /* A stop under way, or one that ended and may yet turn out to be followed by a restart. */
 struct stop {
 	struct verdict v;
+	struct ending ending;
 	struct unit *unit;
 	bool from_final;   /* it was not running: only a failure is worth telling */
 	bool via_closed;   /* the call chain that decided has been seen to its end */
@@ -63,6 +66,9 @@ struct stop {
 };
 
 TAILQ_HEAD(stop_queue, stop);
+
+/* Frees what s holds. */
+void stop_done(struct stop *s);
 
 struct unit {
 	uint32_t manager;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/process.h"
+#include "engine/restart.h"
 #include "engine/verdict.h"
 
 static const struct {
@@ -137,6 +138,7 @@ void verdict_done(struct verdict *v)
 	links_done(v);
 	request_done(&v->request);
 	free(v->root_unit);
+	restart_done(&v->restart);
 	ev_stack_done(&v->stack);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);

@@ -59,6 +59,8 @@ struct world {
 		uint64_t lost, proofs[VERDICT_PROOF_MAX];
 		unsigned int n_proof;
 		char stack[512]; /* functions, innermost first, and how it ended */
+		enum restart_rule rule;
+		char restart[256]; /* in words */
 		char actor_cmdline[256], actor_exe[256], actor_unit[256], top[64];
 	} v[WORLD_VERDICTS_MAX];
 };
@@ -145,6 +147,8 @@ static int on_verdict(void *ctx, const struct verdict *v)
 		KEEP(lost);
 		KEEP(n_chain);
 #undef KEEP
+		w->v[w->n].rule = v->restart.rule;
+		keep(w->v[w->n].restart, 256, v->restart.text);
 		keep(w->v[w->n].unit, 256, v->unit);
 		keep(w->v[w->n].sub_state, 64, v->sub_state);
 		keep(w->v[w->n].result, 64, v->result);
@@ -437,8 +441,9 @@ __attribute__((unused)) static void exit_process(struct world *w, uint32_t pid, 
 }
 
 /* From a shell of a logged-in user: kill ← bash ← sshd ← systemd. */
-static struct wire_signal *signal_from(struct world *w, uint32_t sender, const char *comm,
-				       uint32_t target, uint64_t cgroup, int sig)
+__attribute__((unused)) static struct wire_signal *signal_from(struct world *w, uint32_t sender,
+							       const char *comm, uint32_t target,
+							       uint64_t cgroup, int sig)
 {
 	static const char cmdline[] = "kill\0-9\0001290";
 	struct wire_signal *r = begin(w, WIRE_SIGNAL, sender);
