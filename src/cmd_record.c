@@ -83,8 +83,8 @@ struct record {
 	struct keeper keeper;
 	char *facts;
 	uint64_t settle_ns;
-	unsigned int on_verdict; /* bit per cause; 0: no such option */
-	char **command;		 /* NULL: none */
+	uint64_t on_verdict; /* bit per cause; 0: no such option */
+	char **command;	     /* NULL: none */
 	/* while it runs */
 	struct capture *capture;
 	struct child child;
@@ -112,7 +112,7 @@ static int parse_on_verdict(struct record *c, const char *arg)
 {
 	if (strcmp(arg, "any") != 0)
 		return output_causes(arg, &c->on_verdict);
-	c->on_verdict = ~0u;
+	c->on_verdict = UINT64_MAX;
 	return 0;
 }
 
@@ -233,7 +233,7 @@ static int on_verdict(void *ctx, const struct verdict *v)
 {
 	struct record *c = ctx;
 
-	if (c->on_verdict & (1u << v->cause) && concerns_us(c, v->unit))
+	if (c->on_verdict & (UINT64_C(1) << v->cause) && concerns_us(c, v->unit))
 		c->save = true;
 	return 0;
 }

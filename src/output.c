@@ -27,7 +27,7 @@ int output_bad_option(const char *verb, int c, const char *word)
 	return -EINVAL;
 }
 
-int output_causes(const char *list, unsigned int *ret)
+int output_causes(const char *list, uint64_t *ret)
 {
 	_cleanup_free_ char *copy = strdup(list);
 	char *word, *save = NULL;
@@ -43,7 +43,7 @@ int output_causes(const char *list, unsigned int *ret)
 				fprintf(stderr, "  %s\n", cause_name(i));
 			return -EINVAL;
 		}
-		*ret |= 1u << c;
+		*ret |= UINT64_C(1) << c;
 	}
 	return *ret ? 0 : output_usage("no cause in", list);
 }

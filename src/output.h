@@ -53,20 +53,19 @@ enum {
 	{                                                                                          \
 		"color", required_argument, NULL, OUTPUT_COLOR                                     \
 	}
-#define OUTPUT_HELP                                                                                \
-	"What to show:\n"                                                                          \
-	"      --cause=CAUSE[,…]  only these causes (unclassified, stop-request, "               \
-	"restart-request,\n"                                                                       \
-	"                         main-exited, main-killed, cgroup-empty, dependency, conflict,\n" \
-	"                         isolate, shutdown, unneeded, bound)\n"                           \
-	"      --events           raw events too, as they come\n"                                  \
-	"      --hang=TIME        tell of exits that hang for that long (default 5s)\n"            \
-	"      --stack            systemd's own call chain below each verdict\n"                   \
-	"      --tree             who did it with all ancestors and their command lines\n"         \
-	"  -n, --count=N          end after N verdicts\n"                                          \
-	"How to show it:\n"                                                                        \
-	"      --json             one JSON object a line (NDJSON)\n"                               \
-	"      --utc              times in UTC\n"                                                  \
+#define OUTPUT_HELP                                                                                 \
+	"What to show:\n"                                                                           \
+	"      --cause=CAUSE[,…]  only these causes: main-killed, stop-request …; svctrace(8) " \
+	"and\n"                                                                                     \
+	"                         docs/causes.md list them\n"                                       \
+	"      --events           raw events too, as they come\n"                                   \
+	"      --hang=TIME        tell of exits that hang for that long (default 5s)\n"             \
+	"      --stack            systemd's own call chain below each verdict\n"                    \
+	"      --tree             who did it with all ancestors and their command lines\n"          \
+	"  -n, --count=N          end after N verdicts\n"                                           \
+	"How to show it:\n"                                                                         \
+	"      --json             one JSON object a line (NDJSON)\n"                                \
+	"      --utc              times in UTC\n"                                                   \
 	"      --color=WHEN       auto (default), always, never\n"
 
 /* What the terminal and the environment suggest. */
@@ -74,7 +73,7 @@ void output_defaults(struct output *o);
 /* 0; -ENOENT: not one of its options; -EINVAL, and it has said why. */
 int output_option(struct output *o, int c, const char *arg);
 /* "main-killed,main-exited": a bit per enum cause. 0, or -EINVAL, and it has said why. */
-int output_causes(const char *list, unsigned int *ret);
+int output_causes(const char *list, uint64_t *ret);
 /* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM. */
 int output_units(struct output *o, int n, char **names);
 int output_open(struct output *o);

@@ -28,6 +28,26 @@ enum cause {
 	CAUSE_SHUTDOWN,	       /* the manager, with its machine or session, goes down */
 	CAUSE_UNNEEDED,	       /* StopWhenUnneeded=, and nothing needs it any more */
 	CAUSE_BOUND,	       /* BindsTo= a unit that went away by itself */
+	CAUSE_CONTROL_FAILED,  /* one of its commands failed: ExecStartPre= … */
+	CAUSE_CONDITION_UNMET, /* ExecCondition= said no */
+	CAUSE_EXEC_FAILED,     /* a process came up, but could not execute its command */
+	CAUSE_SPAWN_FAILED,    /* a process did not come up */
+	CAUSE_NOT_READY,       /* the main process ended before it had said that it was ready */
+	CAUSE_PID_FILE_MISSING,
+	CAUSE_PID_FILE_REFUSED,
+	CAUSE_PID_FILE_STALE, /* it names no process that lives */
+	CAUSE_PID_FILE_UNREADABLE,
+	CAUSE_BUS_NAME_LOST, /* Type=dbus */
+	CAUSE_ANNOUNCED,     /* it said STOPPING=1 itself */
+	CAUSE_START_TIMEOUT,
+	CAUSE_STOP_TIMEOUT,	/* of a stop that had begun before the trace … */
+	CAUSE_ABORT_TIMEOUT,	/* … likewise, by the watchdog's signal */
+	CAUSE_RUNTIME_LIMIT,	/* RuntimeMaxSec= */
+	CAUSE_WATCHDOG,		/* a keepalive did not come in time */
+	CAUSE_WATCHDOG_TRIGGER, /* it sent WATCHDOG=trigger */
+	CAUSE_OOM_KILL,		/* the kernel's OOM killer */
+	CAUSE_OOMD_KILL,	/* systemd-oomd */
+	CAUSE_START_LIMIT_HIT,
 	CAUSE_MAX,
 };
 
@@ -99,6 +119,23 @@ struct verdict_request {
 	struct actor passed_on_by; /* tgid 0: nobody; else it asked for the actor: logind */
 };
 
+/* A command of the unit's that failed, other than its main process. */
+struct failed_command {
+	const char *setting; /* "ExecStartPre"; NULL: not known */
+	int32_t pid;	     /* in the manager's namespace */
+	uint32_t tgid;	     /* the same in the initial namespace; 0: not known */
+	char *cmdline;	     /* NULL: not known */
+	int32_t exit_code, exit_signal;
+	bool core_dumped;
+	const char *exit_name; /* "EXEC": systemd's own exit code; NULL: the command's own */
+};
+
+/* A timeout that ran out while the unit stopped. */
+struct escalation {
+	char *state, *next;	       /* "stop-sigterm", "stop-sigkill"; next NULL: not seen */
+	uint64_t mono_ns, in_state_ns; /* in_state_ns 0: since when was not seen */
+};
+
 /* By which rule systemd restarts a service that has ended, or does not. */
 enum restart_rule {
 	RESTART_UNKNOWN,     /* what it takes was not seen, or systemd did otherwise */
@@ -137,10 +174,12 @@ struct verdict_restart {
 	char *text;		    /* all that in one line for people; NULL: nothing to say */
 };
 
-#define VERDICT_LINKS_MAX 16
-#define VERDICT_PROOF_MAX 48
-#define VERDICT_VIA_MAX	  8
-#define VERDICT_NOTES_MAX 8
+#define VERDICT_FAILED_MAX	4
+#define VERDICT_ESCALATIONS_MAX 6
+#define VERDICT_LINKS_MAX	16
+#define VERDICT_PROOF_MAX	48
+#define VERDICT_VIA_MAX		8
+#define VERDICT_NOTES_MAX	8
 
 /* One event that a verdict rests on. what is a short text: "SIGKILL to 1290 from kill 11733". */
 struct proof {
@@ -176,6 +215,11 @@ struct verdict {
 	int32_t exit_code;   /* exit status if it exited */
 	int32_t exit_signal; /* signal if it was killed, else 0 */
 	bool core_dumped;
+	const char *exit_name; /* "EXEC": what systemd's own exit codes mean; NULL: it is not one */
+	struct failed_command *failed;
+	unsigned int n_failed;
+	struct escalation *escalations;
+	unsigned int n_escalations;
 	/* who */
 	bool have_actor;
 	bool actor_kernel;  /* the kernel itself raised it */

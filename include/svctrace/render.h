@@ -30,7 +30,7 @@ struct render_options {
 	bool ascii;		  /* the terminal takes no UTF-8: text is written in ASCII only */
 	unsigned int width;	  /* columns; 0: lines are never shortened */
 	const char *const *units; /* names or globs, NULL-terminated; NULL: every unit */
-	unsigned int causes;	  /* bit per enum cause; 0: every cause */
+	uint64_t causes;	  /* bit per enum cause; 0: every cause */
 };
 
 struct renderer;

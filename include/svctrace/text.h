@@ -29,6 +29,12 @@ char *text_join_args(const char *s, size_t n);
 /* "SIGKILL", "SIGRTMIN+3"; "signal 99" for a number out of range. Static or buf. */
 const char *text_signal(int sig, char buf[static 24]);
 
+/*
+ * What systemd's own processes mean by their exit codes, when they cannot execute a command: "EXEC"
+ * for 203. NULL for all others.
+ */
+const char *text_exit_code(int code);
+
 /* "412ms", "3.2s", "5min 3s": a duration for people. Returns buf. */
 const char *text_duration(uint64_t ns, char buf[static 32]);
 

@@ -16,6 +16,7 @@
 #include "engine/hang.h"
 #include "engine/rules.h"
 #include "engine/verdict.h"
+#include "svctrace/text.h"
 
 #define SECOND_NS	   1000000000ull
 /* A trigger that is older did not lead to it; a call stack that takes longer than a second is odd.
@@ -123,16 +124,6 @@ static int set_word(char **dst, const char *word)
 	return 0;
 }
 
-/* The process that a manager calls by that number. */
-static const struct process *managers_process(const struct engine *g, const struct manager *m,
-					      int32_t pid)
-{
-	if (pid <= 0)
-		return NULL;
-	return m->initial ? process_by_tgid(&g->processes, (uint32_t)pid)
-			  : process_by_ns(&g->processes, m->pidns, (uint32_t)pid);
-}
-
 static void stop_free(struct engine *g, struct unit *u)
 {
 	TAILQ_REMOVE(&g->stops, u->stop, entry);
@@ -140,7 +131,7 @@ static void stop_free(struct engine *g, struct unit *u)
 	stop_done(u->stop);
 	free(u->stop);
 	u->stop = NULL;
-	unit_release(&g->units, u);
+	unit_drop(&g->units, u);
 }
 
 /* How long before the first event of a stop a loss can have taken what led to it. */
@@ -253,11 +244,41 @@ static int stop_set_processes(struct opening *o, const struct engine *g)
 	v->main_pid = pid == WIRE_NONE ? -1 : pid;
 	pid = o->e->service.control_pid;
 	v->control_pid = pid == WIRE_NONE ? -1 : pid;
-	o->main = managers_process(g, o->manager, v->main_pid);
+	o->main = manager_process(&g->processes, o->manager, v->main_pid);
 	if (!o->main)
 		return 0;
 	v->main_tgid = o->main->a.tgid;
 	return set_word(&v->main_cmdline, o->main->a.cmdline);
+}
+
+/* The call chain leads through another of the ways into a service's code than that. */
+static bool is_of_another(const struct opening *o, enum wire_kind trigger)
+{
+	static const struct {
+		const char *function;
+		enum wire_kind kind; /* 0: it has no kind of its own */
+	} ways[] = {
+		{"service_stop", WIRE_SERVICE_STOP},
+		{"service_sigchld_event", WIRE_SERVICE_SIGCHLD},
+		{"service_notify_cgroup_empty_event", WIRE_SERVICE_CGROUP_EMPTY},
+		{"service_notify_cgroup_oom_event", WIRE_SERVICE_OOM},
+		{"service_dispatch_timer", WIRE_SERVICE_TIMER},
+		{"service_dispatch_watchdog", WIRE_SERVICE_WATCHDOG},
+		{"service_force_watchdog", WIRE_SERVICE_WATCHDOG},
+		{"service_notify_message", 0},
+		{"service_bus_name_owner_change", 0},
+		{"service_start", 0},
+	};
+	bool other = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		if (!called_from(o, ways[i].function))
+			continue;
+		if (ways[i].kind == trigger)
+			return false;
+		other = true;
+	}
+	return other;
 }
 
 /* The trigger counts if it was this unit's and nothing else can have come in between. */
@@ -268,8 +289,11 @@ static int stop_set_trigger(struct opening *o)
 	int r;
 
 	v->certainty = UNKNOWN;
-	if (!t->set || t->unit != o->e->service.unit || strcmp(t->id, o->unit->id) != 0 ||
-	    o->e->mono_ns - t->proof.mono_ns > TRIGGER_WINDOW_NS)
+	/* what is refused is a start: no way into the code of a running service leads there */
+	if (decided_result(o, "start-limit-hit"))
+		return 0;
+	if (!t->set || t->spent || is_of_another(o, t->kind) || t->unit != o->e->service.unit ||
+	    strcmp(t->id, o->unit->id) != 0 || o->e->mono_ns - t->proof.mono_ns > TRIGGER_WINDOW_NS)
 		return 0;
 	o->trigger = t;
 	v->certainty = CERTAIN;
@@ -354,15 +378,71 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	return stop_explain(g, m, u, e);
 }
 
+static int stop_note_sigchld(struct engine *g, struct manager *m, struct unit *u,
+			     const struct ev *e)
+{
+	const struct ev_service *x = &e->service;
+	struct verdict *v = &u->stop->v;
+
+	if (x->arg[0] > 0 && x->arg[0] == v->main_pid && !v->have_exit)
+		rules_set_exit(v, x->arg[1], x->arg[2]);
+	/* of the states in which systemd kills them itself no command is told */
+	if (x->arg[0] <= 0 || x->arg[0] != x->control_pid || !state_setting(x->state))
+		return 0;
+	return note_command(v, manager_process(&g->processes, m, x->arg[0]), x->arg[0], x->state,
+			    x->arg[1], x->arg[2]);
+}
+
+/* A timeout of the stop itself: what systemd does about it is its next state. */
+static int stop_note_timeout(struct stop *s, const struct ev *e)
+{
+	struct verdict *v = &s->v;
+	struct escalation *x;
+
+	if (v->n_escalations == VERDICT_ESCALATIONS_MAX ||
+	    state_class(e->service.state) != STATE_STOPPING)
+		return 0;
+	x = reallocarray(v->escalations, v->n_escalations + 1, sizeof(*x));
+	if (!x)
+		return -ENOMEM;
+	v->escalations = x;
+	x += v->n_escalations++;
+	*x = (struct escalation){
+		.mono_ns = e->mono_ns,
+		.in_state_ns = s->state_mono_ns ? e->mono_ns - s->state_mono_ns : 0,
+	};
+	return set_word(&x->state, e->service.state);
+}
+
+/* The state behind a timeout is what came of it. */
+static int stop_note_escalation(struct stop *s, const char *state)
+{
+	struct verdict *v = &s->v;
+	struct escalation *x = v->n_escalations ? &v->escalations[v->n_escalations - 1] : NULL;
+	char when[32];
+
+	if (!x || x->next || !state)
+		return 0;
+	if (set_word(&x->next, state) < 0)
+		return -ENOMEM;
+	return verdict_note(v, "its stop timeout ran out in %s%s%s: %s", x->state,
+			    x->in_state_ns ? " after " : "",
+			    x->in_state_ns ? text_duration(x->in_state_ns, when) : "", state);
+}
+
 /* What every event of the unit adds to a stop under way. */
-static int stop_note_event(struct manager *m, struct unit *u, const struct ev *e)
+static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = u->stop;
-	const struct ev_service *x = &e->service;
 
-	if (e->kind == WIRE_SERVICE_SIGCHLD && x->arg[0] > 0 && x->arg[0] == s->v.main_pid &&
-	    !s->v.have_exit)
-		rules_set_exit(&s->v, x->arg[1], x->arg[2]);
+	int r = 0;
+
+	if (e->kind == WIRE_SERVICE_SIGCHLD)
+		r = stop_note_sigchld(g, m, u, e);
+	else if (e->kind == WIRE_SERVICE_TIMER)
+		r = stop_note_timeout(s, e);
+	if (r < 0)
+		return r;
 	if (e->kind == WIRE_SERVICE_SET_STATE)
 		s->via_closed = true;
 	else if (!s->via_closed && is_deciding(e->kind))
@@ -399,6 +479,8 @@ static int stop_end(struct engine *g, struct stop *s, const struct ev *e)
 	s->v.end_wall_ns = e->wall_ns;
 	if (m && set_down(m, &s->v) < 0)
 		return -ENOMEM;
+	if (m && m->trigger.unit == e->service.unit)
+		m->trigger.spent = true;
 	return set_word(&s->v.result, e->service.result);
 }
 
@@ -414,6 +496,9 @@ static int stop_set_state(struct engine *g, struct unit *u, const struct ev *e)
 		return s->ended ? stop_finish(g, u)
 				: stop_abandon(g, u, "the end of this stop was not seen");
 	r = set_word(&s->v.sub_state, state);
+	if (r == 0)
+		r = stop_note_escalation(s, state);
+	s->state_mono_ns = e->mono_ns;
 	if (r < 0 || class == STATE_STOPPING || (class == STATE_UNKNOWN && !s->dead_entered))
 		return r;
 	if (!s->ended)
@@ -453,6 +538,14 @@ static void forget_stops(struct manager *m, const struct ev *e)
 		jobs_forget_stops(&m->jobs, e->service.id);
 }
 
+/* It is up: what went wrong on the way does not matter any more. */
+static void forget_start(struct engine *g, struct unit *u, const struct ev *e)
+{
+	if (!u || state_class(e->service.new_state) != STATE_UP)
+		return;
+	unit_drop(&g->units, u);
+}
+
 static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 {
 	struct unit *u = unit_find(&g->units, m->tgid, e->service.id);
@@ -461,6 +554,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 	if (!u || !u->stop) {
 		if (!opens_stop(m, e)) {
 			forget_stops(m, e);
+			forget_start(g, u, e);
 			return 0;
 		}
 		u = unit_get(&g->units, m->tgid, e->service.id);
@@ -469,7 +563,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 			return r;
 		u->stop->from_final = state_class(e->service.state) == STATE_FINAL;
 	}
-	r = stop_note_event(m, u, e);
+	r = stop_note_event(g, m, u, e);
 	if (r < 0 || e->kind != WIRE_SERVICE_SET_STATE)
 		return r;
 	return stop_set_state(g, u, e);
@@ -649,6 +743,33 @@ static int on_job(struct engine *g, const struct ev *e)
 	return r;
 }
 
+/* Its main process ends, but systemd lets a command end first. */
+static bool is_end_put_off(const struct ev *e)
+{
+	const struct ev_service *x = &e->service;
+
+	return e->kind == WIRE_SERVICE_SIGCHLD && x->arg[0] > 0 && x->arg[0] == x->main_pid &&
+	       x->control_pid > 0;
+}
+
+/* What may turn out to be the reason of a stop that has not begun. */
+static int remember(struct engine *g, struct manager *m, const struct ev *e)
+{
+	bool pid_file =
+		e->kind == WIRE_SERVICE_PIDFILE_LOAD || e->kind == WIRE_SERVICE_PIDFILE_RESULT;
+	struct unit *u;
+	int r;
+
+	if (!pid_file && !is_end_put_off(e))
+		return 0;
+	u = unit_get(&g->units, m->tgid, e->service.id);
+	if (!u)
+		return -ENOMEM;
+	r = pid_file ? unit_learn_pid_file(u, e) : unit_learn_main_end(u, e);
+	unit_release(&g->units, u);
+	return r;
+}
+
 static int follow_service(struct engine *g, struct manager *m, const struct ev *e)
 {
 	struct unit *u;
@@ -666,8 +787,9 @@ static int follow_service(struct engine *g, struct manager *m, const struct ev *
 		return r;
 	if (is_deciding(e->kind))
 		return on_deciding(g, m, e);
+	r = remember(g, m, e);
 	u = unit_find(&g->units, m->tgid, e->service.id);
-	return r == 0 && u && u->stop ? stop_note_event(m, u, e) : r;
+	return r == 0 && u && u->stop ? stop_note_event(g, m, u, e) : r;
 }
 
 static int on_dependency(struct engine *g, const struct ev *e)
@@ -750,7 +872,7 @@ static int manager_exited(struct engine *g, uint32_t tgid)
 		if (u->stop)
 			r = stop_abandon(g, u, "its manager ended first");
 		else
-			unit_release(&g->units, u);
+			unit_drop(&g->units, u);
 	}
 	manager_drop(&g->units, m);
 	return r;
@@ -959,7 +1081,7 @@ static int keep_bounds(struct engine *g)
 	if (u && u->stop) {
 		r = stop_abandon(g, u, "too many stops at once: its end was not waited for");
 	} else if (u) {
-		unit_release(&g->units, u);
+		unit_drop(&g->units, u);
 	}
 	return r == 0 && m ? manager_exited(g, m->tgid) : r;
 }

@@ -227,8 +227,8 @@ int jobs_add(struct jobs *j, const struct ev *e, struct request *asked)
 	struct transaction *t = newest(j);
 	struct edge *x;
 
-	/* an anchor that was not announced */
-	if (!t || (!e->job.by.s && !str_equal(e->job.id, t->anchor))) {
+	/* an anchor that was not announced; each transaction has one, and begins with it */
+	if (!t || (!e->job.by.s && (t->n_edges > 0 || !str_equal(e->job.id, t->anchor)))) {
 		t = begin(j, e, e->job.id);
 		if (t && asked) {
 			t->reason = ROOT_REQUEST;

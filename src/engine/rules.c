@@ -34,6 +34,32 @@ bool triggered_by(const struct opening *o, enum wire_kind kind)
 	return o->trigger && o->trigger->kind == kind;
 }
 
+const struct process *manager_process(const struct process_table *t, const struct manager *m,
+				      int32_t pid)
+{
+	if (pid <= 0)
+		return NULL;
+	return m->initial ? process_by_tgid(t, (uint32_t)pid)
+			  : process_by_ns(t, m->pidns, (uint32_t)pid);
+}
+
+bool called_from(const struct opening *o, const char *function)
+{
+	const struct ev_stack *s = &o->v->stack;
+
+	for (unsigned int i = 0; i < s->n; i++)
+		if (!s->frames[i].guess && str_equal(s->frames[i].name, function))
+			return true;
+	return false;
+}
+
+bool decided_result(const struct opening *o, const char *result)
+{
+	const char *given = o->e->service.new_result;
+
+	return given && strcmp(given, result) == 0;
+}
+
 static int main_killed(struct opening *o, int sig)
 {
 	char name[24];
@@ -45,21 +71,37 @@ static int main_killed(struct opening *o, int sig)
 		r = verdict_step(o->v, "main process %" PRId32 " died", o->v->main_pid);
 	if (r == 0)
 		r = blame_signal(o, o->main, sig);
+	if (r == 0 && o->main && sig == SIGKILL)
+		r = blame_oom(o, o->main);
+	if (o->v->cause == CAUSE_MAIN_KILLED && decided_result(o, "oom-kill"))
+		o->v->cause = CAUSE_OOM_KILL; /* systemd knows it from the cgroup */
 	return r < 0 ? r : 1;
+}
+
+static enum cause cause_of_exit(const struct opening *o)
+{
+	if (o->v->exit_name)
+		return CAUSE_EXEC_FAILED;
+	if (o->v->exit_code == 0 && decided_result(o, "protocol"))
+		return CAUSE_NOT_READY;
+	return CAUSE_MAIN_EXITED;
 }
 
 static int main_exited(struct opening *o, int status)
 {
+	struct verdict *v = o->v;
 	int r;
 
-	o->v->cause = CAUSE_MAIN_EXITED;
-	r = verdict_step(o->v, "main process %" PRId32 " exited with %d", o->v->main_pid, status);
+	v->exit_name = exec_failure(o->main, CLD_EXITED, status);
+	v->cause = cause_of_exit(o);
+	r = verdict_step(v, "main process %" PRId32 " exited with %d%s%s", v->main_pid, status,
+			 v->exit_name ? "/" : "", v->exit_name ? v->exit_name : "");
 	if (r == 0 && o->main)
 		r = blame_request_to_exit(o, o->main);
 	return r < 0 ? r : 1;
 }
 
-static int main_ended(struct opening *o)
+int main_ended(struct opening *o)
 {
 	if (o->main && verdict_cite(o->v, &o->main->exit_proof) < 0)
 		return -ENOMEM;
@@ -158,7 +200,9 @@ static int blame_last_leaver(struct opening *o, const struct leaver *l)
 		r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
 		if (r == 0)
 			r = verdict_step(v, "%s died", name);
-		return r < 0 ? r : blame_signal(o, l->process, WTERMSIG(status));
+		if (r == 0)
+			r = blame_signal(o, l->process, WTERMSIG(status));
+		return r < 0 ? r : blame_oom(o, l->process);
 	}
 	r = verdict_step(v, "%s was moved away", name);
 	if (r < 0)
@@ -177,6 +221,9 @@ static int rule_cgroup_empty(struct opening *o)
 	if (!triggered_by(o, WIRE_SERVICE_CGROUP_EMPTY))
 		return 0;
 	o->v->cause = CAUSE_CGROUP_EMPTY;
+	r = blame_pid_file(o);
+	if (r != 0)
+		return r;
 	r = via_cgroup(o);
 	if (r == 0 && o->v->main_pid > 0)
 		r = verdict_note(o->v, "how its main process %" PRId32 " ended was not seen",
@@ -229,7 +276,9 @@ typedef int (*rule_fn)(struct opening *o);
 
 /* The first that returns 1 has found it. */
 static const rule_fn rules[] = {
-	rule_job, rule_main_process, rule_hidden_end, rule_cgroup_empty, rule_unclassified,
+	rule_start_limit,  rule_spawn_failed, rule_watchdog,	    rule_bus_name, rule_job,
+	rule_timeout,	   rule_main_process, rule_control_process, rule_oom,	   rule_hidden_end,
+	rule_cgroup_empty, rule_announced,    rule_unclassified,
 };
 
 int rules_apply(struct opening *o)

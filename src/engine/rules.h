@@ -26,10 +26,45 @@ struct opening {
 /* Finds the cause: who and why, but not what came of it. */
 int rules_apply(struct opening *o);
 
+/* The process that a manager calls by that number; NULL: not known. */
+const struct process *manager_process(const struct process_table *t, const struct manager *m,
+				      int32_t pid);
+
 bool triggered_by(const struct opening *o, enum wire_kind kind);
+/* The manager's call chain at its decision leads through that function. */
+bool called_from(const struct opening *o, const char *function);
+/* The deciding call was handed this result. */
+bool decided_result(const struct opening *o, const char *result);
 
 /* A job ran the unit's stop(): what the job came from. 0: no job did; 1: found. */
 int rule_job(struct opening *o);
+
+/* What comes while the unit starts, and keeps it from it. */
+int rule_start_limit(struct opening *o);
+int rule_spawn_failed(struct opening *o);
+int rule_control_process(struct opening *o);
+int rule_bus_name(struct opening *o);
+int rule_announced(struct opening *o);
+/* Time ran out. */
+int rule_watchdog(struct opening *o);
+int rule_timeout(struct opening *o);
+/* Memory did. */
+int rule_oom(struct opening *o);
+/* The process was killed for want of memory: says by whom. 0: it was not. */
+int blame_oom(struct opening *o, const struct process *p);
+/* systemd could make nothing of the unit's PID file: says why. 0: there is no such thing. */
+int blame_pid_file(struct opening *o);
+
+/* The main process ended: how, and by whom. v has its end. */
+int main_ended(struct opening *o);
+/* The process ended before it had executed anything of its own: the name of systemd's exit code. */
+const char *exec_failure(const struct process *p, int32_t code, int32_t status);
+/* A command ended, with waitid(2)'s code and status, in that state of the unit: noted if it failed.
+ */
+int note_command(struct verdict *v, const struct process *p, int32_t pid, const char *state,
+		 int32_t code, int32_t status);
+/* "ExecStartPre", for the command that runs in a state; NULL: none does. */
+const char *state_setting(const char *state);
 
 /* Says in v how the main process ended; code and status as waitid(2) has them. */
 void rules_set_exit(struct verdict *v, int32_t code, int32_t status);

@@ -159,6 +159,7 @@ static void unit_free(struct unit_table *t, struct unit *u)
 	if (u->stop)
 		stop_done(u->stop);
 	free(u->stop);
+	unit_forget(u);
 	free(u);
 }
 
@@ -260,10 +261,56 @@ struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id)
 	return u;
 }
 
+static void pid_file_done(struct pid_file *f)
+{
+	proof_done(&f->load);
+	proof_done(&f->result);
+	free(f->path);
+	*f = (struct pid_file){};
+}
+
+void unit_forget(struct unit *u)
+{
+	pid_file_done(&u->pid_file);
+	proof_done(&u->main_end.proof);
+	u->main_end = (struct main_end){};
+}
+
+int unit_learn_pid_file(struct unit *u, const struct ev *e)
+{
+	struct pid_file *f = &u->pid_file;
+
+	if (e->kind == WIRE_SERVICE_PIDFILE_LOAD) {
+		pid_file_done(f);
+		f->path = e->service.path.s ? str_dup(e->service.path) : NULL;
+		return proof_set(&f->load, e);
+	}
+	if (e->service.arg[0] >= 0) {
+		pid_file_done(f);
+		return 0;
+	}
+	f->error = e->service.arg[0];
+	return proof_set(&f->result, e);
+}
+
+int unit_learn_main_end(struct unit *u, const struct ev *e)
+{
+	u->main_end.pid = e->service.arg[0];
+	u->main_end.code = e->service.arg[1];
+	u->main_end.status = e->service.arg[2];
+	return proof_set(&u->main_end.proof, e);
+}
+
 void unit_release(struct unit_table *t, struct unit *u)
 {
-	if (!u->stop)
+	if (!u->stop && u->pid_file.load.seq == 0 && u->main_end.proof.seq == 0)
 		unit_free(t, u);
+}
+
+void unit_drop(struct unit_table *t, struct unit *u)
+{
+	unit_forget(u);
+	unit_release(t, u);
 }
 
 struct unit *unit_surplus(const struct unit_table *t)

@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "engine/facts.h"
 #include "engine/job.h"
 #include "engine/restart.h"
 #include "svctrace/engine.h"
@@ -13,6 +14,7 @@
 struct trigger {
 	bool set;
 	bool followed_by_others; /* other units' events came after it */
+	bool spent;		 /* what it led to has come to its end */
 	enum wire_kind kind;
 	uint64_t unit; /* address */
 	char id[WIRE_ID_MAX];
@@ -58,9 +60,10 @@ struct stop {
 	struct verdict v;
 	struct ending ending;
 	struct unit *unit;
-	bool from_final;   /* it was not running: only a failure is worth telling */
-	bool via_closed;   /* the call chain that decided has been seen to its end */
-	bool dead_entered; /* service_enter_dead ran: the next state is final */
+	bool from_final;	/* it was not running: only a failure is worth telling */
+	bool via_closed;	/* the call chain that decided has been seen to its end */
+	bool dead_entered;	/* service_enter_dead ran: the next state is final */
+	uint64_t state_mono_ns; /* since when it is in its state; 0: not seen */
 	bool ended;
 	TAILQ_ENTRY(stop) entry;
 };
@@ -70,10 +73,25 @@ TAILQ_HEAD(stop_queue, stop);
 /* Frees what s holds. */
 void stop_done(struct stop *s);
 
+/* The PID file that was loaded last, if that failed. */
+struct pid_file {
+	struct proof load, result; /* result.seq 0: none failed */
+	int32_t error;
+	char *path;
+};
+
+/* A main process that ended while its unit had something else to do first. */
+struct main_end {
+	struct proof proof; /* seq 0: none */
+	int32_t pid, code, status;
+};
+
 struct unit {
 	uint32_t manager;
 	char id[WIRE_ID_MAX];
 	struct stop *stop;
+	struct pid_file pid_file;
+	struct main_end main_end;
 	TAILQ_ENTRY(unit) entry;
 };
 
@@ -101,6 +119,13 @@ struct unit *unit_find(const struct unit_table *t, uint32_t manager, struct str 
 struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id);
 /* Frees the unit if there is nothing to remember of it. */
 void unit_release(struct unit_table *t, struct unit *u);
+/* Frees a unit that has no stop, whatever is remembered of it. */
+void unit_drop(struct unit_table *t, struct unit *u);
+/* Forgets what was remembered of it in case it stops. */
+void unit_forget(struct unit *u);
+/* Remembers what e tells in case the unit stops. */
+int unit_learn_pid_file(struct unit *u, const struct ev *e);
+int unit_learn_main_end(struct unit *u, const struct ev *e);
 /* The oldest unit, if there are too many. */
 struct unit *unit_surplus(const struct unit_table *t);
 

@@ -24,6 +24,26 @@ static const struct {
 	[CAUSE_SHUTDOWN] = {"shutdown", "the system goes down"},
 	[CAUSE_UNNEEDED] = {"unneeded", "nothing needs it any more"},
 	[CAUSE_BOUND] = {"bound", "a unit that it is bound to went away"},
+	[CAUSE_CONTROL_FAILED] = {"control-failed", "one of its commands failed"},
+	[CAUSE_CONDITION_UNMET] = {"condition-unmet", "its ExecCondition= said no"},
+	[CAUSE_EXEC_FAILED] = {"exec-failed", "a command of it could not be executed"},
+	[CAUSE_SPAWN_FAILED] = {"spawn-failed", "systemd could not bring up a process of it"},
+	[CAUSE_NOT_READY] = {"not-ready", "main process ended and had not said that it was ready"},
+	[CAUSE_PID_FILE_MISSING] = {"pid-file-missing", "its PID file did not come"},
+	[CAUSE_PID_FILE_REFUSED] = {"pid-file-refused", "systemd refused its PID file"},
+	[CAUSE_PID_FILE_STALE] = {"pid-file-stale", "its PID file named no living process"},
+	[CAUSE_PID_FILE_UNREADABLE] = {"pid-file-unreadable", "its PID file could not be read"},
+	[CAUSE_BUS_NAME_LOST] = {"bus-name-lost", "it lost its name on the bus"},
+	[CAUSE_ANNOUNCED] = {"announced", "it said itself that it stops"},
+	[CAUSE_START_TIMEOUT] = {"start-timeout", "it did not come up in time"},
+	[CAUSE_STOP_TIMEOUT] = {"stop-timeout", "it did not stop in time"},
+	[CAUSE_ABORT_TIMEOUT] = {"abort-timeout", "it did not abort in time"},
+	[CAUSE_RUNTIME_LIMIT] = {"runtime-limit", "it ran for as long as it may"},
+	[CAUSE_WATCHDOG] = {"watchdog", "no keepalive came in time"},
+	[CAUSE_WATCHDOG_TRIGGER] = {"watchdog-trigger", "it asked for its watchdog's action"},
+	[CAUSE_OOM_KILL] = {"oom-kill", "the kernel killed for want of memory"},
+	[CAUSE_OOMD_KILL] = {"oomd-kill", "systemd-oomd killed for want of memory"},
+	[CAUSE_START_LIMIT_HIT] = {"start-limit-hit", "it was started too often"},
 };
 
 const char *cause_name(enum cause c)
@@ -144,6 +164,14 @@ void verdict_done(struct verdict *v)
 		proof_done(&v->proof[i]);
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		free(v->notes[i]);
+	for (unsigned int i = 0; i < v->n_failed; i++)
+		free(v->failed[i].cmdline);
+	for (unsigned int i = 0; i < v->n_escalations; i++) {
+		free(v->escalations[i].state);
+		free(v->escalations[i].next);
+	}
+	free(v->failed);
+	free(v->escalations);
 	*v = (struct verdict){};
 }
 

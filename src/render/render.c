@@ -173,7 +173,7 @@ int render_verdict(struct renderer *r, const struct verdict *v)
 {
 	int k;
 
-	if (r->options.causes && !(r->options.causes & (1u << v->cause)))
+	if (r->options.causes && !(r->options.causes & (UINT64_C(1) << v->cause)))
 		return 0;
 	if (!wants_unit(r, v->unit))
 		return 0;

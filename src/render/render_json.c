@@ -194,17 +194,69 @@ static json_t *main_json(const struct verdict *v)
 	return json_done(&o);
 }
 
+static json_t *end_json(int32_t code, const char *name, int32_t signal, bool core_dumped)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "code", signal ? json_null() : json_integer(code));
+	json_put(&o, "code_name", json_text(name));
+	json_put(&o, "signal", json_signal(signal));
+	json_put(&o, "core_dumped", json_boolean(core_dumped));
+	return json_done(&o);
+}
+
 static json_t *exit_json(const struct verdict *v)
 {
-	struct json_object o = {};
-
 	if (!v->have_exit)
 		return json_null();
-	o.json = json_object();
-	json_put(&o, "code", v->exit_signal ? json_null() : json_integer(v->exit_code));
-	json_put(&o, "signal", json_signal(v->exit_signal));
-	json_put(&o, "core_dumped", json_boolean(v->core_dumped));
+	return end_json(v->exit_code, v->exit_name, v->exit_signal, v->core_dumped);
+}
+
+static json_t *failed_command_json(const struct failed_command *c)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "setting", json_text(c->setting));
+	json_put(&o, "process.pid", json_number_or_null(c->tgid, 0));
+	json_put(&o, "process.vpid", json_integer(c->pid));
+	json_put(&o, "process.command_line", json_text(c->cmdline));
+	json_put(&o, "exit", end_json(c->exit_code, c->exit_name, c->exit_signal, c->core_dumped));
 	return json_done(&o);
+}
+
+static json_t *failed_json(const struct verdict *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < v->n_failed; i++)
+		if (json_array_append_new(list, failed_command_json(&v->failed[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *escalation_json(const struct escalation *x)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "state", json_text(x->state));
+	json_put(&o, "next_state", json_text(x->next));
+	json_put(&o, "in_state_ns", json_number_or_null(x->in_state_ns, 0));
+	json_put(&o, "monotonic_ns", json_number(x->mono_ns));
+	return json_done(&o);
+}
+
+static json_t *escalations_json(const struct verdict *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < v->n_escalations; i++)
+		if (json_array_append_new(list, escalation_json(&v->escalations[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
 }
 
 static json_t *job_json(const struct verdict *v)
@@ -407,6 +459,8 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	put_state(&o, v);
 	json_put(&o, "main", main_json(v));
 	json_put(&o, "exit", exit_json(v));
+	json_put(&o, "failed_commands", failed_json(v));
+	json_put(&o, "stop_timeouts", escalations_json(v));
 	json_put(&o, "actor", actor_json(v));
 	json_put(&o, "job", job_json(v));
 	json_put(&o, "request", request_json(v));

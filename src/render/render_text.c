@@ -114,6 +114,26 @@ static const char *headline_word(const struct verdict *v, const char **color)
 	return "STOPPED";
 }
 
+static bool is_of_command(enum cause c)
+{
+	return c == CAUSE_CONTROL_FAILED || c == CAUSE_CONDITION_UNMET || c == CAUSE_EXEC_FAILED;
+}
+
+/* ": ExecStartPre= exited with 9" */
+static void put_failed_command(FILE *f, const struct failed_command *c)
+{
+	char sig[24];
+
+	fprintf(f, ": %s", c->setting ? c->setting : "control process");
+	fputs(c->setting ? "=" : "", f);
+	if (c->exit_signal)
+		fprintf(f, " killed by %s", text_signal(c->exit_signal, sig));
+	else
+		fprintf(f, " exited with %" PRId32, c->exit_code);
+	if (c->exit_name)
+		fprintf(f, "/%s", c->exit_name);
+}
+
 static void put_headline(FILE *f, const struct renderer *r, const struct verdict *v)
 {
 	const char *color, *word = headline_word(v, &color), *off = PLAIN, *bold = BOLD;
@@ -131,6 +151,10 @@ static void put_headline(FILE *f, const struct renderer *r, const struct verdict
 	if (v->cause == CAUSE_MAIN_KILLED && v->have_exit)
 		fprintf(f, ": %s%s", text_signal(v->exit_signal, sig),
 			v->core_dumped ? ", core dumped" : "");
+	if (is_of_command(v->cause) && v->n_failed)
+		put_failed_command(f, &v->failed[0]);
+	else if (v->cause == CAUSE_EXEC_FAILED && v->exit_name)
+		fprintf(f, ": %" PRId32 "/%s", v->exit_code, v->exit_name);
 	if (v->certainty == INFERRED)
 		fputs(" (inferred)", f);
 	fputc('\n', f);
@@ -165,7 +189,7 @@ static int put_who(FILE *f, const struct renderer *r, const struct verdict *v)
 	FILE *line;
 
 	if (!v->have_actor) {
-		if (v->cause == CAUSE_MAIN_KILLED)
+		if (v->cause == CAUSE_MAIN_KILLED || v->cause == CAUSE_OOMD_KILL)
 			put_line(f, r, "who", "not seen");
 		return 0;
 	}

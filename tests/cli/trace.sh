@@ -208,6 +208,25 @@ purity() {
 	result 'the engine has no variables'
 }
 
+# Every cause by its name in its own section, in the schema and in the man page, and no other.
+causes() {
+	"$SVCTRACE" replay --cause=what "$ONE.trace" 2>&1 | sed -n 's/^  //p' | sort >"$TMP/causes"
+	[ "$(wc -l <"$TMP/causes")" -gt 20 ]
+	result 'causes: listed'
+	sed -n 's/^### //p' "$ROOT/docs/causes.md" | sort | diff "$TMP/causes" - >"$TMP/out" 2>"$TMP/err"
+	result 'causes: docs/causes.md has a section for each'
+	awk '/^### / { name = $2; n++ } /^- \*Confirm:\*/ { c[name] = 1 } /^- \*Avoid:\*/ { a[name] = 1 }
+		END { for (i in a) if (!(i in c)) delete a[i]; exit length(a) != n }' "$ROOT/docs/causes.md"
+	result 'causes: each says how to confirm and to avoid it'
+	python3 -c 'import json, sys
+print(*json.load(open(sys.argv[1]))["definitions"]["verdict"]["properties"]["cause"]["enum"], sep="\n")' \
+		"$ROOT/docs/schema/svctrace.schema.json" | sort | diff "$TMP/causes" - >"$TMP/out" 2>"$TMP/err"
+	result 'causes: the schema has each'
+	sed -n '/^.SH CAUSES/,/^.SH HANGS/p' "$ROOT/man/svctrace.8" | grep '^.BR* ' | grep -oE '[a-z]+(-[a-z]+)*' | sort -u |
+		diff "$TMP/causes" - >"$TMP/out" 2>"$TMP/err"
+	result 'causes: the man page has each'
+}
+
 # The real thing: 10 million events. Under ASan that would take minutes; the unit tests do less.
 scale() {
 	local test=$ROOT/build/tests/unit/test_trace_scale
@@ -228,4 +247,5 @@ check
 scrub
 usage
 purity
+causes
 scale

@@ -120,9 +120,10 @@ expect_no_orphans() {
 
 bed_ends_cleanly() {
 	for signal in INT TERM HUP; do
+		rm -f "$work/err" # the last round's would do for this one
 		S=$(realpath "$svctrace") SIGNAL=$signal ERR=$work/err bed -H '
 			"$S" --manager="$BED_PID" 2>"$ERR" & p=$!
-			until grep -q "probes live" "$ERR"; do sleep 0.05; done
+			until grep -sq "probes live" "$ERR"; do sleep 0.05; done
 			cat /proc/$p/fdinfo/* | sed -n "s/^prog_id:[[:space:]]*//p" >"$ERR.ids"
 			kill -"$SIGNAL" $p; wait $p' "$suite" 'systemctl is-system-running' ||
 			fail "status $? after SIG$signal: $(cat "$work/err")"
