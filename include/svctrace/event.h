@@ -192,6 +192,7 @@ struct ev {
 	union {
 		struct ev_service service;
 		struct ev_facts facts; /* SERVICE_FACTS */
+		const char *action;    /* EMERGENCY_ACTION; NULL: not known */
 		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
 		struct ev_message message;
 		struct ev_dependency dependency;

@@ -46,6 +46,7 @@ enum wire_kind {
 	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
 	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
 	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
+	WIRE_EMERGENCY_ACTION = 25, /* struct wire_action: FailureAction= and its like */
 
 	/* The kernel's. */
 	WIRE_FORK = 30,		    /* struct wire_fork */
@@ -193,6 +194,13 @@ struct wire_service_facts {
 	__s32 flags;				      /* WIRE_FACT_* */
 	struct wire_exit_set prevent, force, success; /* Restart…ExitStatus=, SuccessExitStatus= */
 	struct wire_str id;
+	__u32 pad;
+};
+
+/* The manager goes down because of a unit. */
+struct wire_action {
+	struct wire_hdr h;
+	__s32 action; /* EmergencyAction */
 	__u32 pad;
 };
 
@@ -476,6 +484,7 @@ WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
 WIRE_ASSERT_SIZE(wire_exit_set, 56);
 WIRE_ASSERT_SIZE(wire_service_facts, 368);
+WIRE_ASSERT_SIZE(wire_action, 32);
 WIRE_ASSERT_SIZE(wire_job, 80);
 WIRE_ASSERT_SIZE(wire_message, 48);
 WIRE_ASSERT_SIZE(wire_stack_sample, 312);

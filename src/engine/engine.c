@@ -25,7 +25,7 @@
 #define TRIGGER_CERTAIN_NS SECOND_NS
 /* Before 254, systemd says "failed" first and "auto-restart" next, in the same call. */
 #define RESTART_WINDOW_NS  (20 * 1000000ull)
-/* Where a restart is due it comes, however slow the machine is. */
+/* Where a restart or an action is due it comes, however slow the machine is. */
 #define RESTART_DUE_NS	   (5 * SECOND_NS)
 /* Losses this much before a stop count as losses in it: what led to it came earlier. */
 #define LOST_LEAD_NS	   SECOND_NS
@@ -430,6 +430,17 @@ static int stop_note_escalation(struct stop *s, const char *state)
 			    x->in_state_ns ? text_duration(x->in_state_ns, when) : "", state);
 }
 
+static int stop_note_dead(struct manager *m, struct stop *s, const struct ev *e)
+{
+	int r = 0;
+
+	ending_learn(&s->ending, e, &m->facts);
+	if (m->action.proof.seq && m->action.proof.mono_ns + TRIGGER_CERTAIN_NS > e->mono_ns)
+		r = restart_learn_action(&s->v, &s->ending, m->action.name, &m->action.proof);
+	proof_done(&m->action.proof);
+	return r < 0 ? r : 0;
+}
+
 /* What every event of the unit adds to a stop under way. */
 static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
@@ -449,8 +460,10 @@ static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, 
 		verdict_via(&s->v, e->kind);
 	if (e->kind == WIRE_SERVICE_ENTER_DEAD) {
 		s->dead_entered = true;
-		ending_learn(&s->ending, e, &m->facts);
+		r = stop_note_dead(m, s, e);
 	}
+	if (r < 0)
+		return r;
 	return verdict_cite_event(&s->v, e);
 }
 
@@ -816,6 +829,27 @@ static int on_facts(struct engine *g, const struct ev *e)
 	return m ? facts_learn(&m->facts, e) : -ENOMEM;
 }
 
+/* The stop that it is because of ended just before, or is yet to begin: a start limit's. */
+static int on_action(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+	struct stop *s;
+	int r = 0;
+
+	if (!m)
+		return -ENOMEM;
+	proof_done(&m->action.proof);
+	if (proof_set(&m->action.proof, e) < 0)
+		return -ENOMEM;
+	word_copy(m->action.name, e->action);
+	TAILQ_FOREACH_REVERSE(s, &g->stops, stop_queue, entry)
+	if (r == 0 && s->ended && s->v.manager == m->tgid)
+		r = restart_learn_action(&s->v, &s->ending, m->action.name, &m->action.proof);
+	if (r > 0)
+		proof_done(&m->action.proof);
+	return r < 0 ? r : 0;
+}
+
 static int on_stack(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
@@ -1011,6 +1045,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_manager_cgroup(g, e);
 	case WIRE_SERVICE_FACTS:
 		return on_facts(g, e);
+	case WIRE_EMERGENCY_ACTION:
+		return on_action(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
 	case WIRE_MANAGER:
@@ -1045,7 +1081,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 /* Whether nothing more can come of a stop that ended: its manager went on to something else. */
 static bool has_gone_on(const struct stop *s, const struct ev *e)
 {
-	if (ending_may_restart(&s->ending) && e->kind != WIRE_END)
+	if ((ending_may_restart(&s->ending) || restart_awaits_action(&s->v, &s->ending)) &&
+	    e->kind != WIRE_END)
 		return e->mono_ns > s->v.end_mono_ns + RESTART_DUE_NS;
 	if (e->kind == WIRE_IDLE || e->kind == WIRE_END)
 		return true;

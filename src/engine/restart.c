@@ -295,6 +295,61 @@ static int set_text(struct verdict *v, const struct ending *x)
 	return n < 0 ? -ENOMEM : 0;
 }
 
+/* The setting by which systemd takes an action at this end, and its value; NULL: none. */
+static const char *action_due(const struct verdict *v, const struct ending *x, const char **value)
+{
+	bool failed = v->sub_state && strncmp(v->sub_state, "failed", 6) == 0;
+	bool limit = strcmp(x->reason, "start-limit-hit") == 0;
+	const struct facts *k = &x->facts;
+
+	/* that of the limit is taken before the state is entered */
+	*value = limit && !v->end_mono_ns ? k->start_limit_action
+		 : failed		  ? k->failure_action
+					  : k->success_action;
+	if (!x->seen || !**value || strcmp(*value, "none") == 0)
+		return NULL;
+	return *value == k->start_limit_action ? "StartLimitAction"
+	       : failed			       ? "FailureAction"
+					       : "SuccessAction";
+}
+
+int restart_learn_action(struct verdict *v, const struct ending *x, const char *action,
+			 const struct proof *p)
+{
+	const char *value, *setting = action_due(v, x, &value);
+	int r;
+
+	if (!setting || strcmp(value, action) != 0 || v->restart.action_setting)
+		return 0;
+	r = set_word(&v->restart.action, action);
+	if (r == 0)
+		r = verdict_cite(v, p);
+	v->restart.action_setting = setting;
+	return r < 0 ? r : 1;
+}
+
+bool restart_awaits_action(const struct verdict *v, const struct ending *x)
+{
+	const char *value;
+
+	return !v->restart.action_setting && action_due(v, x, &value);
+}
+
+static int append_action(struct verdict_restart *r)
+{
+	_cleanup_free_ char *before = r->text;
+
+	if (!r->action_setting) {
+		before = NULL;
+		return 0;
+	}
+	if (asprintf(&r->text, "%s%s%s=%s", before ? before : "", before ? "; " : "",
+		     r->action_setting, r->action) >= 0)
+		return 0;
+	r->text = NULL;
+	return -ENOMEM;
+}
+
 /* What systemd did is the truth: a rule that says otherwise is not the one. */
 static int set_rule(struct verdict *v, struct ending *x)
 {
@@ -346,5 +401,7 @@ int restart_explain(struct verdict *v, struct ending *x)
 	q = set_rule(v, x);
 	if (q == 0)
 		q = verdict_cite(v, &k->proof);
-	return q < 0 ? q : set_text(v, x);
+	if (q == 0)
+		q = set_text(v, x);
+	return q < 0 ? q : append_action(r);
 }

@@ -25,6 +25,15 @@ void ending_done(struct ending *x);
 /* Whether a restart is due, as far as is known. */
 bool ending_may_restart(const struct ending *x);
 
+/*
+ * systemd took this emergency action: is it because of how the stop of v ended? 0: no; 1: yes, and
+ * it is kept; -ENOMEM.
+ */
+int restart_learn_action(struct verdict *v, const struct ending *x, const char *action,
+			 const struct proof *p);
+/* Whether an action is due, as far as is known, and has not been seen. */
+bool restart_awaits_action(const struct verdict *v, const struct ending *x);
+
 /* The stop of v has ended: fills v->restart. 0 or -ENOMEM. */
 int restart_explain(struct verdict *v, struct ending *x);
 void restart_done(struct verdict_restart *r);

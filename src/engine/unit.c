@@ -129,6 +129,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	request_unref(m->asked);
 	request_unref(m->to_kill);
 	facts_done(&m->facts);
+	proof_done(&m->action.proof);
 	ev_stack_done(&m->stack);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);

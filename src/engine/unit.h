@@ -44,7 +44,12 @@ struct manager {
 		enum certainty certainty;
 		int32_t signal;
 	} down;
-	struct facts facts;		     /* of what it decides next */
+	struct facts facts; /* of what it decides next */
+	/* The emergency action that was taken last, and is no stop's yet. */
+	struct {
+		char name[WORD_MAX];
+		struct proof proof; /* seq 0: there is none */
+	} action;
 	struct ev_stack stack;		     /* of what its thread … */
 	uint32_t stack_tid;		     /* … of that number does next */
 	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */

@@ -455,6 +455,10 @@ json_t *event_data_json(const struct ev *e)
 	case WIRE_UNIT_TRIGGERS:
 		put_job(&o, e);
 		break;
+	case WIRE_EMERGENCY_ACTION:
+		json_put(&o, "function", json_text(wire_kind_function(e->kind)));
+		json_put(&o, "action", json_text(e->action));
+		break;
 	case WIRE_SERVICE_FACTS:
 		put_facts(&o, &e->facts);
 		break;

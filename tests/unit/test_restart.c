@@ -8,6 +8,7 @@
 
 static const char restarts[] =
 	"no\0on-success\0on-failure\0on-abnormal\0on-watchdog\0on-abort\0always";
+static const char actions[] = "none\0exit\0reboot\0poweroff";
 static const char types[] = "simple\0oneshot";
 
 static int setup(void **state)
@@ -17,6 +18,7 @@ static int setup(void **state)
 	world_new(w, RENDER_TEXT);
 	send_enum(w, "ServiceRestart", restarts, sizeof(restarts));
 	send_enum(w, "ServiceType", types, sizeof(types));
+	send_enum(w, "EmergencyAction", actions, sizeof(actions));
 	*state = w;
 	return 0;
 }
@@ -363,14 +365,93 @@ static void test_slow_restart(void **state)
 	expect(w, RESTART_UNKNOWN, "");
 }
 
+static void action(struct world *w, const char *name)
+{
+	struct wire_action *a = begin(w, WIRE_EMERGENCY_ACTION, w->manager);
+
+	a->action = index_of(actions, sizeof(actions), name);
+	send(w);
+}
+
+static void ends_with(struct world *w, const char *text)
+{
+	const char *got = w->v[0].restart;
+
+	assert_int_equal(w->n, 1);
+	assert_true(strlen(got) >= strlen(text));
+	assert_string_equal(got + strlen(got) - strlen(text), text);
+	w->n = 0;
+}
+
+static struct wire_service_facts *facts_with_actions(struct world *w)
+{
+	struct wire_service_facts *f = facts(w, A, "no");
+
+	f->failure_action = index_of(actions, sizeof(actions), "reboot");
+	f->success_action = index_of(actions, sizeof(actions), "poweroff");
+	f->start_limit_action = index_of(actions, sizeof(actions), "poweroff");
+	return f;
+}
+
+/* Told if it was taken, by the setting that is of this end. */
+static void test_actions(void **state)
+{
+	static const struct {
+		const char *final, *action, *text;
+	} cases[] = {
+		{"failed", "reboot", "not restarted (Restart=no); FailureAction=reboot"},
+		{"dead", "poweroff", "not restarted (Restart=no); SuccessAction=poweroff"},
+		{"failed", "poweroff", "not restarted (Restart=no)"}, /* somebody else's */
+		{"failed", NULL, "not restarted (Restart=no)"},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		facts_with_actions(w);
+		send(w);
+		enter_dead(w, A, "running", strcmp(cases[i].final, "dead") ? "signal" : "success");
+		set_state(w, A, "running", cases[i].final, "success");
+		if (cases[i].action) {
+			request(w, "b.service", "start"); /* a job that its end leads to */
+			action(w, cases[i].action);
+		}
+		w->now += 6 * SECOND;
+		idle(w);
+		ends_with(w, cases[i].text);
+	}
+}
+
+/* That of the limit comes before the state. */
+static void test_limit_action(void **state)
+{
+	struct world *w = *state;
+
+	for (int late = 0; late < 2; late++) {
+		struct wire_service *s;
+
+		action(w, "poweroff");
+		w->now += late ? 2 * SECOND : 0;
+		facts_with_actions(w);
+		send(w);
+		s = service(w, WIRE_SERVICE_ENTER_DEAD, A, "auto-restart", 9);
+		s->arg[0] = RESULT("start-limit-hit");
+		s->arg[1] = 0;
+		send(w);
+		set_state(w, A, "auto-restart", "failed", "exit-code");
+		w->now += 6 * SECOND;
+		idle(w);
+		ends_with(w, late ? "starts within 1min 0s" : "; StartLimitAction=poweroff");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_table),	      T(test_texts), T(test_exit_statuses),
-		T(test_oneshot),      T(test_stops), T(test_contradiction),
-		T(test_no_facts),     T(test_steps), T(test_restart_request),
-		T(test_slow_restart),
+		T(test_table),	      T(test_texts),   T(test_exit_statuses),
+		T(test_oneshot),      T(test_stops),   T(test_contradiction),
+		T(test_no_facts),     T(test_steps),   T(test_restart_request),
+		T(test_slow_restart), T(test_actions), T(test_limit_action),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,12 +113,12 @@ have_ended() { # UNIT…
 		}'
 }
 
-show() { # UNIT…
-	systemctl show -p "$SHOWN" "$@" | awk '
+show() { # UNIT… (the last with $more)
+	systemctl show -p "$SHOWN" "$@" | awk -v more="${more:-}" '
 		/^$/ { put(); next }
 		/^Id=/ { id = substr($0, 4); next }
 		{ gsub(/ /, "_"); line = line " " $0 }
-		END { put() }
+		END { line = line more; put() }
 		function put() { if (id != "") print "#restart " id line; id = line = "" }'
 }
 
@@ -201,6 +201,33 @@ run_loop() {
 	show rt-loop.service
 }
 
+# With a poweroff.target that powers nothing off: whether it is started tells whether systemd meant to.
+run_actions() {
+	echo '[Unit]' >"$UNITS/poweroff.target"
+	unit action-limit "$(ending exit-code)" 'StartLimitBurst=1\nStartLimitAction=poweroff\n'
+	unit action-failure "$(ending exit-code)" 'FailureAction=poweroff\nSuccessAction=reboot\n'
+	unit action-success 'Type=oneshot\nExecStart=/bin/true\n' 'FailureAction=reboot\nSuccessAction=poweroff\n'
+	unit action-restart "Restart=on-failure\\n$(ending exit-code)" 'FailureAction=poweroff\n'
+	systemctl daemon-reload
+	systemctl start rt-action-limit
+	wait_until is_state rt-action-limit failed
+	for name in limit failure success restart; do
+		systemctl start "rt-action-$name" 2>/dev/null
+		wait_until is_at_rest "rt-action-$name"
+		more=" Action=$(is_powering_off && echo yes || echo no)" show "rt-action-$name.service"
+		systemctl stop poweroff.target
+		wait_until is_state poweroff.target dead
+	done
+}
+
+is_at_rest() { # UNIT
+	systemctl show -P SubState "$1" | grep -qxE 'dead|failed|auto-restart'
+}
+
+is_powering_off() {
+	systemctl show -p ActiveState,Job poweroff.target | grep -qE '=active|Job=[1-9]'
+}
+
 # Each delay, as systemd tells it while it waits.
 run_steps() {
 	unit steps "Restart=always\\nRestartSec=1s\\nRestartSteps=2\\nRestartMaxDelaySec=5s\\n$(ending exit-code)"
@@ -233,4 +260,5 @@ run_stop_job
 run_called_off
 run_start_limit
 run_loop
+run_actions
 run_steps
