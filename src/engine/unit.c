@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/look.h"
 #include "engine/unit.h"
 #include "engine/verdict.h"
 
@@ -148,6 +149,7 @@ static int unit_compare(const void *a, const void *b)
 
 void stop_done(struct stop *s)
 {
+	look_free(s->due);
 	verdict_done(&s->v);
 	ending_done(&s->ending);
 }

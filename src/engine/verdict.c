@@ -7,6 +7,8 @@
 
 #include "engine/process.h"
 #include "engine/restart.h"
+#include "engine/hang.h"
+#include "engine/look.h"
 #include "engine/verdict.h"
 
 static const struct {
@@ -160,8 +162,13 @@ void verdict_done(struct verdict *v)
 	free(v->root_unit);
 	restart_done(&v->restart);
 	ev_stack_done(&v->stack);
+	look_free(v->watchdog.look);
+	look_free(v->left);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
+	if (v->hang)
+		hang_verdict_done(v->hang);
+	free(v->hang);
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		free(v->notes[i]);
 	for (unsigned int i = 0; i < v->n_failed; i++)

@@ -35,6 +35,14 @@ const char *time_of_day(const struct renderer *r, uint64_t wall_ns, uint64_t mon
 /* RFC 3339 in UTC with nanoseconds; NULL if there is no wall clock. */
 const char *time_rfc3339(uint64_t wall_ns, char buf[static TIME_LEN]);
 
+/* Pieces of a block of text: a labelled line, continued below itself where it is too wide; … */
+void put_line(FILE *f, const struct renderer *r, const char *label, const char *text);
+/* … what was seen of a watchdog that fired, if it did; who was left, if anybody looked. */
+int render_watchdog(FILE *f, const struct renderer *r, const struct verdict_watchdog *w);
+int render_left(FILE *f, const struct renderer *r, const struct thread_look *l);
+
+int render_slow_text(struct renderer *r, const struct slow_notice *s);
+int render_slow_json(struct renderer *r, const struct slow_notice *s);
 int render_verdict_text(struct renderer *r, const struct verdict *v);
 int render_hang_text(struct renderer *r, const struct hang_verdict *h);
 int render_hang_json(struct renderer *r, const struct hang_verdict *h);
