@@ -7,8 +7,6 @@
 
 #include "engine/process.h"
 
-#define LEAVERS_MAX 4
-
 struct leaver {
 	struct process *process;
 	char *moved_to;	      /* NULL: it ended */
@@ -21,6 +19,7 @@ struct cgroup {
 	char *path;
 	struct leaver leavers[LEAVERS_MAX]; /* the latest, oldest first */
 	unsigned int n_leavers;
+	uint64_t n_earlier; /* that left before these */
 	TAILQ_ENTRY(cgroup) entry;
 };
 

@@ -809,6 +809,18 @@ run_cgroup_moved() {
 	rmdir "$elsewhere"
 }
 
+# systemd itself moves it: a client makes a scope of it, as container managers do.
+units_cgroup_scope() { units_cgroup_moved; }
+run_cgroup_scope() {
+	begin "$t"
+	last=$(cat "$WORK/$name.pid")
+	note_pid victim "$last"
+	ops requester busctl -q call org.freedesktop.systemd1 "$MANAGER_OBJECT" $MANAGER_INTERFACE StartTransientUnit \
+		'ssa(sv)a(sa(sv))' "sc-$name.scope" fail 1 PIDs au 1 "$last" 0
+	finish "$t"
+	systemctl stop "sc-$name.scope"
+}
+
 # ---- running them ----
 
 all_scenarios() { sed -nE 's/^run_([a-z0-9_]+)\(\).*/\1/p' "$0" | tr '\n' ' '; }

@@ -57,3 +57,22 @@ bed_slow_recorded() {
 	same_replay --json
 	check_slow slow-recorded
 }
+
+# ---- why a cgroup became empty ----
+
+BED_TESTS+=" left_cgroup"
+GUEST_TESTS+=" left_cgroup_v1"
+
+LEFT_SCENARIOS="cgroup_moved cgroup_scope cgempty_nopidfile"
+
+bed_left_cgroup() {
+	bed_watch "sh scenarios.sh $LEFT_SCENARIOS" --json
+	check_verdicts left-cgroup
+}
+
+guest_left_cgroup_v1() {
+	local append=$CGROUP_V1
+	case " $CGROUP_V1_SUITES " in *" $suite "*) ;; *) echo "the tests boot $suite with cgroup v2 only"; return 77 ;; esac
+	guest_watch "sh scenarios.sh $LEFT_SCENARIOS" --json
+	check_verdicts left-cgroup-v1
+}
