@@ -27,7 +27,7 @@ class Row:
         return self.value >= self.limit if self.least else self.value <= self.limit
 
     def goal(self):
-        return f"{'≥' if self.least else '≤'} {number(self.limit)} {self.unit}"
+        return f"{'≥' if self.least else '≤'} {number(self.limit)} {self.unit}".rstrip()
 
     def shown(self):
         if self.value is None:
@@ -58,7 +58,7 @@ def against(result, key, what, name, who, limit):
 def share(result, key, what, name, limit):
     a = added(result, name)
     base = median(result, name, "none")
-    return Row(key, what, f"+{number(a)} of {number(base)}", ratio(a and 100 * a, base), limit, "%")
+    return Row(key, what, f"{'+' if a is None or a >= 0 else ''}{number(a)} of {number(base)}", ratio(a and 100 * a, base), limit, "%")
 
 
 def mib(result, name, who="svctrace", unit=1024):
@@ -148,7 +148,7 @@ SHORT = {
     "unit-pid1": "PID 1's CPU when a service starts and stops",
     "bus": "a D-Bus call to another service",
     "guest-start": "bpftrace with the same probes: how much faster they are live",
-    "start-rss": "… peak memory",
+    "start-rss": "bpftrace with the same probes: peak memory",
     "steady-rss": "memory with 500 services and 5,000 processes",
 }
 
@@ -157,5 +157,6 @@ def short(result):
     by_key = {r.key: r for _, part in rows(result) for r in part}
     text = "| | svctrace |\n|---|---|\n"
     for key, what in SHORT.items():
-        text += f"| {what} | {by_key[key].shown()} |\n"
+        if by_key[key].value is not None:
+            text += f"| {what} | {by_key[key].shown()} |\n"
     return text
