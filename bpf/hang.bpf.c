@@ -182,11 +182,18 @@ static __always_inline struct super_block *superblock_of(void **mount)
 	return NULL;
 }
 
+/* Of newer kernels, whose first argument begins with this; older ones hand over the mount. */
+struct fuse_init_args___here {
+	void **fm;
+} __attribute__((preserve_access_index));
+
 /* In the context of whoever answers the first request of a mount. */
 SEC("kprobe/process_init_reply")
-int BPF_KPROBE(serve_kprobe, void **mount)
+int BPF_KPROBE(serve_kprobe, void *first)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
+	struct fuse_init_args___here *args = first;
+	void **mount = bpf_core_field_exists(args->fm) ? BPF_CORE_READ(args, fm) : first;
 	struct super_block *sb = superblock_of(mount);
 
 	if (!sb ||

@@ -18,6 +18,7 @@
 
 #include "capture/capture_internal.h"
 #include "capture/hang_watch.h"
+#include "capture/watchdog_watch.h"
 #include "svctrace/cleanup.h"
 
 /* How long nothing must come before the stream says that time went on. */
@@ -58,14 +59,19 @@ struct capture {
 	struct probes probes;
 	struct enrich *enrich;
 	struct asker asker;
+	struct pidfile_looker pidfiles;
 	struct hang_watch hangs;
+	struct looker *looker; /* NULL: this kernel does not let us look at threads */
+	struct watchdog_watch watchdogs;
 	struct ring_buffer *ring;
 	struct ring_fill fill;
 	struct stream stream;
 	struct capture_times times;
-	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd, hang_fd, batch_fd;
+	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd, hang_fd, batch_fd,
+		late_fd;
 	bool in_batch;
 	uint64_t last_ns; /* when something came from the ring */
+	uint64_t late_ns; /* what late_fd is set to */
 	uint64_t lost_seen, lost_checked_ns;
 	uint64_t lost_by_probe[KPROBES_MAX + STATES_MAX];
 	struct recheck recheck[RECHECK_MAX];
@@ -141,8 +147,9 @@ static int open_loop(struct capture *c)
 	c->recheck_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	c->hang_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	c->batch_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	c->late_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (c->epoll_fd < 0 || c->stop_fd < 0 || c->idle_fd < 0 || c->timeout_fd < 0 ||
-	    c->recheck_fd < 0 || c->hang_fd < 0 || c->batch_fd < 0)
+	    c->recheck_fd < 0 || c->hang_fd < 0 || c->batch_fd < 0 || c->late_fd < 0)
 		return -errno;
 	r = add_fd(c, c->stop_fd);
 	if (r == 0)
@@ -155,6 +162,8 @@ static int open_loop(struct capture *c)
 		r = add_fd(c, c->hang_fd);
 	if (r == 0)
 		r = add_fd(c, c->batch_fd);
+	if (r == 0)
+		r = add_fd(c, c->late_fd);
 	if (r == 0)
 		r = watch_clock(c);
 	return r;
@@ -266,7 +275,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return capture_fail(err, -ENOMEM, "", "out of memory");
 	c->o = *o;
 	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
-	c->hang_fd = c->batch_fd = -1;
+	c->hang_fd = c->batch_fd = c->late_fd = -1;
 	probes_set_log(o->log);
 	r = managers_init(&c->managers);
 	if (r < 0)
@@ -277,6 +286,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	if (r < 0)
 		return r;
 	hang_watch_load(&c->hangs);
+	looker_new(c->hierarchy.id, &c->looker);
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
@@ -299,6 +309,9 @@ void capture_freep(struct capture **cp)
 	enrich_freep(&c->enrich);
 	hang_watch_done(&c->hangs);
 	closep(&c->batch_fd);
+	looker_freep(&c->looker);
+	closep(&c->late_fd);
+	pidfile_look_done(&c->pidfiles);
 	closep(&c->hang_fd);
 	closep(&c->clock_fd);
 	closep(&c->recheck_fd);
@@ -423,12 +436,29 @@ static void recheck_later(struct capture *c, pid_t pid, const char *module, size
 	set_timer(c->recheck_fd, RECHECK_NS);
 }
 
+/* NULL: it is no record of a manager's. */
+static const struct manager *manager_of(const struct capture *c, const struct wire_hdr *h)
+{
+	return h->kind < WIRE_FORK ? managers_find(&c->managers, h->tgid) : NULL;
+}
+
+/* The timer for what is looked at before its time is up. Past times are due at once. */
+static void set_late_timer(struct capture *c)
+{
+	uint64_t next = watchdog_watch_next(&c->watchdogs), now = clock_ns(CLOCK_MONOTONIC);
+
+	if (next && next != c->late_ns)
+		set_timer(c->late_fd, next > now ? next - now : 1);
+	c->late_ns = next;
+}
+
 /* What the stream says that concerns capture itself. */
 static void follow(struct capture *c, const struct wire_hdr *h)
 {
 	const struct wire_exec *e = (const struct wire_exec *)h;
 	const struct wire_path *p = (const struct wire_path *)h;
 
+	watchdog_watch_follow(&c->watchdogs, c->looker, manager_of(c, h), h);
 	if (h->kind == WIRE_EXEC) {
 		bool known = managers_find(&c->managers, h->tgid);
 
@@ -454,7 +484,17 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 
 	if (m && job)
 		ask_later(&c->asker, m, (const struct wire_job *)h);
+	if (h->kind == WIRE_SERVICE_PIDFILE_LOAD && (m = managers_find(&c->managers, h->tgid)))
+		return pidfile_look(&c->pidfiles, m, (const struct wire_service *)h, &c->stream);
 	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
+}
+
+/* At what a service does of which the record says that its time is up. */
+static int look_late(struct capture *c, const struct wire_hdr *h)
+{
+	const struct manager *m = manager_of(c, h);
+
+	return watchdog_watch_fired(&c->watchdogs, c->looker, m, h, &c->stream);
 }
 
 /* A sample itself is kept only if that was asked for: it holds the manager's memory. */
@@ -471,7 +511,9 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 	}
 	if (r == 0)
 		r = c->stream.sink(c->stream.ctx, h, h->size);
-	return r ? r : ask(c, h);
+	if (r == 0)
+		r = ask(c, h);
+	return r ? r : look_late(c, h);
 }
 
 static int on_ring(void *ctx, void *data, size_t size)
@@ -616,6 +658,18 @@ static int watch_hangs(struct capture *c)
 	return r || c->hangs.n == 0 ? r : set_timer(c->hang_fd, HANG_TICK_NS);
 }
 
+/* What came in by now may say that it is not late any more. */
+static int watch_late(struct capture *c)
+{
+	int r = drain(c);
+
+	c->late_ns = 0;
+	if (r == 0)
+		r = watchdog_watch_look(&c->watchdogs, c->looker, &c->stream);
+	set_late_timer(c);
+	return r;
+}
+
 static void forget_timer(int fd)
 {
 	uint64_t n;
@@ -631,6 +685,7 @@ static int read_batch(struct capture *c)
 	uint64_t last = c->last_ns;
 	int r = drain(c);
 
+	set_late_timer(c);
 	c->in_batch = c->last_ns != last;
 	if (r == 0 && c->in_batch)
 		r = set_timer(c->batch_fd, BATCH_NS);
@@ -682,6 +737,10 @@ static int dispatch(struct capture *c, int fd)
 		forget_timer(fd);
 		return watch_hangs(c);
 	}
+	if (fd == c->late_fd) {
+		forget_timer(fd);
+		return watch_late(c);
+	}
 	return c->on_ready(c->on_ready_ctx, fd);
 }
 
@@ -706,6 +765,7 @@ static int run(struct capture *c)
 	int r = 0;
 
 	c->lost_checked_ns = clock_ns(CLOCK_MONOTONIC);
+	pidfile_look_prepare(&c->pidfiles, &c->stream);
 	if (c->o.timeout_ns)
 		r = set_timer(c->timeout_fd, c->o.timeout_ns);
 	if (r == 0)

@@ -367,9 +367,13 @@ int hang_learn(struct hang_table *t, const struct ev *e, struct process_table *p
 		return learn_mounter(t, e, processes);
 	case WIRE_FUSE_HOLDERS:
 		return learn_holders(t, e, processes);
+	case WIRE_PIDNS_ZAP_EXIT:
+		process_table_leave_pidns(processes, e->pidns.pidns);
+		break;
 	default:
-		return wait_end(t, e, processes);
+		break;
 	}
+	return wait_end(t, e, processes);
 }
 
 int hang_learn_signal(struct hang_table *t, const struct ev *e)

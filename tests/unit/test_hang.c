@@ -299,7 +299,13 @@ static void test_plain_teardown(void **state)
 	assert_int_equal(x->told[0].left, 400);
 	zap(x, WIRE_PIDNS_ZAP_EXIT);
 	assert_int_equal(x->n, 2);
-	/* and one that is quick */
+	/* another one of that number, which those 400 are not in; and one that is quick */
+	be_born(x, 2000, 2);
+	zap(x, WIRE_PIDNS_ZAP_ENTER);
+	wait_for(x, 6 * SECOND);
+	assert_int_equal(x->told[2].left, 1);
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	x->n = 2;
 	zap(x, WIRE_PIDNS_ZAP_ENTER);
 	wait_for(x, 4 * SECOND);
 	zap(x, WIRE_PIDNS_ZAP_EXIT);
