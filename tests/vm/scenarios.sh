@@ -522,16 +522,17 @@ run_pid_late() { begin "$t"; finish "$t"; }
 units_stop_timeout_stop() { sleeper 'ExecStop=/bin/sleep 1000\nTimeoutStopSec=500ms\n'; }
 run_stop_timeout_stop() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
 
-stubborn() { # LINES: a service that ignores signals
-	printf '[Service]\nType=exec\nExecStart=/bin/sh %s/%s.sh\n%b' "$WORK" "$name" "$1" | unit .service
-	printf "trap '' TERM ABRT\n: >%s/%s.ready\nexec sleep 1000\n" "$WORK" "$name" | script
-}
 units_stop_timeout_post() {
 	sleeper "ExecStopPost=/bin/sh $WORK/$name.sh\\nTimeoutStopSec=500ms\\n"
 	printf "trap '' TERM\nexec sleep 1000\n" | script
 }
 run_stop_timeout_post() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
-units_abort_timeout() { stubborn 'WatchdogSec=2s\nTimeoutAbortSec=500ms\n'; }
+# Its time begins when it is ready, and that is when it ignores what would end it.
+units_abort_timeout() {
+	printf '[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh %s/%s.sh\nWatchdogSec=500ms\nTimeoutAbortSec=500ms\n' \
+		"$WORK" "$name" | unit .service
+	printf "trap '' TERM ABRT\nsystemd-notify --ready\nexec sleep 1000\n" | script
+}
 run_abort_timeout() { begin "$t"; finish "$t"; }
 
 # ---- a name on the bus ----
