@@ -136,6 +136,44 @@ struct escalation {
 	uint64_t mono_ns, in_state_ns; /* in_state_ns 0: since when was not seen */
 };
 
+/* By which rule systemd restarts a service that has ended, or does not. */
+enum restart_rule {
+	RESTART_UNKNOWN,     /* what it takes was not seen, or systemd did otherwise */
+	RESTART_SETTING,     /* Restart=, and the result */
+	RESTART_FORCED,	     /* RestartForceExitStatus= */
+	RESTART_PREVENTED,   /* RestartPreventExitStatus= */
+	RESTART_ONESHOT,     /* RestartForceExitStatus=, but Type=oneshot succeeded */
+	RESTART_STOP_ASKED,  /* a stop was asked for */
+	RESTART_STOP_JOB,    /* a stop job waits */
+	RESTART_START_LIMIT, /* started too often */
+	RESTART_NOT_ALLOWED, /* there is no restart after this end */
+	RESTART_CALLED_OFF,  /* stopped while it waited for its restart */
+	RESTART_RULE_MAX,
+};
+
+/* Stable short name, "setting"; NULL out of range. */
+const char *restart_rule_name(enum restart_rule rule);
+
+/*
+ * Words are systemd's, NULL where not known; numbers WIRE_NONE, times WIRE_USEC_NONE, of which ~0
+ * is systemd's "infinity".
+ */
+struct verdict_restart {
+	bool seen;		    /* what came of it was seen; else nothing of this counts */
+	bool restarts;		    /* what systemd did */
+	enum restart_rule rule;	    /* why */
+	char *setting, *mode;	    /* Restart=, RestartMode= */
+	char *result;		    /* the column of Restart='s table */
+	uint64_t delay_usec;	    /* until the restart; not known if there is none */
+	int32_t count;		    /* automatic restarts before this end */
+	int32_t limit_burst;	    /* starts allowed … */
+	uint64_t limit_usec;	    /* … in this time */
+	int32_t limit_num;	    /* and how many were counted in it */
+	const char *action_setting; /* "FailureAction" … that systemd obeyed; NULL: none */
+	char *action;		    /* "reboot" */
+	char *text;		    /* all that in one line for people; NULL: nothing to say */
+};
+
 #define VERDICT_FAILED_MAX	4
 #define VERDICT_ESCALATIONS_MAX 6
 #define VERDICT_LINKS_MAX	16
@@ -336,7 +374,8 @@ struct verdict {
 	struct ev_stack stack;
 	const struct pidfile_history *pidfiles; /* NULL: no load was seen */
 	/* then */
-	bool restarts;	 /* systemd restarts it by itself (Restart=) */
+	bool restarts; /* systemd restarts it by itself (Restart=) */
+	struct verdict_restart restart;
 	bool incomplete; /* its end was not seen: sub_state is the last one that was */
 	/* what it was doing */
 	struct verdict_watchdog watchdog;

@@ -47,6 +47,7 @@ enum wire_kind {
 	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
 	WIRE_CGROUP_FROZEN = 22,   /* struct wire_path, value: frozen (1) or thawed (0) */
 	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
+	WIRE_EMERGENCY_ACTION = 25,  /* struct wire_action: FailureAction= and its like */
 	WIRE_SERVICE_KEEPALIVE = 26, /* struct wire_keepalive: service_start_watchdog */
 
 	/* The kernel's. */
@@ -201,6 +202,13 @@ struct wire_service_facts {
 	__s32 flags;				      /* WIRE_FACT_* */
 	struct wire_exit_set prevent, force, success; /* Restart…ExitStatus=, SuccessExitStatus= */
 	struct wire_str id;
+	__u32 pad;
+};
+
+/* The manager goes down because of a unit. */
+struct wire_action {
+	struct wire_hdr h;
+	__s32 action; /* EmergencyAction */
 	__u32 pad;
 };
 
@@ -586,6 +594,7 @@ WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
 WIRE_ASSERT_SIZE(wire_exit_set, 56);
 WIRE_ASSERT_SIZE(wire_service_facts, 368);
+WIRE_ASSERT_SIZE(wire_action, 32);
 WIRE_ASSERT_SIZE(wire_keepalive, 88);
 WIRE_ASSERT_SIZE(wire_job, 80);
 WIRE_ASSERT_SIZE(wire_message, 48);

@@ -29,6 +29,8 @@
 #define TRIGGER_CERTAIN_NS SECOND_NS
 /* Before 254, systemd says "failed" first and "auto-restart" next, in the same call. */
 #define RESTART_WINDOW_NS  (20 * 1000000ull)
+/* Where a restart or an action is due it comes, however slow the machine is. */
+#define RESTART_DUE_NS	   (5 * SECOND_NS)
 /* Losses this much before a stop count as losses in it: what led to it came earlier. */
 #define LOST_LEAD_NS	   SECOND_NS
 #define LOST_LEAD_MAX_NS   (120 * SECOND_NS)
@@ -155,8 +157,7 @@ static void stop_free(struct engine *g, struct unit *u)
 {
 	TAILQ_REMOVE(&g->stops, u->stop, entry);
 	g->n_ended -= u->stop->ended;
-	look_free(u->stop->due);
-	verdict_done(&u->stop->v);
+	stop_done(u->stop);
 	free(u->stop);
 	u->stop = NULL;
 	unit_drop(&g->units, u);
@@ -252,12 +253,14 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = join_hang(g, v);
 	if (r == 0)
+		r = restart_explain(v, &u->stop->ending);
+	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
 	if (r == 0)
 		r = timeline_end(&g->timelines, v);
-	if (r == 0 &&
-	    (!u->stop->from_final || (v->active_state && strcmp(v->active_state, "failed") == 0))) {
+	if (r == 0 && (!u->stop->from_final || v->restarts ||
+		       (v->active_state && strcmp(v->active_state, "failed") == 0))) {
 		g->stats.verdicts++;
 		r = g->sink(g->ctx, v);
 	}
@@ -396,10 +399,10 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 		r = stop_set_processes(&o);
 	if (r == 0)
 		r = rules_apply(&o);
-	if (r == 0)
-		r = note_frozen(&o);
 	if (r == 0 && triggered_by(&o, WIRE_SERVICE_SIGCHLD))
 		r = pidfile_history_explain(u->pidfiles, o.v, o.trigger->proof.mono_ns);
+	if (r == 0)
+		r = note_frozen(&o);
 	if (r == 0 && o.trigger)
 		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
 	if (r < 0)
@@ -515,6 +518,17 @@ static int stop_note_escalation(struct stop *s, const char *state)
 			    x->in_state_ns ? text_duration(x->in_state_ns, when) : "", state);
 }
 
+static int stop_note_dead(struct manager *m, struct stop *s, const struct ev *e)
+{
+	int r = 0;
+
+	ending_learn(&s->ending, e, &m->facts);
+	if (m->action.proof.seq && m->action.proof.mono_ns + TRIGGER_CERTAIN_NS > e->mono_ns)
+		r = restart_learn_action(&s->v, &s->ending, m->action.name, &m->action.proof);
+	proof_done(&m->action.proof);
+	return r < 0 ? r : 0;
+}
+
 /* What every event of the unit adds to a stop under way. */
 static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
@@ -532,8 +546,12 @@ static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, 
 		s->via_closed = true;
 	else if (!s->via_closed && is_deciding(e->kind))
 		verdict_via(&s->v, e->kind);
-	if (e->kind == WIRE_SERVICE_ENTER_DEAD)
+	if (e->kind == WIRE_SERVICE_ENTER_DEAD) {
 		s->dead_entered = true;
+		r = stop_note_dead(m, s, e);
+	}
+	if (r < 0)
+		return r;
 	return slow_follow(s, e) < 0 ? -ENOMEM : verdict_cite_event(&s->v, e);
 }
 
@@ -977,6 +995,27 @@ static int on_look(struct engine *g, const struct ev *e)
 	return r;
 }
 
+/* The stop that it is because of ended just before, or is yet to begin: a start limit's. */
+static int on_action(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+	struct stop *s;
+	int r = 0;
+
+	if (!m)
+		return -ENOMEM;
+	proof_done(&m->action.proof);
+	if (proof_set(&m->action.proof, e) < 0)
+		return -ENOMEM;
+	word_copy(m->action.name, e->action);
+	TAILQ_FOREACH_REVERSE(s, &g->stops, stop_queue, entry)
+	if (r == 0 && s->ended && s->v.manager == m->tgid)
+		r = restart_learn_action(&s->v, &s->ending, m->action.name, &m->action.proof);
+	if (r > 0)
+		proof_done(&m->action.proof);
+	return r < 0 ? r : 0;
+}
+
 static int on_stack(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
@@ -1181,6 +1220,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_manager_cgroup(g, e);
 	case WIRE_SERVICE_FACTS:
 		return on_facts(g, e);
+	case WIRE_EMERGENCY_ACTION:
+		return on_action(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
 	case WIRE_SERVICE_KEEPALIVE:
@@ -1224,6 +1265,9 @@ static int dispatch(struct engine *g, const struct ev *e)
 /* Whether nothing more can come of a stop that ended: its manager went on to something else. */
 static bool has_gone_on(const struct stop *s, const struct ev *e)
 {
+	if ((ending_may_restart(&s->ending) || restart_awaits_action(&s->v, &s->ending)) &&
+	    e->kind != WIRE_END)
+		return e->mono_ns > s->v.end_mono_ns + RESTART_DUE_NS;
 	if (e->kind == WIRE_IDLE || e->kind == WIRE_END)
 		return true;
 	if (e->mono_ns > s->v.end_mono_ns + RESTART_WINDOW_NS)

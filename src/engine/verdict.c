@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/process.h"
+#include "engine/restart.h"
 #include "engine/hang.h"
 #include "engine/look.h"
 #include "engine/verdict.h"
@@ -159,6 +160,7 @@ void verdict_done(struct verdict *v)
 	links_done(v);
 	request_done(&v->request);
 	free(v->root_unit);
+	restart_done(&v->restart);
 	ev_stack_done(&v->stack);
 	look_free(v->watchdog.look);
 	look_free(v->left);

@@ -482,6 +482,9 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 	case WIRE_OOM_VICTIM:
 		describe_process(dst, dst_size, e);
 		break;
+	case WIRE_EMERGENCY_ACTION:
+		snprintf(dst, dst_size, "emergency_action(%s)", or_unknown(e->action));
+		break;
 	case WIRE_SERVICE_FACTS:
 		describe_facts(dst, dst_size, &e->facts);
 		break;

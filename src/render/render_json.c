@@ -57,6 +57,17 @@ json_t *json_number_or_null(uint64_t n, uint64_t none)
 	return n == none ? json_null() : json_number(n);
 }
 
+json_t *json_usec(uint64_t usec)
+{
+	return usec == UINT64_MAX ? json_string("infinity")
+				  : json_number_or_null(usec, WIRE_USEC_NONE);
+}
+
+json_t *json_count(int32_t n)
+{
+	return n == WIRE_NONE ? json_null() : json_number((uint32_t)n);
+}
+
 json_t *json_signal(int32_t sig)
 {
 	char buf[24];
@@ -372,6 +383,51 @@ static json_t *proofs_json(const struct verdict *v)
 	return list;
 }
 
+static json_t *limit_json(const struct verdict_restart *x)
+{
+	struct json_object o = {};
+
+	if (x->limit_burst == WIRE_NONE || x->limit_usec == WIRE_USEC_NONE)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "burst", json_count(x->limit_burst));
+	json_put(&o, "interval_us", json_usec(x->limit_usec));
+	json_put(&o, "num", json_count(x->limit_num));
+	return json_done(&o);
+}
+
+static json_t *action_json(const struct verdict_restart *x)
+{
+	struct json_object o = {};
+
+	if (!x->action_setting)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "setting", json_string(x->action_setting));
+	json_put(&o, "value", json_text(x->action));
+	return json_done(&o);
+}
+
+static json_t *restart_json(const struct verdict_restart *x)
+{
+	struct json_object o = {};
+
+	if (!x->seen)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "decision", json_boolean(x->restarts));
+	json_put(&o, "rule", json_string(restart_rule_name(x->rule)));
+	json_put(&o, "setting", json_text(x->setting));
+	json_put(&o, "mode", json_text(x->mode));
+	json_put(&o, "result", json_text(x->result));
+	json_put(&o, "delay_us", json_usec(x->delay_usec));
+	json_put(&o, "count", json_count(x->count));
+	json_put(&o, "limit", limit_json(x));
+	json_put(&o, "action", action_json(x));
+	json_put(&o, "text", json_text(x->text));
+	return json_done(&o);
+}
+
 static json_t *manager_json(const struct renderer *r, const struct verdict *v)
 {
 	const struct manager_info *m = manager_info(r, v->manager);
@@ -528,6 +584,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "hand_over", hand_over_json(v));
 	json_put(&then, "restart", json_boolean(v->restarts));
 	json_put(&o, "then", json_done(&then));
+	json_put(&o, "restart", restart_json(&v->restart));
 	json_put(&o, "watchdog", json_watchdog(&v->watchdog));
 	json_put(&o, "left", json_look(v->left));
 	json_put(&o, "proof", proofs_json(v));

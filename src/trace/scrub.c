@@ -83,6 +83,7 @@ static const struct shape shapes[] = {
 	[WIRE_BUS_KILL] = SERVICE,
 	[WIRE_UNIT_TRIGGERS] = JOB,
 	[WIRE_SERVICE_FACTS] = {sizeof(struct wire_service_facts), {{PLAIN, AT(service_facts, id)}}},
+	[WIRE_EMERGENCY_ACTION] = NUMBERS(action),
 	[WIRE_SERVICE_KEEPALIVE] = {sizeof(struct wire_keepalive), {{PLAIN, AT(keepalive, id)}}},
 	[WIRE_FORK] = NUMBERS(fork),
 	[WIRE_EXEC] = {sizeof(struct wire_exec),

@@ -102,6 +102,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_look);
 	case WIRE_DEPENDENCY:
 		return sizeof(struct wire_dependency);
+	case WIRE_EMERGENCY_ACTION:
+		return sizeof(struct wire_action);
 	case WIRE_FORK:
 		return sizeof(struct wire_fork);
 	case WIRE_EXEC:

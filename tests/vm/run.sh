@@ -37,6 +37,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/pidfile-tests.sh"
 # shellcheck source=who-tests.sh
 . "$HERE/who-tests.sh"
+# shellcheck source=restart-tests.sh
+. "$HERE/restart-tests.sh"
 # shellcheck source=stuck-tests.sh
 . "$HERE/stuck-tests.sh"
 # shellcheck source=watchdog-tests.sh
