@@ -25,7 +25,7 @@ bed_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	local steps=$1
 	shift
 	ARGS="$*" STEPS=$steps WATCH=$HERE/watch OUT=$work/trace SVCTRACE=$(realpath "$svctrace") \
-		bed -t 300 -d "$files" -H '"$WATCH" "$OUT" "$BED_EXEC sh -c '"'"'cd /host; $STEPS'"'"'" \
+		bed -t 900 -d "$files" -H '"$WATCH" "$OUT" "$BED_EXEC sh -c '"'"'cd /host; $STEPS'"'"'" \
 			"$SVCTRACE" --manager="$BED_PID" $ARGS >"$OUT.steps"' "$suite" true
 }
 
