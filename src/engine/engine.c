@@ -14,8 +14,12 @@
 #include <string.h>
 
 #include "engine/hang.h"
+#include "engine/pidfile_history.h"
 #include "engine/rules.h"
+#include "engine/slow.h"
+#include "engine/timeline.h"
 #include "engine/verdict.h"
+#include "engine/watch.h"
 #include "svctrace/text.h"
 
 #define SECOND_NS	   1000000000ull
@@ -43,6 +47,11 @@ struct engine {
 	struct stop_queue stops; /* in the order in which they began */
 	struct call_table calls;
 	struct hang_table hangs;
+	struct watch_table watches;
+	struct thread_look look; /* whose threads come now */
+	slow_sink slow;		 /* NULL: nobody wants to know */
+	void *slow_ctx;
+	struct timeline_table timelines;
 	unsigned int n_ended; /* stops that only wait for a restart to follow */
 	struct lost_span lost[LOST_SPANS_MAX];
 	unsigned int n_lost; /* ever; the newest overwrite the oldest */
@@ -65,6 +74,8 @@ int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 	unit_table_init(&g->units);
 	call_table_init(&g->calls);
 	hang_table_init(&g->hangs);
+	watch_table_init(&g->watches);
+	timeline_table_init(&g->timelines);
 	TAILQ_INIT(&g->stops);
 	*ret = g;
 	return 0;
@@ -77,6 +88,9 @@ void engine_freep(struct engine **g)
 	unit_table_done(&(*g)->units);
 	call_table_done(&(*g)->calls);
 	hang_table_done(&(*g)->hangs);
+	watch_table_done(&(*g)->watches);
+	look_clear(&(*g)->look);
+	timeline_table_done(&(*g)->timelines);
 	cgroup_table_done(&(*g)->cgroups);
 	process_table_done(&(*g)->processes);
 	free(*g);
@@ -88,6 +102,19 @@ void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t aft
 	g->hangs.sink = sink;
 	g->hangs.ctx = ctx;
 	g->hangs.after_ns = after_ns;
+}
+
+void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx)
+{
+	g->slow = sink;
+	g->slow_ctx = ctx;
+}
+
+void engine_tell_timelines(struct engine *g, timeline_filter wanted, timeline_sink sink, void *ctx)
+{
+	g->timelines.wanted = wanted;
+	g->timelines.sink = sink;
+	g->timelines.ctx = ctx;
 }
 
 static bool is_trigger(enum wire_kind kind)
@@ -126,6 +153,7 @@ static void stop_free(struct engine *g, struct unit *u)
 {
 	TAILQ_REMOVE(&g->stops, u->stop, entry);
 	g->n_ended -= u->stop->ended;
+	look_free(u->stop->due);
 	verdict_done(&u->stop->v);
 	free(u->stop);
 	u->stop = NULL;
@@ -216,6 +244,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	int r = complete_processes(g, v);
 
 	v->active_state = state_active(v->sub_state);
+	v->pidfiles = u->pidfiles;
 	if (r == 0)
 		r = note_result(v);
 	if (r == 0)
@@ -223,6 +252,8 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
+	if (r == 0)
+		r = timeline_end(&g->timelines, v);
 	if (r == 0 &&
 	    (!u->stop->from_final || (v->active_state && strcmp(v->active_state, "failed") == 0))) {
 		g->stats.verdicts++;
@@ -233,6 +264,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	c = cgroup_find(&g->cgroups, m && m->root ? m->root : "", u->id);
 	if (c)
 		cgroup_drop(&g->cgroups, c);
+	pidfile_history_freep(&u->pidfiles); /* the next start has its own */
 	stop_free(g, u);
 	return r;
 }
@@ -345,6 +377,8 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 		r = stop_set_processes(&o, g);
 	if (r == 0)
 		r = rules_apply(&o);
+	if (r == 0 && triggered_by(&o, WIRE_SERVICE_SIGCHLD))
+		r = pidfile_history_explain(u->pidfiles, o.v, o.trigger->proof.mono_ns);
 	if (r == 0 && o.trigger)
 		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
 	if (r < 0)
@@ -366,10 +400,20 @@ static bool is_stack_of(const struct manager *m, const struct ev *e)
 	return !f->name.s || f->guess || str_equal(f->name, wire_kind_function(e->kind));
 }
 
+/* By itself, or because the service asked for it. */
+static bool watchdog_has_fired(const struct ev *e)
+{
+	const struct ev_service *s = &e->service;
+
+	return e->kind == WIRE_SERVICE_ENTER_SIGNAL && s->new_result && s->new_state &&
+	       strcmp(s->new_result, "watchdog") == 0 && strcmp(s->new_state, "stop-watchdog") == 0;
+}
+
 static int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = calloc(1, sizeof(*s));
 	struct verdict *v;
+	int r;
 
 	if (!s)
 		return -ENOMEM;
@@ -391,7 +435,11 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	if (set_word(&v->unit, u->id) < 0 || set_word(&v->old_state, e->service.state) < 0 ||
 	    set_word(&v->sub_state, e->service.state) < 0)
 		return -ENOMEM;
-	return stop_explain(g, m, u, e);
+	r = stop_explain(g, m, u, e);
+	if (r == 0 && watchdog_has_fired(e))
+		r = watch_explain(&g->watches, e, v);
+	watch_forget(&g->watches, m->tgid, e->service.id);
+	return r;
 }
 
 static int stop_note_sigchld(struct engine *g, struct manager *m, struct unit *u,
@@ -465,7 +513,7 @@ static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, 
 		verdict_via(&s->v, e->kind);
 	if (e->kind == WIRE_SERVICE_ENTER_DEAD)
 		s->dead_entered = true;
-	return verdict_cite_event(&s->v, e);
+	return slow_follow(s, e) < 0 ? -ENOMEM : verdict_cite_event(&s->v, e);
 }
 
 /* What the end of this unit leads to comes right behind it. */
@@ -542,22 +590,25 @@ static bool opens_stop(const struct manager *m, const struct ev *e)
 	return from != STATE_FINAL;
 }
 
-/* What was asked of the unit in its life before is over. */
-static void forget_stops(struct manager *m, const struct ev *e)
+/*
+ * It starts anew: what was asked of the unit in its life before, and read from its PID file, is
+ * over. It is up: what went wrong on the way does not matter any more.
+ */
+static void forget_past(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
+	enum state_class from = state_class(e->service.state);
 	enum state_class to = state_class(e->service.new_state);
+	bool anew = from == STATE_FINAL && (to == STATE_STARTING || to == STATE_UP);
 
-	if (state_class(e->service.state) == STATE_FINAL &&
-	    (to == STATE_STARTING || to == STATE_UP))
+	if (anew)
 		jobs_forget_stops(&m->jobs, e->service.id);
-}
-
-/* It is up: what went wrong on the way does not matter any more. */
-static void forget_start(struct engine *g, struct unit *u, const struct ev *e)
-{
-	if (!u || state_class(e->service.new_state) != STATE_UP)
+	if (!u)
 		return;
-	unit_drop(&g->units, u);
+	if (anew)
+		pidfile_history_freep(&u->pidfiles);
+	if (to == STATE_UP)
+		unit_forget(u);
+	unit_release(&g->units, u);
 }
 
 static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
@@ -567,8 +618,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 
 	if (!u || !u->stop) {
 		if (!opens_stop(m, e)) {
-			forget_stops(m, e);
-			forget_start(g, u, e);
+			forget_past(g, m, u, e);
 			return 0;
 		}
 		u = unit_get(&g->units, m->tgid, e->service.id);
@@ -757,6 +807,18 @@ static int on_job(struct engine *g, const struct ev *e)
 	return r;
 }
 
+/* A load, what was found there, or what the manager made of it. */
+static int on_pidfile(struct engine *g, struct manager *m, const struct ev *e)
+{
+	struct str id = e->kind == WIRE_PIDFILE ? e->pidfile.id : e->service.id;
+	struct unit *u = e->kind == WIRE_SERVICE_PIDFILE_LOAD ? unit_get(&g->units, m->tgid, id)
+							      : unit_find(&g->units, m->tgid, id);
+
+	if (!u)
+		return e->kind == WIRE_SERVICE_PIDFILE_LOAD ? -ENOMEM : 0;
+	return pidfile_history_learn(&u->pidfiles, e, m);
+}
+
 /* Its main process ends, but systemd lets a command end first. */
 static bool is_end_put_off(const struct ev *e)
 {
@@ -769,19 +831,14 @@ static bool is_end_put_off(const struct ev *e)
 /* What may turn out to be the reason of a stop that has not begun. */
 static int remember(struct engine *g, struct manager *m, const struct ev *e)
 {
-	bool pid_file =
-		e->kind == WIRE_SERVICE_PIDFILE_LOAD || e->kind == WIRE_SERVICE_PIDFILE_RESULT;
 	struct unit *u;
-	int r;
 
-	if (!pid_file && !is_end_put_off(e))
+	if (e->kind == WIRE_SERVICE_PIDFILE_LOAD || e->kind == WIRE_SERVICE_PIDFILE_RESULT)
+		return on_pidfile(g, m, e);
+	if (!is_end_put_off(e))
 		return 0;
 	u = unit_get(&g->units, m->tgid, e->service.id);
-	if (!u)
-		return -ENOMEM;
-	r = pid_file ? unit_learn_pid_file(u, e) : unit_learn_main_end(u, e);
-	unit_release(&g->units, u);
-	return r;
+	return u ? unit_learn_main_end(u, e) : -ENOMEM;
 }
 
 static int follow_service(struct engine *g, struct manager *m, const struct ev *e)
@@ -813,11 +870,22 @@ static int on_dependency(struct engine *g, const struct ev *e)
 	return m ? jobs_name_dependency(&m->jobs, e) : 0;
 }
 
+static int on_pidfile_look(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	if (!m || timeline_learn(&g->timelines, m, e) < 0)
+		return -ENOMEM;
+	return on_pidfile(g, m, e);
+}
+
 static int on_service(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
-	int r = m ? follow_service(g, m, e) : -ENOMEM;
+	int r = m ? timeline_learn(&g->timelines, m, e) : -ENOMEM;
 
+	if (r == 0)
+		r = follow_service(g, m, e);
 	if (m)
 		ev_stack_done(&m->stack); /* it was this event's or nobody's */
 	return r;
@@ -825,9 +893,50 @@ static int on_service(struct engine *g, const struct ev *e)
 
 static int on_facts(struct engine *g, const struct ev *e)
 {
+	const struct unit *u = unit_find(&g->units, e->manager.tgid, e->facts.id);
 	struct manager *m = manager_get(&g->units, e);
+	int r = m ? facts_learn(&m->facts, e) : -ENOMEM;
 
-	return m ? facts_learn(&m->facts, e) : -ENOMEM;
+	return r < 0 || (u && u->stop) ? r : watch_learn_facts(&g->watches, e);
+}
+
+static int tell_slow(struct engine *g, const struct stop *s, const struct ev *e)
+{
+	const struct slow_notice n = {
+		.v = &s->v,
+		.look = &g->look,
+		.mono_ns = e->mono_ns,
+		.wall_ns = e->wall_ns,
+	};
+
+	return g->slow ? g->slow(g->slow_ctx, &n) : 0;
+}
+
+static int take_look(struct engine *g, const struct ev *e)
+{
+	struct unit *u = unit_find(&g->units, e->manager.tgid, e->look.id);
+	bool of_watchdog =
+		g->look.reason == WIRE_LOOK_KEEPALIVE_DUE || g->look.reason == WIRE_LOOK_WATCHDOG;
+	int r;
+
+	if (!u || !u->stop)
+		return of_watchdog ? watch_learn_look(&g->watches, e->manager.tgid, e->look.id,
+						      &g->look)
+				   : 0;
+	r = slow_learn_look(u->stop, &g->look);
+	if (r == 0 && g->look.reason == WIRE_LOOK_SLOW && !u->stop->ended)
+		r = tell_slow(g, u->stop, e);
+	return r;
+}
+
+static int on_look(struct engine *g, const struct ev *e)
+{
+	int r = look_learn(&g->look, e);
+
+	if (r == 0)
+		r = take_look(g, e);
+	look_clear(&g->look);
+	return r;
 }
 
 static int on_stack(struct engine *g, const struct ev *e)
@@ -993,13 +1102,19 @@ static void on_start(struct engine *g, struct str text)
 	}
 }
 
+static bool is_probe_of(const struct ev *e, const char *function)
+{
+	size_t n = strlen(function);
+
+	return e->probe.name.n >= n && memcmp(e->probe.name.s, function, n) == 0;
+}
+
 static void on_probe(struct engine *g, const struct ev *e)
 {
-	static const char name[] = "bus_unit_queue_job";
-
-	if (e->probe.name.n >= sizeof(name) - 1 &&
-	    memcmp(e->probe.name.s, name, sizeof(name) - 1) == 0)
+	if (is_probe_of(e, "bus_unit_queue_job"))
 		g->jobs_are_seen |= e->probe.error == 0;
+	else if (is_probe_of(e, "service_start_watchdog"))
+		g->watches.live |= e->probe.error == 0;
 }
 
 static int dispatch(struct engine *g, const struct ev *e)
@@ -1021,6 +1136,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return calls_learn_name(&g->calls, e);
 	case WIRE_DEPENDENCY:
 		return on_dependency(g, e);
+	case WIRE_PIDFILE:
+		return on_pidfile_look(g, e);
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
@@ -1028,6 +1145,12 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_facts(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
+	case WIRE_SERVICE_KEEPALIVE:
+		return watch_learn(&g->watches, e);
+	case WIRE_THREAD:
+		return look_learn_thread(&g->look, e, &g->processes);
+	case WIRE_LOOK:
+		return on_look(g, e);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:
@@ -1134,7 +1257,7 @@ int engine_flush(struct engine *g)
 	while (r == 0 && !TAILQ_EMPTY(&g->stops))
 		r = stop_abandon(g, TAILQ_FIRST(&g->stops)->unit,
 				 "still stopping when the trace ended");
-	return r;
+	return r == 0 ? timeline_flush(&g->timelines) : r;
 }
 
 void engine_stats(const struct engine *g, struct engine_stats *ret)

@@ -7,6 +7,7 @@
 
 #include "engine/process.h"
 #include "engine/hang.h"
+#include "engine/look.h"
 #include "engine/verdict.h"
 
 static const struct {
@@ -159,6 +160,8 @@ void verdict_done(struct verdict *v)
 	request_done(&v->request);
 	free(v->root_unit);
 	ev_stack_done(&v->stack);
+	look_free(v->watchdog.look);
+	look_free(v->left);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
 	if (v->hang)

@@ -319,6 +319,56 @@ static void describe_holders(char *dst, size_t size, const struct ev *e)
 		snprintf(dst + n, size - n, " and more");
 }
 
+/* "keepalive of x.service, interval 30s" */
+static void describe_keepalive(char *dst, size_t size, const struct ev_keepalive *k)
+{
+	char interval[32];
+
+	snprintf(dst, size, "keepalive of %.*s, interval %s%s", (int)k->id.n, k->id.s,
+		 text_duration(k->by_message == 1 ? k->message_ns : k->started_ns, interval),
+		 k->by_message == 1 ? " (by WATCHDOG_USEC=)" : "");
+}
+
+/* "thread 813 of worker 812 is D in fuse_flush": the innermost function. */
+static void describe_thread(char *dst, size_t size, const struct ev_thread *t)
+{
+	const char *end = t->stack.s ? memchr(t->stack.s, '\n', t->stack.n) : NULL;
+	int n = end ? (int)(end - t->stack.s) : (int)t->stack.n;
+	char task[TASK_LEN];
+
+	snprintf(dst, size, "thread %" PRIu32 " of %s is %c%s%.*s", t->task.tid,
+		 show_task(&t->task, task), t->state, n > 0 ? " in " : "", n,
+		 t->stack.s ? t->stack.s : "");
+}
+
+static void describe_look(char *dst, size_t size, const struct ev_look *l)
+{
+	if (l->error)
+		snprintf(dst, size, "look at %.*s failed", (int)l->id.n, l->id.s);
+	else
+		snprintf(dst, size, "look at %.*s (%s): %" PRIu32 " threads", (int)l->id.n, l->id.s,
+			 look_reason_name(l->reason), l->n);
+}
+
+/* "PID file /run/d.pid of d.service says "812": refused (unsafe-path)" */
+static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
+{
+	char path[NAME_LEN], line[NAME_LEN], rule[NAME_LEN];
+	int n = snprintf(dst, size, "PID file %s of %.*s", show(p->path, path), (int)p->id.n,
+			 p->id.s);
+
+	if (n < 0 || (size_t)n >= size)
+		return;
+	dst += n;
+	size -= n;
+	if (p->failed)
+		snprintf(dst, size, " could not be looked at");
+	else
+		snprintf(dst, size, "%s%s%s: %s (%s)", p->line.s ? " says \"" : "",
+			 p->line.s ? show(p->line, line) : "", p->line.s ? "\"" : "",
+			 show(p->outcome, path), show(p->rule, rule));
+}
+
 /* "call stack, whole: service_enter_stop < service_sigchld_event < source_dispatch" */
 static void describe_stack(char *dst, size_t size, const struct ev_stack *s)
 {
@@ -367,6 +417,18 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		break;
 	case WIRE_FUSE_HOLDERS:
 		describe_holders(dst, size, e);
+		break;
+	case WIRE_SERVICE_KEEPALIVE:
+		describe_keepalive(dst, size, &e->keepalive);
+		break;
+	case WIRE_THREAD:
+		describe_thread(dst, size, &e->thread);
+		break;
+	case WIRE_LOOK:
+		describe_look(dst, size, &e->look);
+		break;
+	case WIRE_PIDFILE:
+		describe_pidfile(dst, size, &e->pidfile);
 		break;
 	case WIRE_LOST:
 		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,

@@ -562,6 +562,68 @@ static int decode_proc(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
+/* "unsafe-path": shown as it is. */
+static bool is_plain_word(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.n && (s.s[i] == '-' || (s.s[i] >= 'a' && s.s[i] <= 'z')))
+		i++;
+	return i == s.n;
+}
+
+static int decode_pidfile(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_pidfile w = FIXED(r, wire_pidfile);
+	struct ev_pidfile *p = &e->pidfile;
+	const struct {
+		struct wire_str from;
+		struct str *to;
+	} strings[] = {
+		{w.id, &p->id},
+		{w.path, &p->path},
+		{w.line, &p->line},
+		{w.outcome, &p->outcome},
+		{w.rule, &p->rule},
+		{w.why, &p->why},
+		{w.mend, &p->mend},
+		{w.from, &p->from},
+		{w.from_kind, &p->from_kind},
+		{w.step, &p->step},
+		{w.step_kind, &p->step_kind},
+		{w.step_target, &p->step_target},
+		{w.comm, &p->comm},
+		{w.cgroup, &p->cgroup},
+	};
+
+	(void)m;
+	*p = (struct ev_pidfile){
+		.unit = w.unit,
+		.looked_ns = w.looked_ns,
+		.failed = w.failed,
+		.error = w.error,
+		.pid = w.pid,
+		.half_of = w.half_of,
+		.found = w.flags & WIRE_PIDFILE_FOUND,
+		.whole = w.flags & WIRE_PIDFILE_WHOLE,
+		.dev = w.dev,
+		.ino = w.ino,
+		.mtime_ns = w.mtime_ns,
+		.size = w.size,
+		.owner = w.owner,
+		.mode = w.mode,
+		.from_uid = w.from_uid,
+		.step_uid = w.step_uid,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(strings); i++)
+		if (get_str(r, strings[i].from, strings[i].to) < 0)
+			return -EBADMSG;
+	if (!is_plain_word(p->outcome) || !is_plain_word(p->rule) || !is_plain_word(p->from_kind) ||
+	    !is_plain_word(p->step_kind))
+		return -EBADMSG;
+	return unit_name_is_valid(p->id) ? 0 : -EBADMSG;
+}
+
 static int decode_lost(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_lost w = FIXED(r, wire_lost);
@@ -610,6 +672,77 @@ static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
 			return -EBADMSG;
 	}
 	return 0;
+}
+
+#define USEC_NS 1000u
+
+/* What would not fit is as good as never. */
+static uint64_t from_usec(uint64_t usec)
+{
+	return usec > UINT64_MAX / USEC_NS ? UINT64_MAX : usec * USEC_NS;
+}
+
+static int decode_keepalive(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_keepalive w = FIXED(r, wire_keepalive);
+
+	e->keepalive = (struct ev_keepalive){
+		.at_ns = from_usec(w.at_usec),
+		.unit_ns = from_usec(w.unit_usec),
+		.started_ns = from_usec(w.started_usec),
+		.message_ns = from_usec(w.message_usec),
+		.by_message = w.by_message,
+		.main_pid = w.main_pid,
+		.state = memory_enum_name(memory_manager(m, w.h.tgid), ENUM_SERVICE_STATE, w.state),
+		.left_out = w.left_out,
+	};
+	if (get_str(r, w.id, &e->keepalive.id) < 0)
+		return -EBADMSG;
+	return unit_name_is_valid(e->keepalive.id) ? 0 : -EBADMSG;
+}
+
+/* The names of kernel functions, and of nothing else. */
+static bool is_function_list(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.s[i] != '\n' && (s.s[i] <= ' ' || s.s[i] > '~'))
+			return false;
+	return true;
+}
+
+static int decode_thread(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_thread w = FIXED(r, wire_thread);
+	struct ev_thread *t = &e->thread;
+
+	*t = (struct ev_thread){
+		.task = get_task(m, r, offsetof(struct wire_thread, task)),
+		.cpu_ns = w.cpu_ns,
+		.cpu_since_ns = w.cpu_since_ns,
+		.ns_tid = w.ns_tid,
+		.flags = w.flags,
+		.state = w.state > ' ' && w.state <= '~' ? (char)w.state : '?',
+	};
+	if (get_str(r, w.stack, &t->stack) < 0)
+		return -EBADMSG;
+	return is_function_list(t->stack) ? 0 : -EBADMSG;
+}
+
+static int decode_look(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_look w = FIXED(r, wire_look);
+
+	(void)m;
+	e->look = (struct ev_look){
+		.reason = w.reason,
+		.at_ns = w.at_ns,
+		.took_ns = w.took_ns,
+		.error = w.error,
+		.n = w.n,
+	};
+	if (get_str(r, w.id, &e->look.id) < 0 || !look_reason_name(e->look.reason))
+		return -EBADMSG;
+	return unit_name_is_valid(e->look.id) ? 0 : -EBADMSG;
 }
 
 #define SERVICE(n, f)                                                                              \
@@ -661,6 +794,7 @@ static const struct kind kinds[] = {
 	[WIRE_STACK_SAMPLE] = {"stack-sample", NULL, sizeof(struct wire_stack_sample), true, decode_stack_sample},
 	[WIRE_UNIT_TRIGGERS] = JOB("unit-triggers", "unit_enter_running"),
 	[WIRE_SERVICE_FACTS] = {"service-facts", NULL, sizeof(struct wire_service_facts), true, decode_service_facts},
+	[WIRE_SERVICE_KEEPALIVE] = {"service-keepalive", "service_start_watchdog", sizeof(struct wire_keepalive), true, decode_keepalive},
 	[WIRE_FORK] = OTHER("fork", fork),
 	[WIRE_EXEC] = OTHER("exec", exec),
 	[WIRE_EXIT] = OTHER("exit", exit),
@@ -692,9 +826,25 @@ static const struct kind kinds[] = {
 	[WIRE_STACK] = {"stack", NULL, sizeof(struct wire_stack), true, decode_stack},
 	[WIRE_DEPENDENCY] = {"dependency", NULL, sizeof(struct wire_dependency), true, decode_dependency},
 	[WIRE_FUSE_HOLDERS] = OTHER("fuse-holders", fuse_holders),
+	[WIRE_THREAD] = OTHER("thread", thread),
+	[WIRE_LOOK] = {"look", NULL, sizeof(struct wire_look), true, decode_look},
+	[WIRE_PIDFILE] = {"pidfile", NULL, sizeof(struct wire_pidfile), true, decode_pidfile},
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */
+
+const char *look_reason_name(enum wire_look_reason reason)
+{
+	static const char *const names[] = {
+		[WIRE_LOOK_KEEPALIVE_DUE] = "keepalive-due",
+		[WIRE_LOOK_WATCHDOG] = "watchdog",
+		[WIRE_LOOK_TIMEOUT_DUE] = "timeout-due",
+		[WIRE_LOOK_TIMEOUT] = "timeout",
+		[WIRE_LOOK_SLOW] = "slow",
+	};
+
+	return (size_t)reason < ARRAY_LEN(names) ? names[reason] : NULL;
+}
 
 const struct kind *kind_get(unsigned int kind)
 {

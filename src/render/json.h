@@ -5,7 +5,10 @@
 
 #include <jansson.h>
 
+#include "svctrace/engine.h"
 #include "svctrace/event.h"
+
+struct renderer;
 
 struct json_object {
 	json_t *json;
@@ -14,16 +17,31 @@ struct json_object {
 
 /* Takes value over, in every case. */
 void json_put(struct json_object *o, const char *key, json_t *value);
+/* What each line begins with. */
+void json_put_envelope(struct json_object *o, const struct renderer *r, const char *name,
+		       uint64_t wall_ns, uint64_t mono_ns);
+/* One line; NULL: out of memory. */
+int write_json(struct renderer *r, const json_t *j);
 /* The object, which is the caller's then; NULL if anything failed. */
 json_t *json_done(struct json_object *o);
 
 /* Whatever bytes they are; null if s is NULL. */
 json_t *json_bytes(const char *s, size_t n);
 json_t *json_text(const char *s);
+/* An array of strings, each followed by a newline in s. */
+json_t *json_lines(struct str s);
 json_t *json_number(uint64_t n);
 json_t *json_number_or_null(uint64_t n, uint64_t none);
+/* RFC 3339; null if the wall clock is not known. */
+json_t *json_time(uint64_t wall_ns);
 /* "SIGKILL"; null for 0. */
 json_t *json_signal(int32_t sig);
+
+/* All that is known of a process. */
+void json_put_process(struct json_object *o, const struct actor *a);
+/* null where there is none. */
+json_t *json_look(const struct thread_look *l);
+json_t *json_watchdog(const struct verdict_watchdog *w);
 
 /* "stack" and "stack_end": [] and null where there is none. */
 void json_put_stack(struct json_object *o, const struct ev_stack *s);

@@ -147,8 +147,7 @@ const char *time_rfc3339(uint64_t wall_ns, char buf[static TIME_LEN])
 	return buf;
 }
 
-/* A pattern without a type means the service of that name. */
-static bool unit_matches(const char *pattern, const char *unit)
+bool unit_matches(const char *pattern, const char *unit)
 {
 	_cleanup_free_ char *service = NULL;
 
@@ -200,6 +199,18 @@ int render_hang(struct renderer *r, const struct hang_verdict *h)
 	if (!wants_hang(r, h))
 		return 0;
 	k = r->options.format == RENDER_JSON ? render_hang_json(r, h) : render_hang_text(r, h);
+	if (k < 0)
+		return k;
+	return fflush(r->out) == 0 ? 1 : -errno;
+}
+
+int render_slow(struct renderer *r, const struct slow_notice *s)
+{
+	int k;
+
+	if (!wants_unit(r, s->v->unit))
+		return 0;
+	k = r->options.format == RENDER_JSON ? render_slow_json(r, s) : render_slow_text(r, s);
 	if (k < 0)
 		return k;
 	return fflush(r->out) == 0 ? 1 : -errno;

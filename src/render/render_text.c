@@ -74,8 +74,22 @@ static int write_out(struct renderer *r, const char *text)
 	return ferror(r->out) ? -EIO : 0;
 }
 
-/* One labelled line, continued below itself where it is wider than the terminal. */
-static void put_line(FILE *f, const struct renderer *r, const char *label, const char *text)
+int write_block(struct renderer *r, put_fn put, const void *what)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int k;
+
+	if (!f)
+		return -ENOMEM;
+	k = put(f, r, what);
+	if (fclose(f) != 0 && k == 0)
+		k = -ENOMEM;
+	return k < 0 ? k : write_out(r, text);
+}
+
+void put_line(FILE *f, const struct renderer *r, const char *label, const char *text)
 {
 	size_t width = r->options.width > 2 * INDENT_LEN ? r->options.width : 0;
 	size_t at = INDENT_LEN;
@@ -644,7 +658,15 @@ static int put_verdict(FILE *f, const struct renderer *r, const void *what)
 	if (k < 0)
 		return k;
 	put_line(f, r, "why", v->path ? v->path : "not known");
+	k = put_pidfiles(f, r, v);
+	if (k < 0)
+		return k;
 	put_then(f, r, v);
+	k = render_watchdog(f, r, &v->watchdog);
+	if (k == 0)
+		k = render_left(f, r, v->left);
+	if (k < 0)
+		return k;
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		put_line(f, r, "note", v->notes[i]);
 	k = v->hang ? put_verdict_hang(f, r, v->hang) : 0;
@@ -655,22 +677,22 @@ static int put_verdict(FILE *f, const struct renderer *r, const void *what)
 	return k;
 }
 
-/* A block is written whole or not at all. */
-typedef int (*put_fn)(FILE *f, const struct renderer *r, const void *what);
-
-static int write_block(struct renderer *r, put_fn put, const void *what)
+static int put_slow(FILE *f, const struct renderer *r, const void *what)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-	int k;
+	const struct slow_notice *s = what;
+	char when[TIME_LEN], name[NAME_LEN], lasts[32];
 
-	if (!f)
-		return -ENOMEM;
-	k = put(f, r, what);
-	if (fclose(f) != 0 && k == 0)
-		k = -ENOMEM;
-	return k < 0 ? k : write_out(r, text);
+	fprintf(f, "%s  %s  %sSLOW%s  stops for %s, state %s\n",
+		time_of_day(r, s->wall_ns, s->mono_ns, when), safe(s->v->unit, name),
+		r->options.color ? AMBER : "", r->options.color ? PLAIN : "",
+		text_duration(s->mono_ns - s->v->begin_mono_ns, lasts),
+		s->v->sub_state ? s->v->sub_state : "?");
+	return render_left(f, r, s->look);
+}
+
+int render_slow_text(struct renderer *r, const struct slow_notice *s)
+{
+	return write_block(r, put_slow, s);
 }
 
 int render_hang_text(struct renderer *r, const struct hang_verdict *h)

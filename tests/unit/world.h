@@ -446,8 +446,9 @@ __attribute__((unused)) static void exit_process(struct world *w, uint32_t pid, 
 }
 
 /* From a shell of a logged-in user: kill ← bash ← sshd ← systemd. */
-static struct wire_signal *signal_from(struct world *w, uint32_t sender, const char *comm,
-				       uint32_t target, uint64_t cgroup, int sig)
+__attribute__((unused)) static struct wire_signal *signal_from(struct world *w, uint32_t sender,
+							       const char *comm, uint32_t target,
+							       uint64_t cgroup, int sig)
 {
 	static const char cmdline[] = "kill\0-9\0001290";
 	struct wire_signal *r = begin(w, WIRE_SIGNAL, sender);
