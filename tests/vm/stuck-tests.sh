@@ -85,7 +85,7 @@ guest_stuck_deadlock() {
 	stuck_guest '
 		mkdir -p /run/ctl
 		mount -t fusectl none /run/ctl
-		for mode in self inherit-above; do
+		for mode in self nested inherit-above; do
 			hang $mode
 			until_waits
 			look before.$mode
@@ -104,7 +104,7 @@ guest_stuck_deadlock() {
 		sleep 1 # it may not hang: nothing to wait for
 		look race --abort --yes
 		until_gone inherit-below'
-	for mode in self inherit-above; do
+	for mode in self nested inherit-above; do
 		stuck_says "before.$mode" 1 "
 			len(h) == 1 and h[0]['kind'] == 'fuse-deadlock'
 			and h[0]['fuse_connection']['number'] == $(ready $mode connection)
@@ -116,6 +116,8 @@ guest_stuck_deadlock() {
 			and h[0]['members'][-1]['task']['stack'][0] == 'request_wait_answer'
 			and h[0]['members'][-1]['task']['exiting']
 			and h[0]['members'][-1]['task']['process_pending'] == ['SIGKILL']"
+		[ $mode != nested ] || stuck_says "before.$mode" 1 "
+			[len(m['task']['thread.ids_in_namespaces']) for m in h[0]['members'] if m['role'] == 'init'] == [2, 3]"
 		stuck_says "freed.$mode" 0 "h[0]['kind'] == 'fuse-deadlock' and h[0]['freed']"
 		stuck_healthy $mode
 	done
