@@ -136,6 +136,10 @@ enum stuck_kind wait_judge(const struct hang_table *t, const struct wait *w)
 		return STUCK_FUSE_UNKNOWN;
 	if (is_served(s))
 		return STUCK_FUSE_WAITS;
+	/* where it cannot be told who has the device open, who answered the mount may answer again
+	 */
+	if (!s->known && s->mounter.s.a.tgid && !s->mounter.s.a.exited)
+		return STUCK_FUSE_WAITS;
 	return s->known && s->seen_ns >= w->begin_mono_ns && w->exiting ? STUCK_FUSE_DEADLOCK
 									: STUCK_FUSE_UNKNOWN;
 }

@@ -60,6 +60,30 @@ golden() {
 	done
 }
 
+# Recorded by tests/vm/hangs.sh: four deadlocks, one of a service and one of a nested namespace, and
+# six that are none, of which three are slow.
+golden_hangs() {
+	local dir suite n
+	for dir in "$GOLDEN"/*/; do
+		suite=$(basename "$dir")
+		[ -e "$dir/hangs.trace" ] || continue
+		same "golden $suite: hangs" "$dir/hangs.txt" "$SVCTRACE" replay --utc --color=never --hang=3s "$dir/hangs.trace"
+		same "golden $suite: hangs, JSON" "$dir/hangs.json" "$SVCTRACE" replay --json --hang=3s "$dir/hangs.trace"
+		for n in HANGS ENDED; do
+			[ "$(grep -c "$n  fuse-deadlock" "$dir/hangs.txt")" = 4 ]
+			result "golden $suite: four deadlocks: $n"
+		done
+		[ "$(grep -cE 'HANGS  fuse-(daemon-silent|unknown)' "$dir/hangs.txt")" -ge 3 ]
+		result "golden $suite: slow is told apart"
+		grep -q '^  hang   fuse-deadlock for ' "$dir/hangs.txt"
+		result "golden $suite: a service's verdict with its hang"
+		grep -q '(by namespace: ' "$dir/hangs.txt"
+		result "golden $suite: a nested namespace"
+	done
+	[ -e "$GOLDEN/bookworm/hangs.trace" ]
+	result 'golden: hangs were looked at'
+}
+
 damage() {
 	local size
 	size=$(stat -c %s "$ONE.trace")
@@ -239,6 +263,7 @@ scale() {
 }
 
 golden
+golden_hangs
 damage
 replay
 merge

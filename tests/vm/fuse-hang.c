@@ -7,6 +7,7 @@
  * init (with -w that is left to others), waits until it is gone, and prints "gone".
  *
  *   self           the daemon, in the namespace, holds a file of its own mount open
+ *   nested         likewise, in a pid namespace within the one that goes
  *   inherit-above  another process holds the file, and an inherited /dev/fuse, which it closes last
  *   inherit-below  likewise, but closes /dev/fuse first; hangs if the daemon has died by then
  *   bystander      another process holds the file, and no /dev/fuse
@@ -221,7 +222,7 @@ static void daemon_inside(void)
 	mount_fuse();
 	if (pthread_create(&thread, NULL, serve, NULL) != 0)
 		die("pthread_create");
-	if (is("self"))
+	if (is("self") || is("nested"))
 		hold();
 	rest();
 }
@@ -259,6 +260,23 @@ static void thousand_inside(void)
 		die("ready");
 }
 
+static int inner_main(void *unused)
+{
+	(void)unused;
+	if (fork() == 0)
+		daemon_inside();
+	rest();
+}
+
+static void nest(void)
+{
+	static char stack[1 << 16] __attribute__((aligned(16)));
+
+	if (clone(inner_main, stack + sizeof(stack), CLONE_NEWPID | SIGCHLD, NULL) < 0)
+		die("clone");
+	rest();
+}
+
 static int init_main(void *unused)
 {
 	bool inherit = is("inherit-above") || is("inherit-below");
@@ -269,6 +287,8 @@ static int init_main(void *unused)
 		thousand_inside();
 		rest();
 	}
+	if (is("nested"))
+		nest();
 	if (fuse_fd >= 0) { /* served from outside */
 		close(fuse_fd);
 		if (fork() == 0)

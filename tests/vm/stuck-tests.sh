@@ -85,7 +85,7 @@ guest_stuck_deadlock() {
 	stuck_guest '
 		mkdir -p /run/ctl
 		mount -t fusectl none /run/ctl
-		for mode in self inherit-above; do
+		for mode in self nested inherit-above; do
 			hang $mode
 			until_waits
 			look before.$mode
@@ -104,7 +104,7 @@ guest_stuck_deadlock() {
 		sleep 1 # it may not hang: nothing to wait for
 		look race --abort --yes
 		until_gone inherit-below'
-	for mode in self inherit-above; do
+	for mode in self nested inherit-above; do
 		stuck_says "before.$mode" 1 "
 			len(h) == 1 and h[0]['kind'] == 'fuse-deadlock'
 			and h[0]['fuse_connection']['number'] == $(ready $mode connection)
@@ -116,6 +116,8 @@ guest_stuck_deadlock() {
 			and h[0]['members'][-1]['task']['stack'][0] == 'request_wait_answer'
 			and h[0]['members'][-1]['task']['exiting']
 			and h[0]['members'][-1]['task']['process_pending'] == ['SIGKILL']"
+		[ $mode != nested ] || stuck_says "before.$mode" 1 "
+			[len(m['task']['thread.ids_in_namespaces']) for m in h[0]['members'] if m['role'] == 'init'] == [2, 3]"
 		stuck_says "freed.$mode" 0 "h[0]['kind'] == 'fuse-deadlock' and h[0]['freed']"
 		stuck_healthy $mode
 	done
@@ -306,81 +308,16 @@ guest_stuck_other_causes() {
 	stuck_says after 0 'not h'
 }
 
-# Told while it hangs, by svctrace itself: the deadlock, a slow daemon, a thousand processes that only
-# take their time, and a service whose stop times out.
+# Told while it hangs, by svctrace itself: three deadlocks, what is none, and a service whose stop times
+# out on one.
 guest_hang_live() {
+	cp "$HERE/hangs.sh" "$files/"
 	stuck_guest '
 		./svctrace --json --hang=3s >live.json 2>live.err &
 		live=$!
-		until grep -q live live.err; do sleep 0.2; done
-		until_told() {
-			i=0
-			until grep -q "$1" live.json || [ $((i = i + 1)) -gt 600 ]; do sleep 0.1; done
-		}
-		hang self
-		until_told fuse-deadlock
-		./svctrace stuck --abort --yes >freed
-		until_gone self
-		hang teardown
-		until_gone teardown
-		hang slow
-		until_told "svctrace.hang.*\"process.pid\":$(sed -n "s/.*init=\([0-9]*\).*/\1/p" out.slow),"
-		: >go.slow
-		until_gone slow
-		hanging_service 4
-		systemctl stop --no-block sc-hang
-		until systemctl is-failed -q sc-hang; do sleep 0.5; done
-		until_told "unit.name\":\"sc-hang"
-		./svctrace stuck --abort --yes >>freed
+		until grep -q "probes live" live.err; do sleep 0.2; done
+		sh ./hangs.sh live.json
 		kill -INT $live
 		wait $live'
-	# 5.10 does not say which connection a /dev/fuse is of
-	python3 - "$HERE/../../docs/schema/svctrace.schema.json" "$work" "$suite" <<-'PY'
-		import json, re, sys
-		import jsonschema
-		schema, work = json.load(open(sys.argv[1])), sys.argv[2]
-		lines = [json.loads(x) for x in open(f"{work}/live.json", encoding="utf-8")]
-		for x in lines:
-		    jsonschema.Draft7Validator(schema).validate(x)
-		hangs = [x for x in lines if x["event.name"] == "svctrace.hang"]
-		def of(mode):
-		    m = re.search(r"init=(\d+) connection=(\d+)", open(f"{work}/out.{mode}").read())
-		    init = int(m[1])
-		    return int(m[2]), [x for x in hangs if x["init"] and x["init"]["process.pid"] == init]
-		def check(what, ok):
-		    if not ok:
-		        sys.exit(f"not so: {what}\n" + "\n".join(map(json.dumps, hangs)))
-		n, told = of("self")
-		# it is told again when more becomes known
-		check("told, and its end", [(x["kind"], x["ended"]) for x in told][-2:]
-		      == [("fuse-deadlock", False), ("fuse-deadlock", True)])
-		check("nothing worse before", all(x["kind"] in ("pid-namespace", "fuse-unknown") and not x["ended"]
-		                                  for x in told[:-2]))
-		h = told[-2]
-		check("the connection", h["fuse_connection"] == n and f"connections/{n}/abort" in h["next"])
-		check("who", h["init"]["process.vpid"] == 1 and h["left"] == 1
-		      and h["init"]["thread.ids_in_namespaces"] == [h["init"]["process.pid"], 1]
-		      and h["init"]["unit"] == "guest-runner.service"
-		      and len(h["waiters"]) == 1 and h["waiters"][0]["exiting"]
-		      and len(h["waiters"][0]["thread.ids_in_namespaces"]) == 2)
-		daemon = h["served_by"]
-		check("who served it, where, and its end", len(daemon) == 1 and daemon[0]["answered_mount"]
-		      and daemon[0]["process.pid"] == h["waiters"][0]["process.pid"]
-		      and daemon[0]["pid_namespace"] == h["pid_namespace"] and daemon[0]["exited"]
-		      and daemon[0]["end_time"])
-		check("by what it died", daemon[0]["death"] == "SIGKILL from fuse-hang %d" % h["init"]["process.pid"])
-		alive = ["fuse-daemon-silent"] + ["fuse-unknown"] * (sys.argv[3] == "bullseye")
-		check("slow is not dead", all(x["kind"] in alive for x in of("slow")[1]))
-		ended = [x["ended"] for x in of("slow")[1]]
-		check("slow is told", len(ended) >= 2 and ended == [False] * (len(ended) - 1) + [True])
-		check("a plain teardown", all(x["kind"] == "pid-namespace" for x in of("teardown")[1]))
-		stop = [x for x in lines if x.get("systemd.unit.name") == "sc-hang.service"]
-		check(f"the service's verdict: {stop}", len(stop) == 1 and stop[0]["result"] == "timeout")
-		h = stop[0]["hang"]
-		check(f"what held it: {h}", h and h["kind"] == "fuse-deadlock" and len(h["waiters"]) == 1
-		      and h["init"]["unit"] == "sc-hang.service" and h["duration_ns"] > 4e9
-		      and f"connections/{h['fuse_connection']}/abort" in h["next"])
-		check("its proof", {"pidns-zap-enter", "fuse-flush-enter", "fuse-holders"}
-		      <= {p["event"] for p in stop[0]["proof"]})
-	PY
+	"$HERE/check-hangs" "$HERE/../../docs/schema/svctrace.schema.json" "$work/live.json" "$work" "$suite"
 }

@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# hangs.sh [TOLD]: in a guest, one after another, what hangs on FUSE and what only looks like it, and a
+# service whose stop times out on it. Each case's "ready …" line is in out.CASE.
+#
+# The fuse module is there before svctrace is, so that svctrace sees the first case, too.
+#
+# TOLD is what svctrace --json writes meanwhile: each case lasts until it is told there. Without that
+# it lasts for 10 s.
+
+told=${1:-}
+
+number() { sed -n "s/.*$2=\([0-9]*\).*/\1/p" "out.$1"; }
+
+# up to 60 s; the emulated CPU is slow. Each look is in a recording.
+wait_until() {
+	i=0
+	until "$@" || [ $((i = i + 1)) -gt 120 ]; do sleep 0.5; done
+}
+
+is_told() { grep "$2" "$told" | grep -q "\"process.pid\":$(number "$1" init),"; }
+is_gone() { [ ! -e "/proc/$(number "$1" init)" ]; }
+
+last() { # CASE KIND
+	if [ -n "$told" ]; then wait_until is_told "$@"; else sleep 10; fi
+}
+
+hang() { # CASE
+	./fuse-hang "$1" >"out.$1" &
+	wait_until grep -q ready "out.$1"
+}
+
+abort() { # CASE
+	echo 1 >"/run/ctl/$(number "$1" connection)/abort"
+	wait_until is_gone "$1"
+}
+
+deadlocks() {
+	for case in self inherit-above nested; do
+		hang $case
+		last $case fuse-deadlock
+		abort $case
+	done
+}
+
+# Its daemon lives, or comes back.
+no_deadlocks() {
+	for case in bystander slow restarted stopped big-flush teardown; do
+		hang $case
+		case $case in slow | restarted | stopped) last $case '"kind":"fuse-' ;; esac
+		: >"go.$case"
+		[ $case != stopped ] || kill -CONT "$(number stopped daemon)"
+		wait_until is_gone $case
+	done
+}
+
+service() {
+	printf '%s\n' '[Service]' "ExecStart=$PWD/fuse-hang self" KillSignal=SIGCONT TimeoutStopSec=4 \
+		"StandardOutput=file:$PWD/out.service" >/run/systemd/system/sc-hang.service
+	systemctl daemon-reload
+	systemctl start sc-hang
+	wait_until grep -q ready out.service
+	systemctl stop --no-block sc-hang
+	wait_until systemctl is-failed -q sc-hang
+	if [ -n "$told" ]; then wait_until grep -q 'unit.name":"sc-hang' "$told"; else sleep 5; fi
+	abort service
+	systemctl reset-failed sc-hang
+}
+
+mkdir -p /run/ctl
+mount -t fusectl none /run/ctl
+deadlocks
+no_deadlocks
+service
+sleep 2
