@@ -123,6 +123,7 @@ static void start(struct world *w)
 	set_state(w, A, "dead", "start", "success");
 	service(w, WIRE_SERVICE_SIGCHLD, A, "start", 0)->arg[0] = 811;
 	wb_as(&w->b, wire_service)->arg[1] = CLD_EXITED;
+	wb_as(&w->b, wire_service)->arg[2] = 0;
 	wb_as(&w->b, wire_service)->control_pid = 811;
 	send(w);
 	load(w, "start", 0, &first, 812, 1);
