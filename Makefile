@@ -60,6 +60,7 @@ sym_objs     := $(call objs,elf unwind)
 capture_objs := $(call objs,capture)
 main_objs    := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard src/*.c)))
 bpf_objs     := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(sort $(wildcard bpf/*.bpf.c)))
+iterators    := $(patsubst bpf/iter/%.bpf.c,%,$(sort $(wildcard bpf/iter/*.bpf.c)))
 libs := $(O)/libsym.a $(O)/libcore.a
 ifneq ($(BPF),0)
 libs := $(O)/libcapture.a $(libs)
@@ -94,7 +95,7 @@ $(O)/%.a:
 	$(call msg,AR)
 	$(q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/%.o: %.c $(O)/flags | $(if $(filter-out 0,$(BPF)),$(O)/svctrace.skel.h $(O)/fuse_holders.skel.h)
+$(O)/%.o: %.c $(O)/flags | $(if $(filter-out 0,$(BPF)),$(O)/svctrace.skel.h $(iterators:%=$(O)/%.skel.h))
 	$(call msg,CC)
 	$(q)mkdir -p $(@D) && $(CC) $(all_cflags) -MMD -MP -c -o $@ $<
 
@@ -126,9 +127,9 @@ $(O)/svctrace.skel.h: $(O)/svctrace.bpf.o
 	$(call msg,SKEL)
 	$(q)$(BPFTOOL) gen skeleton $< name svctrace_bpf > $@
 
-$(O)/fuse_holders.skel.h: $(O)/bpf/iter/fuse_holders.bpf.o
+$(iterators:%=$(O)/%.skel.h): $(O)/%.skel.h: $(O)/bpf/iter/%.bpf.o
 	$(call msg,SKEL)
-	$(q)$(BPFTOOL) gen skeleton $< name fuse_holders_bpf > $@
+	$(q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # The programs for aarch64, compiled on any machine: types of the other architecture are relocated.
 .PHONY: bpf-arm64

@@ -343,8 +343,9 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 		return;
 	read_header(src, &h, &m);
 	path_len = bound_path(sk, &path);
-	bpf_map_delete_elem(&nameless, &key);
-	if (m.destination == src->first.iov_base || !path_len)
+	/* of several that are sent at once only the first answers Hello */
+	if (bpf_map_delete_elem(&nameless, &key) < 0 || m.destination == src->first.iov_base ||
+	    !path_len)
 		return;
 	r = record_reserve(WIRE_BUS_NAME, sizeof(r->n), sizeof(r->socket) + sizeof(r->name));
 	if (!r)
@@ -357,32 +358,45 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	record_submit(r);
 }
 
-static __always_inline int on_send(struct sock *sk, struct source *src)
+/* Where a send goes to. */
+struct target {
+	struct sock *sk, *peer;
+	const char *path; /* that the peer is bound to */
+	__u32 path_len;
+	__u32 endpoint;
+};
+
+/* Does anybody want to know what is sent there? Nothing of what is sent was looked at so far. */
+static __always_inline bool find_target(struct sock *sk, struct target *t)
 {
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
 	__u64 key = (__u64)sk;
-	__u32 path_len, endpoint, listener;
-	struct dbus_head h;
-	const char *path;
 
+	*t = (struct target){.sk = sk, .peer = peer};
 	if (!peer)
-		return 0;
-	path_len = bound_path(peer, &path);
-	endpoint = path_len ? endpoint_of(path, path_len) : ENDPOINT_NONE;
-	if (endpoint == ENDPOINT_NONE) {
-		if (bpf_map_lookup_elem(&nameless, &key))
-			send_name(sk, peer, src);
+		return false;
+	t->path_len = bound_path(peer, &t->path);
+	t->endpoint = t->path_len ? endpoint_of(t->path, t->path_len) : ENDPOINT_NONE;
+	return t->endpoint != ENDPOINT_NONE || bpf_map_lookup_elem(&nameless, &key);
+}
+
+static __always_inline int on_send(const struct target *t, struct source *src)
+{
+	__u32 listener = peer_pid(t->sk);
+	__u64 key = (__u64)t->peer;
+	struct dbus_head h;
+
+	if (t->endpoint == ENDPOINT_NONE) {
+		send_name(t->sk, t->peer, src);
 		return 0;
 	}
-	listener = peer_pid(sk);
 	/* a manager listens itself on its own socket; on a bus, who started the broker may */
-	if (endpoint == WIRE_ENDPOINT_PRIVATE && !bpf_map_lookup_elem(&managers, &listener))
+	if (t->endpoint == WIRE_ENDPOINT_PRIVATE && !bpf_map_lookup_elem(&managers, &listener))
 		return 0;
-	if (endpoint != WIRE_ENDPOINT_VARLINK) {
+	if (t->endpoint != WIRE_ENDPOINT_VARLINK) {
 		get_head(src, &h);
-		if (endpoint == WIRE_ENDPOINT_BUS && h.endian == 0) {
+		if (t->endpoint == WIRE_ENDPOINT_BUS && h.endian == 0) {
 			/* every connection begins with a NUL */
-			key = (__u64)peer;
 			bpf_map_update_elem(&nameless, &key, &(__u8){1}, BPF_ANY);
 			return 0;
 		}
@@ -390,7 +404,7 @@ static __always_inline int on_send(struct sock *sk, struct source *src)
 		if (src->length == 0 || !is_request(src, &h))
 			return 0;
 	}
-	send_request(sk, src, endpoint, path, path_len);
+	send_request(t->sk, src, t->endpoint, t->path, t->path_len);
 	return 0;
 }
 
@@ -460,10 +474,11 @@ static __always_inline bool from_iter(const struct iov_iter___any *i, struct sou
 static __always_inline int on_sendmsg(struct socket *sock, struct msghdr *msg)
 {
 	struct source src = {};
+	struct target t;
 
-	if (!from_iter((void *)&msg->msg_iter, &src))
+	if (!find_target(BPF_CORE_READ(sock, sk), &t) || !from_iter((void *)&msg->msg_iter, &src))
 		return 0;
-	return on_send(BPF_CORE_READ(sock, sk), &src);
+	return on_send(&t, &src);
 }
 
 SEC("fentry/unix_stream_sendmsg")
@@ -478,7 +493,7 @@ int BPF_KPROBE(unix_sendmsg_kprobe, struct socket *sock, struct msghdr *msg)
 	return on_sendmsg(sock, msg);
 }
 
-/* The connected unix stream socket that is open under that number; NULL if it is none. */
+/* The unix stream socket that is open under that number; NULL if it is none. */
 static __always_inline struct sock *unix_socket(__u32 fd)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
@@ -498,15 +513,22 @@ static __always_inline struct sock *unix_socket(__u32 fd)
 	return sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? sk : NULL;
 }
 
+static __always_inline bool find_target_of(__u32 fd, struct target *t)
+{
+	struct sock *sk = unix_socket(fd);
+
+	return sk && find_target(sk, t);
+}
+
 static __always_inline int send_buffer(__u32 fd, void *buf, __u64 len)
 {
 	struct source src = {.first = {buf, len}, .n = 1, .length = len};
-	struct sock *sk = unix_socket(fd);
+	struct target t;
 
-	return sk ? on_send(sk, &src) : 0;
+	return find_target_of(fd, &t) ? on_send(&t, &src) : 0;
 }
 
-static __always_inline int send_vector(struct sock *sk, const struct iovec *iov, __u32 n)
+static __always_inline int send_vector(const struct target *t, const struct iovec *iov, __u32 n)
 {
 	struct source src = {.rest = iov, .n = n, .user = true};
 
@@ -520,16 +542,16 @@ static __always_inline int send_vector(struct sock *sk, const struct iovec *iov,
 		src.length += seg.iov_len;
 	}
 	skip_empty(&src);
-	return on_send(sk, &src);
+	return on_send(t, &src);
 }
 
-static __always_inline int send_header(struct sock *sk, const void *user_msghdr)
+static __always_inline int send_header(const struct target *t, const void *user_msghdr)
 {
 	struct user_msghdr m;
 
 	if (bpf_probe_read_user(&m, sizeof(m), user_msghdr) < 0)
 		return 0;
-	return send_vector(sk, m.msg_iov, m.msg_iovlen);
+	return send_vector(t, m.msg_iov, m.msg_iovlen);
 }
 
 SEC("tp/syscalls/sys_enter_write")
@@ -547,20 +569,21 @@ int sys_enter_sendto(struct trace_event_raw_sys_enter *c)
 SEC("tp/syscalls/sys_enter_writev")
 int sys_enter_writev(struct trace_event_raw_sys_enter *c)
 {
-	struct sock *sk = unix_socket(c->args[0]);
+	struct target t;
 
-	return sk ? send_vector(sk, (void *)c->args[1], c->args[2]) : 0;
+	return find_target_of(c->args[0], &t) ? send_vector(&t, (void *)c->args[1], c->args[2]) : 0;
 }
 
 SEC("tp/syscalls/sys_enter_sendmsg")
 int sys_enter_sendmsg(struct trace_event_raw_sys_enter *c)
 {
-	struct sock *sk = unix_socket(c->args[0]);
+	struct target t;
 
-	return sk ? send_header(sk, (void *)c->args[1]) : 0;
+	return find_target_of(c->args[0], &t) ? send_header(&t, (void *)c->args[1]) : 0;
 }
 
-/* dbus-broker sends so. */
+/* dbus-broker sends so. The target is looked for anew each time, or the verifier follows them all.
+ */
 SEC("tp/syscalls/sys_enter_sendmmsg")
 int sys_enter_sendmmsg(struct trace_event_raw_sys_enter *c)
 {
@@ -568,8 +591,12 @@ int sys_enter_sendmmsg(struct trace_event_raw_sys_enter *c)
 	const struct mmsghdr *m = (void *)c->args[1];
 	__u32 n = c->args[2];
 
-	for (__u32 i = 0; sk && i < SENDMMSG_MAX && i < n; i++)
-		send_header(sk, &m[i].msg_hdr);
+	for (__u32 i = 0; sk && i < SENDMMSG_MAX && i < n; i++) {
+		struct target t;
+
+		if (find_target(sk, &t))
+			send_header(&t, &m[i].msg_hdr);
+	}
 	return 0;
 }
 

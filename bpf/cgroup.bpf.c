@@ -57,17 +57,22 @@ static __always_inline bool names_service(struct cgroup *cgrp)
 	return true;
 }
 
+static __always_inline void add_service(__u64 id)
+{
+	__u8 *hint = key_hint(id), yes = 1;
+
+	if (hint)
+		*hint = 1;
+	bpf_map_update_elem(&service_cgroups, &id, &yes, BPF_ANY);
+}
+
 SEC("raw_tp/cgroup_mkdir")
 int BPF_PROG(cgroup_mkdir, struct cgroup *cgrp, const char *path)
 {
-	__u64 id;
-	__u8 yes = 1;
-
 	if (!is_tracked(cgrp))
 		return 0;
-	id = cgroup_id(cgrp);
 	if (is_service_cgroup(parent_id(cgrp)) || names_service(cgrp))
-		bpf_map_update_elem(&service_cgroups, &id, &yes, BPF_ANY);
+		add_service(cgroup_id(cgrp));
 	return path_event(WIRE_CGROUP_MKDIR, cgrp, path, 0);
 }
 

@@ -11,31 +11,16 @@
 #ifndef SVCTRACE_COMMON_BPF_H
 #define SVCTRACE_COMMON_BPF_H
 
-#include "vmlinux.h"
-#ifdef SVCTRACE_CROSS_ARM64 /* vmlinux.h is of another machine, whose registers are others */
-struct user_pt_regs {
-	__u64 regs[31];
-	__u64 sp;
-	__u64 pc;
-	__u64 pstate;
-} __attribute__((preserve_access_index));
-#endif
-#include <bpf/bpf_helpers.h>
+#include "task.bpf.h"
 #include <bpf/bpf_tracing.h>
-#include <bpf/bpf_core_read.h>
 
-#include "svctrace/wire.h"
 #include "layout.h"
-
-#define PF_EXITING 0x00000004
-#define PF_KTHREAD 0x00200000
-
-/* The hierarchy whose cgroups the manager names: 0 is cgroup v2, else the id of v1's name=systemd.
- */
-const volatile __s32 tracked_hierarchy __weak = 0;
 
 /* Does the kernel ship its own types? Some helpers are not to be had without. */
 const volatile bool kernel_has_types __weak = true;
+
+/* User space reads in batches. It is woken early when there is so much to read, in bytes. */
+const volatile __u64 ring_batch __weak = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -64,6 +49,18 @@ struct {
 	__type(key, __u64);
 	__type(value, __u8);
 } service_cgroups SEC(".maps") __weak;
+
+/*
+ * Which keys the two sets above may hold, by their low bits. Most that is asked for is in neither,
+ * and this says so without a look-up. Nothing is ever taken out: others may share its place.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct key_hints);
+} hints SEC(".maps") __weak;
 
 /* Lost records of all kinds: mapped by user space, so that no loss costs no system call. */
 __u64 lost_total __weak = 0;
@@ -94,7 +91,9 @@ static __always_inline void *record_reserve(__u32 kind, __u64 fixed, __u64 tail)
 
 static __always_inline void record_submit(void *record)
 {
-	bpf_ringbuf_submit(record, 0);
+	bool much = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_batch;
+
+	bpf_ringbuf_submit(record, much ? BPF_RB_FORCE_WAKEUP : 0);
 }
 
 /*
@@ -122,88 +121,28 @@ static __always_inline void tail_string(struct wire_hdr *h, struct wire_str *str
 	h->size = fixed + str->len;
 }
 
-struct task_struct___old {
-	__u64 real_start_time;
-} __attribute__((preserve_access_index));
-
-static __always_inline __u64 task_start(struct task_struct *leader)
+static __always_inline __u8 *key_hint(__u64 key)
 {
-	if (bpf_core_field_exists(leader->start_boottime))
-		return BPF_CORE_READ(leader, start_boottime);
-	return BPF_CORE_READ((struct task_struct___old *)leader, real_start_time);
+	struct key_hints *h = bpf_map_lookup_elem(&hints, &(__u32){0});
+
+	return h ? &h->may[key % KEY_HINTS] : NULL;
 }
 
-#define V1_LINKS_MAX 24 /* hierarchies a task can be in */
-
-/* cgroup v1: the task's css_set links to one cgroup of each hierarchy. */
-static __always_inline struct cgroup *task_cgroup_v1(struct css_set *cset)
+static __always_inline bool may_be_known(__u64 key)
 {
-	struct list_head *head = &cset->cgrp_links;
-	struct list_head *pos = BPF_CORE_READ(cset, cgrp_links.next);
+	__u8 *hint = key_hint(key);
 
-	for (int i = 0; i < V1_LINKS_MAX && pos && pos != head; i++) {
-		struct cgrp_cset_link *link =
-			(void *)pos - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
-		struct cgroup *cgrp = BPF_CORE_READ(link, cgrp);
-
-		if (BPF_CORE_READ(cgrp, root, hierarchy_id) == tracked_hierarchy)
-			return cgrp;
-		pos = BPF_CORE_READ(pos, next);
-	}
-	return NULL;
-}
-
-static __always_inline __u64 cgroup_id(struct cgroup *cgrp)
-{
-	return cgrp ? BPF_CORE_READ(cgrp, kn, id) : 0;
-}
-
-/* The id of the task's cgroup in the tracked hierarchy; 0 if it has none. */
-static __always_inline __u64 task_cgroup(struct task_struct *t)
-{
-	struct css_set *cset = BPF_CORE_READ(t, cgroups);
-
-	if (tracked_hierarchy)
-		return cgroup_id(task_cgroup_v1(cset));
-	return BPF_CORE_READ(cset, dfl_cgrp, kn, id);
+	return hint && *hint;
 }
 
 static __always_inline bool is_service_cgroup(__u64 id)
 {
-	return bpf_map_lookup_elem(&service_cgroups, &id) != NULL;
+	return may_be_known(id) && bpf_map_lookup_elem(&service_cgroups, &id) != NULL;
 }
 
 static __always_inline bool in_service(struct task_struct *t)
 {
 	return is_service_cgroup(task_cgroup(t));
-}
-
-/* The number in the task's own pid namespace: numbers[] has one for each level. */
-static __always_inline struct upid innermost_upid(struct task_struct *leader)
-{
-	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
-	unsigned int level = BPF_CORE_READ(pid, level);
-	struct upid up = {};
-
-	if (pid)
-		bpf_probe_read_kernel(&up, sizeof(up), &pid->numbers[level]);
-	return up;
-}
-
-static __always_inline void fill_task(struct wire_task *w, struct task_struct *t, __u64 cgroup)
-{
-	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
-	struct upid up = innermost_upid(leader);
-
-	w->tgid = BPF_CORE_READ(t, tgid);
-	w->tid = BPF_CORE_READ(t, pid);
-	w->ns_tgid = up.nr;
-	w->pidns = BPF_CORE_READ(up.ns, ns.inum);
-	w->start_ns = task_start(leader);
-	w->cgroup = cgroup;
-	w->uid = BPF_CORE_READ(t, cred, uid.val);
-	w->ppid = BPF_CORE_READ(t, real_parent, tgid);
-	bpf_probe_read_kernel_str(w->comm, sizeof(w->comm), &t->comm);
 }
 
 /* Fields that a kernel without audit does not have. */

@@ -1,9 +1,34 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
 /*
  * Where exits get stuck: a pid namespace that waits for its last processes, and a FUSE file that is
- * flushed while its owner exits. Each function by fentry/fexit, or by kprobe/kretprobe.
+ * flushed while its owner exits. Each function by fentry/fexit, or by kprobe/kretprobe. And who
+ * will answer there: the process that a new mount says hello to.
  */
 #include "common.bpf.h"
+
+/* Of a task in a pid namespace of its own; elsewhere it has but the number that all records have.
+ */
+static __always_inline void send_levels(struct task_struct *t)
+{
+	struct pid *pid = BPF_CORE_READ(t, thread_pid);
+	unsigned int level = BPF_CORE_READ(pid, level);
+	struct wire_pid_levels *r;
+
+	if (level == 0)
+		return;
+	r = record_reserve(WIRE_PID_LEVELS, sizeof(*r), 0);
+	if (!r)
+		return;
+	r->n = level + 1;
+	for (unsigned int i = 0; i < WIRE_PID_LEVELS_MAX && i <= level; i++) {
+		struct upid up = {};
+
+		bpf_probe_read_kernel(&up, sizeof(up), &pid->numbers[i]);
+		r->level[i].nr = up.nr;
+		r->level[i].pidns = BPF_CORE_READ(up.ns, ns.inum);
+	}
+	record_submit(r);
+}
 
 static __always_inline int pidns_event(__u32 kind, __u32 inum)
 {
@@ -15,6 +40,8 @@ static __always_inline int pidns_event(__u32 kind, __u32 inum)
 	fill_task(&r->init, t, task_cgroup(t));
 	r->pidns = inum;
 	record_submit(r);
+	if (kind == WIRE_PIDNS_ZAP_ENTER)
+		send_levels(t);
 	return 0;
 }
 
@@ -77,14 +104,20 @@ static __always_inline int fuse_event(__u32 kind, struct task_struct *t, __u32 c
 	r->ret = ret;
 	r->exiting = !!(BPF_CORE_READ(t, flags) & PF_EXITING);
 	record_submit(r);
+	if (kind == WIRE_FUSE_FLUSH_ENTER && (BPF_CORE_READ(t, flags) & PF_EXITING))
+		send_levels(t);
 	return 0;
+}
+
+static __always_inline __u32 connection_of(struct super_block *sb)
+{
+	return BPF_CORE_READ(sb, s_dev) & ((1 << 20) - 1); /* MINOR() */
 }
 
 static __always_inline int flush_enter(struct file *file)
 {
 	struct task_struct *t = (void *)bpf_get_current_task();
-	__u32 dev = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
-	__u32 connection = dev & ((1 << 20) - 1); /* MINOR() */
+	__u32 connection = connection_of(BPF_CORE_READ(file, f_inode, i_sb));
 	__u64 tid = bpf_get_current_pid_tgid();
 
 	if (!flush_matters(t))
@@ -128,6 +161,45 @@ SEC("kretprobe/fuse_flush")
 int BPF_KRETPROBE(flush_kretprobe, int ret)
 {
 	return flush_exit(ret);
+}
+
+#define FUSE_SUPER_MAGIC   0x65735546
+#define MOUNT_POINTERS_MAX 4
+
+/*
+ * The superblock of a struct fuse_mount, whose type not every kernel tells: one of its first
+ * pointers, known by its magic number. NULL: none is.
+ */
+static __always_inline struct super_block *superblock_of(void **mount)
+{
+	for (int i = 1; i < MOUNT_POINTERS_MAX; i++) {
+		struct super_block *sb = NULL;
+
+		bpf_probe_read_kernel(&sb, sizeof(sb), mount + i);
+		if (sb && BPF_CORE_READ(sb, s_magic) == FUSE_SUPER_MAGIC)
+			return sb;
+	}
+	return NULL;
+}
+
+/* Of newer kernels, whose first argument begins with this; older ones hand over the mount. */
+struct fuse_init_args___here {
+	void **fm;
+} __attribute__((preserve_access_index));
+
+/* In the context of whoever answers the first request of a mount. */
+SEC("kprobe/process_init_reply")
+int BPF_KPROBE(serve_kprobe, void *first)
+{
+	struct task_struct *t = (void *)bpf_get_current_task();
+	struct fuse_init_args___here *args = first;
+	void **mount = bpf_core_field_exists(args->fm) ? BPF_CORE_READ(args, fm) : first;
+	struct super_block *sb = superblock_of(mount);
+
+	if (!sb ||
+	    (BPF_CORE_READ(t, flags) & PF_KTHREAD)) /* virtiofs: the machine's host answers */
+		return 0;
+	return fuse_event(WIRE_FUSE_SERVE, t, connection_of(sb), 0);
 }
 
 struct module_record {

@@ -67,6 +67,12 @@ struct kind_count {
 	__u64 lost;
 };
 
+#define KEY_HINTS 65536 /* a power of two */
+
+struct key_hints {
+	__u8 may[KEY_HINTS];
+};
+
 #define KIND_COUNT_MAX 64 /* kinds made by BPF programs are smaller */
 
 #endif

@@ -43,26 +43,43 @@ static __always_inline __s32 current_syscall(void)
 	return BPF_CORE_READ((struct pt_regs___syscall *)regs, SYSCALL_NUMBER);
 }
 
-/* A manager obeys signals: SIGINT reboots, SIGRTMIN+4 powers off. */
-static __always_inline bool is_manager(struct task_struct *target)
-{
-	__u32 tgid = BPF_CORE_READ(target, tgid);
+/* What decides whether anybody needs a signal. */
+struct target {
+	__u32 tgid, flags;
+	__u64 cgroup;
+};
 
-	return bpf_map_lookup_elem(&managers, &tgid) != NULL;
+/* Children that ended, and what runtimes send to themselves, explain nothing. */
+static __always_inline bool is_noise(int sig, __u32 tgid)
+{
+	return sig == SIGCHLD || (sig == SIGURG && tgid == bpf_get_current_pid_tgid() >> 32);
 }
 
-static __always_inline int signal_event(int sig, struct task_struct *target, __s32 code, bool group)
+/* A manager obeys signals: SIGINT reboots, SIGRTMIN+4 powers off. */
+static __always_inline bool is_manager(__u32 tgid)
+{
+	return may_be_known(tgid) && bpf_map_lookup_elem(&managers, &tgid);
+}
+
+static __always_inline bool is_needed(int sig, const struct target *t)
+{
+	/* a SIGKILL that wakes nobody is how a hang begins, wherever the target lives */
+	return (sig == SIGKILL && (t->flags & PF_EXITING)) || is_service_cgroup(t->cgroup) ||
+	       is_manager(t->tgid);
+}
+
+static __always_inline struct target target_of(struct task_struct *p)
+{
+	return (struct target){BPF_CORE_READ(p, tgid), BPF_CORE_READ(p, flags), task_cgroup(p)};
+}
+
+static __always_inline int signal_event(int sig, struct task_struct *target, const struct target *t,
+					__s32 code, bool group)
 {
 	struct task_struct *sender = (void *)bpf_get_current_task();
 	__u32 sender_tgid = bpf_get_current_pid_tgid() >> 32;
-	__u32 flags = BPF_CORE_READ(target, flags);
 	struct signal_record *r;
-	__u64 cgroup = task_cgroup(target);
 
-	/* a SIGKILL that wakes nobody is how a hang begins, wherever the target lives */
-	if (!is_service_cgroup(cgroup) && !(sig == SIGKILL && (flags & PF_EXITING)) &&
-	    !is_manager(target))
-		return 0;
 	r = record_reserve(WIRE_SIGNAL, sizeof(r->s), sizeof(r->cmdline));
 	if (!r)
 		return 0;
@@ -70,23 +87,16 @@ static __always_inline int signal_event(int sig, struct task_struct *target, __s
 	r->s.code = code;
 	r->s.syscall = current_syscall();
 	r->s.target_flags =
-		(flags & PF_EXITING ? WIRE_TARGET_EXITING : 0) | (group ? WIRE_TARGET_GROUP : 0);
+		(t->flags & PF_EXITING ? WIRE_TARGET_EXITING : 0) | (group ? WIRE_TARGET_GROUP : 0);
 	if (bpf_map_lookup_elem(&managers, &sender_tgid))
 		r->s.target_flags |= WIRE_TARGET_MANAGER_SENT;
-	fill_task(&r->s.target, target, cgroup);
+	fill_task(&r->s.target, target, t->cgroup);
 	fill_task(&r->s.sender, sender, task_cgroup(sender));
 	fill_login(sender, &r->s.loginuid, &r->s.session, r->s.tty);
 	r->s.n_ancestors = fill_ancestors(r->s.ancestors, sender);
 	tail_cmdline(&r->s.h, &r->s.cmdline, r->cmdline, sizeof(r->s), sender);
 	record_submit(r);
 	return 0;
-}
-
-/* No verdict needs these: children that ended, and what runtimes send to themselves. */
-static __always_inline bool is_noise(int sig, struct task_struct *target)
-{
-	return sig == SIGCHLD ||
-	       (sig == SIGURG && BPF_CORE_READ(target, tgid) == bpf_get_current_pid_tgid() >> 32);
 }
 
 /* The siginfo was queued last, just before complete_signal() is called; SIGKILL queues none. */
@@ -102,25 +112,35 @@ static __always_inline __s32 queued_code(int sig, struct task_struct *p, bool gr
 	return BPF_CORE_READ(q, info.si_code);
 }
 
-static __always_inline int on_complete_signal(int sig, struct task_struct *p, int type)
+static __always_inline int on_complete_signal(int sig, struct task_struct *p, int type,
+					      const struct target *t)
 {
 	bool group = type != 0; /* PIDTYPE_PID */
 
-	if (is_noise(sig, p))
-		return 0;
-	return signal_event(sig, p, queued_code(sig, p, group), group);
+	return is_needed(sig, t) ? signal_event(sig, p, t, queued_code(sig, p, group), group) : 0;
 }
 
+/* Here p can be followed without a helper: what nobody needs costs no call at all. */
 SEC("fentry/complete_signal")
 int BPF_PROG(complete_signal_fentry, int sig, struct task_struct *p, int type)
 {
-	return on_complete_signal(sig, p, type);
+	struct target t = {p->tgid, p->flags, 0};
+
+	if (is_noise(sig, t.tgid))
+		return 0;
+	t.cgroup = tracked_hierarchy ? task_cgroup(p) : p->cgroups->dfl_cgrp->kn->id;
+	return on_complete_signal(sig, p, type, &t);
 }
 
 SEC("kprobe/complete_signal")
 int BPF_KPROBE(complete_signal_kprobe, int sig, struct task_struct *p, int type)
 {
-	return on_complete_signal(sig, p, type);
+	struct target t;
+
+	if (sig == SIGCHLD)
+		return 0;
+	t = target_of(p);
+	return is_noise(sig, t.tgid) ? 0 : on_complete_signal(sig, p, type, &t);
 }
 
 SEC("raw_tp/signal_generate")
@@ -128,14 +148,18 @@ int BPF_PROG(signal_generate, int sig, struct kernel_siginfo *info, struct task_
 	     int group, int result)
 {
 	__s32 code = SI_USER; /* SEND_SIG_NOINFO */
+	struct target t;
 
-	if (result != TRACE_SIGNAL_DELIVERED || is_noise(sig, p))
+	if (result != TRACE_SIGNAL_DELIVERED || sig == SIGCHLD)
+		return 0;
+	t = target_of(p);
+	if (is_noise(sig, t.tgid) || !is_needed(sig, &t))
 		return 0;
 	if ((unsigned long)info == 1) /* SEND_SIG_PRIV */
 		code = SI_KERNEL;
 	else if (info)
 		code = BPF_CORE_READ(info, si_code);
-	return signal_event(sig, p, code, group);
+	return signal_event(sig, p, &t, code, group);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -174,6 +174,14 @@ static int on_hang(void *ctx, const struct hang_verdict *h)
 	return r < 0 ? r : 0;
 }
 
+static int on_slow(void *ctx, const struct slow_notice *s)
+{
+	struct output *o = ctx;
+	int r = o->silent ? 0 : render_slow(o->renderer, s);
+
+	return r < 0 ? r : 0;
+}
+
 static bool wants_timeline(void *ctx, const char *unit)
 {
 	struct output *o = ctx;
@@ -204,8 +212,10 @@ int output_open(struct output *o)
 
 	if (r == 0)
 		r = engine_new(on_verdict, o, &o->engine);
-	if (r == 0 && !o->silent)
+	if (r == 0 && !o->silent) {
 		engine_tell_hangs(o->engine, on_hang, o, o->hang_ns);
+		engine_tell_slow(o->engine, on_slow, o);
+	}
 	if (r == 0 && !o->silent && o->render.timelines)
 		engine_tell_timelines(o->engine, wants_timeline, on_timeline, o);
 	return r ? r : decoder_new(on_event, o, &o->decoder);

@@ -151,6 +151,57 @@ struct proof {
 	char *what;
 };
 
+#define LOOK_THREADS_MAX 16
+
+/* What one thread was doing. */
+struct look_thread {
+	struct actor a; /* its process */
+	uint32_t tid, ns_tid;
+	char *comm; /* its own name */
+	char state; /* the letter that /proc shows: R, S, D, Z … */
+	bool exiting;
+	enum stuck_wait wait;
+	char *stack;	       /* kernel functions, innermost first, each with '\n'; NULL: none */
+	uint64_t cpu_ns;       /* so far */
+	uint64_t cpu_since_ns; /* since the last keepalive; WIRE_CPU_UNKNOWN */
+};
+
+/* What the threads of a main process, or of a cgroup, were doing at one moment. */
+struct thread_look {
+	enum wire_look_reason reason;
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
+	uint32_t n;	/* threads there were */
+	struct look_thread thread[LOOK_THREADS_MAX];
+	unsigned int n_threads; /* told: those that cannot end first */
+	struct proof proof;
+};
+
+#define KEEPALIVES_MAX 8
+
+/* One that was told; up to ten a second are. */
+struct keepalive {
+	uint64_t at_ns;	   /* CLOCK_MONOTONIC */
+	uint32_t left_out; /* others before it that were not told */
+	bool start;	   /* nothing was sent: the service had just started */
+};
+
+struct watchdog_facts {
+	uint64_t interval_ns; /* 0: not known */
+	uint64_t unit_ns;     /* WatchdogSec= when the service started; 0: not known */
+	bool by_message;      /* the service set the interval, by WATCHDOG_USEC= */
+	struct keepalive keepalive[KEEPALIVES_MAX]; /* the latest, oldest first */
+	unsigned int n_keepalives;
+	uint64_t n_earlier; /* keepalives that were seen before these */
+};
+
+struct verdict_watchdog {
+	bool fired;
+	bool history; /* keepalives are seen as they come */
+	uint64_t fired_ns;
+	struct watchdog_facts facts;
+	struct thread_look *look; /* at the main process; NULL: none */
+};
+
 /* What made the manager load its PID file. */
 enum pidfile_when {
 	PIDFILE_AT_START,     /* what starts the service is done */
@@ -288,6 +339,10 @@ struct verdict {
 	/* then */
 	bool restarts;	 /* systemd restarts it by itself (Restart=) */
 	bool incomplete; /* its end was not seen: sub_state is the last one that was */
+	/* what it was doing */
+	struct verdict_watchdog watchdog;
+	struct thread_look
+		*left; /* in the cgroup when the stop timed out or was slow; NULL: none */
 	/* how sure */
 	struct proof proof[VERDICT_PROOF_MAX];
 	unsigned int n_proof;
@@ -295,18 +350,50 @@ struct verdict {
 	uint64_t lost;			/* events lost in the verdict's window */
 	char *notes[VERDICT_NOTES_MAX]; /* what a reader must know besides */
 	unsigned int n_notes;
+	/* what its processes hung on when it ended, and its stop with them; NULL: nothing */
+	struct hang_verdict *hang;
 };
 
+/* A stop that lasts longer than was asked for; told while it does. */
+struct slow_notice {
+	const struct verdict *v; /* as far as it is known */
+	const struct thread_look *look;
+	uint64_t mono_ns, wall_ns; /* now */
+};
+
+/* As verdict_sink. */
+typedef int (*slow_sink)(void *ctx, const struct slow_notice *s);
+
 #define HANG_WAITERS_MAX 8
-#define HANG_SERVERS_MAX 8
-#define HANG_PROOF_MAX	 24
+#define HANG_INNER_MAX	 8
+#define HANG_HOLDERS_MAX 8
+#define HANG_SERVERS_MAX (HANG_HOLDERS_MAX + 1)
+#define HANG_PROOF_MAX	 32
+
+/* The numbers of a thread in the pid namespaces that it is in, the outermost first. */
+struct hang_ids {
+	uint32_t pidns[WIRE_PID_LEVELS_MAX], nr[WIRE_PID_LEVELS_MAX];
+	unsigned int n; /* 0: not known */
+};
 
 /* A task that a hang holds. */
-struct hang_waiter {
+struct hang_task {
 	struct actor a;
-	uint32_t tid;	  /* initial pid namespace */
+	uint32_t tid;	/* initial pid namespace */
+	uint32_t pidns; /* inode of its own */
+	struct hang_ids ids;
 	bool exiting;	  /* no signal wakes it any more */
 	const char *text; /* what it does, in a few words */
+};
+
+/* A process that serves, or served, a FUSE connection. */
+struct hang_server {
+	struct actor a;
+	uint32_t pidns; /* inode of the namespace that it lives or lived in; 0: not known */
+	bool mounted;	/* it answered the mount; else it was seen with /dev/fuse open */
+	uint64_t end_mono_ns, end_wall_ns; /* a.exited: when; 0: not known */
+	char *death; /* and by what: "SIGKILL from bash 812", ready for a terminal; NULL: not known
+		      */
 };
 
 /*
@@ -318,15 +405,17 @@ struct hang_verdict {
 	enum stuck_kind kind; /* of FUSE, or STUCK_PIDNS */
 	bool ended;
 	uint64_t begin_mono_ns, begin_wall_ns, mono_ns, wall_ns; /* since when; as of now */
-	uint32_t pidns;	   /* inode; 0: no namespace is torn down, a task alone hangs */
-	struct actor init; /* of the namespace; tgid 0: none */
-	uint32_t left;	   /* processes of the namespace that are not dead yet, its init aside */
-	struct hang_waiter waiters[HANG_WAITERS_MAX];
+	uint32_t pidns;	       /* inode; 0: no namespace is torn down, a task alone hangs */
+	struct hang_task init; /* of the namespace; a.tgid 0: none */
+	struct hang_task inner[HANG_INNER_MAX]; /* inits of namespaces in it that end, too */
+	unsigned int n_inner;
+	uint32_t left; /* processes of the namespace that are not dead yet, its init aside */
+	struct hang_task waiters[HANG_WAITERS_MAX];
 	unsigned int n_waiters, n_waiters_left_out;
 	bool have_connection;
-	uint32_t connection;			/* N of /sys/fs/fuse/connections/N */
-	bool servers_known;			/* servers are all who may answer, dead or alive */
-	struct actor servers[HANG_SERVERS_MAX]; /* who has or had its /dev/fuse open */
+	uint32_t connection; /* N of /sys/fs/fuse/connections/N */
+	bool servers_known;  /* servers are all who may answer, dead or alive */
+	struct hang_server servers[HANG_SERVERS_MAX];
 	unsigned int n_servers;
 	uint32_t kills_lost; /* SIGKILLs that woke nobody */
 	/* sentences; foreign bytes in them are not escaped. NULL: nothing to say */
@@ -352,6 +441,9 @@ void engine_freep(struct engine **g);
 
 /* From now on hangs are told that last for after_ns. Who does not ask is not told. */
 void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t after_ns);
+
+/* From now on slow stops are told of that capture looked at. */
+void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx);
 
 /* An ev_sink. Returns 0, what the verdict sink returned, or -ENOMEM. */
 int engine_feed(void *engine, const struct ev *e);

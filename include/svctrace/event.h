@@ -81,6 +81,15 @@ struct ev_facts {
 	int32_t watchdog_override_enable; /* 1: the override counts */
 };
 
+/* See struct wire_keepalive. */
+struct ev_keepalive {
+	struct str id; /* always a valid unit name */
+	uint64_t at_ns, unit_ns, started_ns, message_ns;
+	int32_t by_message, main_pid; /* WIRE_NONE: not known */
+	const char *state;	      /* NULL: not known */
+	uint32_t left_out;
+};
+
 /* A job that the manager makes: the one that a transaction begins with, or one that it needs. */
 struct ev_job {
 	struct str id;	  /* its unit; of UNIT_TRIGGERS the timer, path … itself; always valid */
@@ -179,6 +188,24 @@ struct ev_frame {
 	bool guess;	   /* nothing confirms the name */
 };
 
+/* What one thread was doing: of the WIRE_LOOK that follows. */
+struct ev_thread {
+	struct ev_task task;   /* comm is the thread's own */
+	uint64_t cpu_ns;       /* so far */
+	uint64_t cpu_since_ns; /* since the last keepalive; WIRE_CPU_UNKNOWN */
+	uint32_t ns_tid, flags;
+	char state;	  /* the letter that /proc shows */
+	struct str stack; /* kernel functions, innermost first, each followed by '\n' */
+};
+
+struct ev_look {
+	struct str id; /* of the unit; always valid */
+	enum wire_look_reason reason;
+	uint64_t at_ns, took_ns; /* CLOCK_MONOTONIC */
+	int32_t error;
+	uint32_t n; /* threads there were */
+};
+
 struct ev_stack {
 	enum wire_stack_end end;
 	unsigned int n;		       /* 0: there is none */
@@ -204,6 +231,9 @@ struct ev {
 	} manager;
 	union {
 		struct ev_service service;
+		struct ev_keepalive keepalive;
+		struct ev_thread thread;
+		struct ev_look look;
 		struct ev_facts facts; /* SERVICE_FACTS */
 		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
 		struct ev_message message;
@@ -238,6 +268,10 @@ struct ev {
 			uint32_t connection, exiting;
 			int32_t ret;
 		} fuse;
+		struct {
+			uint32_t n; /* see struct wire_pid_levels */
+			uint32_t pidns[WIRE_PID_LEVELS_MAX], nr[WIRE_PID_LEVELS_MAX];
+		} pid_levels;
 		struct {
 			uint32_t connection, n; /* see struct wire_fuse_holders */
 			int32_t error;
@@ -298,6 +332,8 @@ const char *wire_kind_name(unsigned int kind);
 /* systemd's function that the kind is a probe of, "service_enter_stop"; NULL if it is none. */
 const char *wire_kind_function(unsigned int kind);
 
+/* "keepalive-due", "watchdog", "timeout-due", "timeout", "slow"; NULL out of range. */
+const char *look_reason_name(enum wire_look_reason reason);
 /* "whole", "cut", "no-unwind-data", "too-deep"; NULL out of range. */
 const char *stack_end_name(enum wire_stack_end end);
 /* A copy in one piece, to be given to ev_stack_done(). -ENOMEM. */

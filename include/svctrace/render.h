@@ -47,6 +47,8 @@ bool render_wants_timeline(const struct renderer *r, const char *unit);
 int render_timeline(struct renderer *r, const struct timeline *t);
 /* Likewise; it counts as of the unit of the namespace's init, or of whoever waits. */
 int render_hang(struct renderer *r, const struct hang_verdict *h);
+/* Likewise. */
+int render_slow(struct renderer *r, const struct slow_notice *s);
 /*
  * One raw event as a line, for --events. Also learns from WIRE_START (boot id), WIRE_MANAGER and
  * WIRE_LOST, so every event goes through render_note() even when raw events are not printed.

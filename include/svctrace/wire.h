@@ -46,6 +46,7 @@ enum wire_kind {
 	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
 	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
 	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
+	WIRE_SERVICE_KEEPALIVE = 26, /* struct wire_keepalive: service_start_watchdog */
 
 	/* The kernel's. */
 	WIRE_FORK = 30,		    /* struct wire_fork */
@@ -65,6 +66,9 @@ enum wire_kind {
 	WIRE_CLIENT_SEND = 44,	    /* struct wire_client_send: to a manager or to a bus */
 	WIRE_BUS_NAME = 45,	    /* struct wire_bus_name: a bus says who a client is */
 
+	WIRE_FUSE_SERVE = 50, /* struct wire_fuse: who answers the mount of a connection */
+	WIRE_PID_LEVELS = 51, /* struct wire_pid_levels: of the last event of that thread */
+
 	/* The capture layer's. */
 	WIRE_START = 100,      /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
 	WIRE_CLOCK = 101,      /* struct wire_clock: at start and whenever the wall clock was set */
@@ -81,6 +85,8 @@ enum wire_kind {
 	WIRE_STACK = 112,      /* struct wire_stack: the call chain of that thread's next event */
 	WIRE_DEPENDENCY = 113, /* struct wire_dependency: why one unit's job pulled in another's */
 	WIRE_FUSE_HOLDERS = 114, /* struct wire_fuse_holders: who may answer on a connection */
+	WIRE_THREAD = 115,	 /* struct wire_thread: part of the look that follows */
+	WIRE_LOOK = 116,	 /* struct wire_look: at what a unit's threads were doing */
 	WIRE_PIDFILE = 120, /* struct wire_pidfile: the PID file that a manager loads just now */
 };
 
@@ -193,6 +199,25 @@ struct wire_service_facts {
 	__s32 main_status;
 	__s32 flags;				      /* WIRE_FACT_* */
 	struct wire_exit_set prevent, force, success; /* Restart…ExitStatus=, SuccessExitStatus= */
+	struct wire_str id;
+	__u32 pad;
+};
+
+/*
+ * The watchdog's time runs anew: the service sent a keepalive, changed the interval, or has just
+ * started. One for each, but not more than ten a second.
+ */
+struct wire_keepalive {
+	struct wire_hdr h;
+	__u64 unit;	    /* address */
+	__u64 at_usec;	    /* Service.watchdog_timestamp, CLOCK_MONOTONIC */
+	__u64 unit_usec;    /* WatchdogSec= as the unit has it now … */
+	__u64 started_usec; /* … and as it had it when the service started */
+	__u64 message_usec; /* as a WATCHDOG_USEC= message set it … */
+	__s32 by_message;   /* … if one did; WIRE_NONE: not known */
+	__s32 main_pid;	    /* in the manager's pid namespace */
+	__s32 state;
+	__u32 left_out; /* keepalives since the last one told, this one aside */
 	struct wire_str id;
 	__u32 pad;
 };
@@ -357,6 +382,19 @@ struct wire_fuse {
 	__u32 pad;
 };
 
+#define WIRE_PID_LEVELS_MAX 8
+
+/* What number a thread has in each pid namespace that it is in, the outermost first. */
+struct wire_pid_levels {
+	struct wire_hdr h;
+	__u32 n; /* how many there are: more than WIRE_PID_LEVELS_MAX if they did not fit */
+	__u32 pad;
+	struct {
+		__u32 pidns; /* inode */
+		__u32 nr;
+	} level[WIRE_PID_LEVELS_MAX];
+};
+
 #define WIRE_FUSE_HOLDERS_MAX 16
 
 /* The processes that had a connection's /dev/fuse open when capture looked. */
@@ -367,6 +405,41 @@ struct wire_fuse_holders {
 	__u32 n;     /* how many there are: more than WIRE_FUSE_HOLDERS_MAX if they did not fit */
 	__u32 pad;
 	__u32 tgid[WIRE_FUSE_HOLDERS_MAX];
+};
+
+#define WIRE_CPU_UNKNOWN (~0ull)
+
+/* What one thread was doing when capture looked. */
+struct wire_thread {
+	struct wire_hdr h;
+	struct wire_task task; /* comm is the thread's own */
+	__u64 cpu_ns;	       /* so far */
+	__u64 cpu_since_ns;    /* since the last keepalive, or WIRE_CPU_UNKNOWN */
+	__u32 ns_tid;	       /* in its own pid namespace */
+	__u32 state;	       /* the letter that /proc shows */
+	__u32 flags;	       /* PF_* */
+	struct wire_str stack; /* kernel functions, innermost first, each followed by '\n' */
+};
+
+/* Why capture looked. */
+enum wire_look_reason {
+	WIRE_LOOK_KEEPALIVE_DUE = 0, /* the watchdog fires soon */
+	WIRE_LOOK_WATCHDOG = 1,	     /* it has fired */
+	WIRE_LOOK_TIMEOUT_DUE = 2,   /* a stop times out soon */
+	WIRE_LOOK_TIMEOUT = 3,	     /* it has */
+	WIRE_LOOK_SLOW = 4,	     /* a stop takes longer than was asked for */
+};
+
+/* At the main process's threads, or all in the unit's cgroup; they come before it. */
+struct wire_look {
+	struct wire_hdr h; /* h.tgid: the manager */
+	__u64 unit;	   /* address */
+	__u64 at_ns;	   /* CLOCK_MONOTONIC */
+	__u64 took_ns;
+	__u32 reason; /* enum wire_look_reason */
+	__s32 error;  /* 0, or -errno: nobody could look */
+	__u32 n;      /* threads there were: more than came if there are many */
+	struct wire_str id;
 };
 
 struct wire_text {
@@ -514,6 +587,7 @@ WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
 WIRE_ASSERT_SIZE(wire_exit_set, 56);
 WIRE_ASSERT_SIZE(wire_service_facts, 368);
+WIRE_ASSERT_SIZE(wire_keepalive, 88);
 WIRE_ASSERT_SIZE(wire_job, 80);
 WIRE_ASSERT_SIZE(wire_message, 48);
 WIRE_ASSERT_SIZE(wire_stack_sample, 312);
@@ -528,7 +602,10 @@ WIRE_ASSERT_SIZE(wire_bus_name, 40);
 WIRE_ASSERT_SIZE(wire_attach, 96);
 WIRE_ASSERT_SIZE(wire_pidns, 88);
 WIRE_ASSERT_SIZE(wire_fuse, 96);
+WIRE_ASSERT_SIZE(wire_pid_levels, 96);
 WIRE_ASSERT_SIZE(wire_fuse_holders, 104);
+WIRE_ASSERT_SIZE(wire_thread, 112);
+WIRE_ASSERT_SIZE(wire_look, 64);
 WIRE_ASSERT_SIZE(wire_text, 32);
 WIRE_ASSERT_SIZE(wire_clock, 40);
 WIRE_ASSERT_SIZE(wire_manager, 96);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Live capture: from a running manager to a stream of wire records. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -16,10 +18,17 @@
 
 #include "capture/capture_internal.h"
 #include "capture/hang_watch.h"
+#include "capture/watchdog_watch.h"
 #include "svctrace/cleanup.h"
 
 /* How long nothing must come before the stream says that time went on. */
 #define IDLE_NS	   40000000
+
+/*
+ * How long what follows a first record may wait for company. Whatever comes after a rest is read at
+ * once; under load a wake-up for each record would cost more than all that is done with it.
+ */
+#define BATCH_NS   20000000
 
 /* How long until something is looked at again that is not ready yet. */
 #define RECHECK_NS 20000000
@@ -37,6 +46,12 @@ struct recheck {
 #define RECHECK_MAX   64
 #define RECHECK_TRIES 40 /* 8 s in all */
 
+/* How much the ring holds that was not read yet: libbpf 1.1 cannot tell. */
+struct ring_fill {
+	int fd;
+	const uint64_t *consumed, *produced; /* bytes so far, in pages of the kernel's */
+};
+
 struct capture {
 	struct capture_options o;
 	struct managers managers;
@@ -46,11 +61,17 @@ struct capture {
 	struct asker asker;
 	struct pidfile_looker pidfiles;
 	struct hang_watch hangs;
+	struct looker *looker; /* NULL: this kernel does not let us look at threads */
+	struct watchdog_watch watchdogs;
 	struct ring_buffer *ring;
+	struct ring_fill fill;
 	struct stream stream;
 	struct capture_times times;
-	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd, hang_fd;
+	int epoll_fd, stop_fd, idle_fd, clock_fd, timeout_fd, recheck_fd, hang_fd, batch_fd,
+		late_fd;
+	bool in_batch;
 	uint64_t last_ns; /* when something came from the ring */
+	uint64_t late_ns; /* what late_fd is set to */
 	uint64_t lost_seen, lost_checked_ns;
 	uint64_t lost_by_probe[KPROBES_MAX + STATES_MAX];
 	struct recheck recheck[RECHECK_MAX];
@@ -82,11 +103,16 @@ static size_t ring_size(size_t wanted)
 	return n;
 }
 
-static int add_fd(struct capture *c, int fd)
+static int add_fd_events(struct capture *c, int fd, uint32_t events)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+	struct epoll_event e = {.events = events, .data.fd = fd};
 
 	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+static int add_fd(struct capture *c, int fd)
+{
+	return add_fd_events(c, fd, EPOLLIN);
 }
 
 /* Fires when somebody sets the wall clock, and when the machine wakes up. */
@@ -120,8 +146,10 @@ static int open_loop(struct capture *c)
 	c->timeout_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	c->recheck_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	c->hang_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	c->batch_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	c->late_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (c->epoll_fd < 0 || c->stop_fd < 0 || c->idle_fd < 0 || c->timeout_fd < 0 ||
-	    c->recheck_fd < 0 || c->hang_fd < 0)
+	    c->recheck_fd < 0 || c->hang_fd < 0 || c->batch_fd < 0 || c->late_fd < 0)
 		return -errno;
 	r = add_fd(c, c->stop_fd);
 	if (r == 0)
@@ -135,8 +163,41 @@ static int open_loop(struct capture *c)
 	if (r == 0 && pidfile_look_open(&c->pidfiles) >= 0)
 		r = add_fd(c, c->pidfiles.changes);
 	if (r == 0)
+		r = add_fd(c, c->batch_fd);
+	if (r == 0)
+		r = add_fd(c, c->late_fd);
+	if (r == 0)
 		r = watch_clock(c);
 	return r;
+}
+
+static const uint64_t *map_position(int fd, off_t offset)
+{
+	void *p = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, offset);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int ring_fill_open(struct ring_fill *f, int fd)
+{
+	f->fd = fd;
+	f->consumed = map_position(fd, 0);
+	f->produced = map_position(fd, sysconf(_SC_PAGESIZE));
+	return f->consumed && f->produced ? 0 : -errno;
+}
+
+static void ring_fill_close(struct ring_fill *f)
+{
+	if (f->consumed)
+		munmap((void *)f->consumed, sysconf(_SC_PAGESIZE));
+	if (f->produced)
+		munmap((void *)f->produced, sysconf(_SC_PAGESIZE));
+}
+
+static uint64_t ring_fill(const struct ring_fill *f)
+{
+	return __atomic_load_n(f->produced, __ATOMIC_RELAXED) -
+	       __atomic_load_n(f->consumed, __ATOMIC_RELAXED);
 }
 
 static int on_ring(void *ctx, void *data, size_t size);
@@ -146,12 +207,12 @@ static int open_ring(struct capture *c, struct capture_error *err)
 	int r;
 
 	c->ring = ring_buffer__new(probes_map_fd(&c->probes, "events"), on_ring, c, NULL);
-	if (!c->ring)
+	if (!c->ring || ring_fill_open(&c->fill, probes_map_fd(&c->probes, "events")) < 0)
 		return capture_fail(err, -errno, "", "cannot map the ring buffer: %s",
 				    strerror(errno));
 	r = open_loop(c);
 	if (r == 0)
-		r = add_fd(c, ring_buffer__epoll_fd(c->ring));
+		r = add_fd_events(c, c->fill.fd, EPOLLIN | EPOLLET);
 	if (r < 0)
 		return capture_fail(err, r, "", "cannot set up the event loop: %s", strerror(-r));
 	return 0;
@@ -162,8 +223,7 @@ static int mark_service(void *ctx, const struct hierarchy_node *node)
 	struct capture *c = ctx;
 
 	if (node->service)
-		bpf_map_update_elem(probes_map_fd(&c->probes, "service_cgroups"), &node->id,
-				    &(uint8_t){1}, BPF_ANY);
+		probes_add_key(&c->probes, "service_cgroups", &node->id, node->id, &(uint8_t){1});
 	return 0;
 }
 
@@ -193,6 +253,7 @@ static int set_up(struct capture *c, struct capture_error *err)
 		return r;
 	c->probes.hierarchy_id = c->hierarchy.id;
 	c->probes.ring_size = ring_size(c->o.ring_size ? c->o.ring_size : CAPTURE_RING_DEFAULT);
+	c->probes.ring_batch = c->probes.ring_size / 4;
 	c->probes.btf = c->o.btf;
 	r = probes_load(&c->probes, err);
 	if (r == 0)
@@ -216,7 +277,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return capture_fail(err, -ENOMEM, "", "out of memory");
 	c->o = *o;
 	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
-	c->hang_fd = c->pidfiles.changes = -1;
+	c->hang_fd = c->batch_fd = c->late_fd = c->pidfiles.changes = -1;
 	probes_set_log(o->log);
 	r = managers_init(&c->managers);
 	if (r < 0)
@@ -227,9 +288,11 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	if (r < 0)
 		return r;
 	hang_watch_load(&c->hangs);
+	looker_new(c->hierarchy.id, &c->looker);
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
+	malloc_trim(0); /* what libbpf knew of the kernel's types, while it loaded */
 	*ret = take_ptr(c);
 	return 0;
 }
@@ -240,12 +303,16 @@ void capture_freep(struct capture **cp)
 
 	if (!c)
 		return;
+	ring_fill_close(&c->fill);
 	ring_buffer__free(c->ring);
 	managers_done(&c->managers);
 	probes_done(&c->probes);
 	hierarchy_done(&c->hierarchy);
 	enrich_freep(&c->enrich);
 	hang_watch_done(&c->hangs);
+	closep(&c->batch_fd);
+	looker_freep(&c->looker);
+	closep(&c->late_fd);
 	pidfile_look_done(&c->pidfiles);
 	closep(&c->hang_fd);
 	closep(&c->clock_fd);
@@ -371,12 +438,29 @@ static void recheck_later(struct capture *c, pid_t pid, const char *module, size
 	set_timer(c->recheck_fd, RECHECK_NS);
 }
 
+/* NULL: it is no record of a manager's. */
+static const struct manager *manager_of(const struct capture *c, const struct wire_hdr *h)
+{
+	return h->kind < WIRE_FORK ? managers_find(&c->managers, h->tgid) : NULL;
+}
+
+/* The timer for what is looked at before its time is up. Past times are due at once. */
+static void set_late_timer(struct capture *c)
+{
+	uint64_t next = watchdog_watch_next(&c->watchdogs), now = clock_ns(CLOCK_MONOTONIC);
+
+	if (next && next != c->late_ns)
+		set_timer(c->late_fd, next > now ? next - now : 1);
+	c->late_ns = next;
+}
+
 /* What the stream says that concerns capture itself. */
 static void follow(struct capture *c, const struct wire_hdr *h)
 {
 	const struct wire_exec *e = (const struct wire_exec *)h;
 	const struct wire_path *p = (const struct wire_path *)h;
 
+	watchdog_watch_follow(&c->watchdogs, c->looker, manager_of(c, h), h);
 	if (h->kind == WIRE_EXEC) {
 		bool known = managers_find(&c->managers, h->tgid);
 
@@ -412,6 +496,14 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
 }
 
+/* At what a service does of which the record says that its time is up. */
+static int look_late(struct capture *c, const struct wire_hdr *h)
+{
+	const struct manager *m = manager_of(c, h);
+
+	return watchdog_watch_fired(&c->watchdogs, c->looker, m, h, &c->stream);
+}
+
 /* A sample itself is kept only if that was asked for: it holds the manager's memory. */
 static int send_record(struct capture *c, const struct wire_hdr *h)
 {
@@ -426,7 +518,9 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 	}
 	if (r == 0)
 		r = c->stream.sink(c->stream.ctx, h, h->size);
-	return r ? r : ask(c, h);
+	if (r == 0)
+		r = ask(c, h);
+	return r ? r : look_late(c, h);
 }
 
 static int on_ring(void *ctx, void *data, size_t size)
@@ -571,6 +665,18 @@ static int watch_hangs(struct capture *c)
 	return r || c->hangs.n == 0 ? r : set_timer(c->hang_fd, HANG_TICK_NS);
 }
 
+/* What came in by now may say that it is not late any more. */
+static int watch_late(struct capture *c)
+{
+	int r = drain(c);
+
+	c->late_ns = 0;
+	if (r == 0)
+		r = watchdog_watch_look(&c->watchdogs, c->looker, &c->stream);
+	set_late_timer(c);
+	return r;
+}
+
 static void forget_timer(int fd)
 {
 	uint64_t n;
@@ -580,10 +686,45 @@ static void forget_timer(int fd)
 	}
 }
 
+/* What came until now; and more of it is read together when the batch's time is over. */
+static int read_batch(struct capture *c)
+{
+	uint64_t last = c->last_ns;
+	int r = drain(c);
+
+	set_late_timer(c);
+	c->in_batch = c->last_ns != last;
+	if (r == 0 && c->in_batch)
+		r = set_timer(c->batch_fd, BATCH_NS);
+	return r || !c->in_batch ? r : set_timer(c->idle_fd, IDLE_NS);
+}
+
+static int on_wakeup(struct capture *c)
+{
+	if (c->in_batch && ring_fill(&c->fill) < c->probes.ring_batch)
+		return 0;
+	return read_batch(c);
+}
+
+/* Nothing came for a while: what comes while that is said is older than it. */
+static int on_idle(struct capture *c)
+{
+	uint64_t last = c->last_ns;
+	int r = read_batch(c);
+
+	return r || c->last_ns != last ? r : send_bare(c, WIRE_IDLE);
+}
+
+/* What came before a change stands before it in the stream. */
+static int look_at_changes(struct capture *c)
+{
+	int r = drain(c);
+
+	return r ? r : pidfile_look_at_changes(&c->pidfiles, &c->stream);
+}
+
 static int dispatch(struct capture *c, int fd)
 {
-	int r;
-
 	if (fd == c->stop_fd || fd == c->timeout_fd) {
 		c->done = true;
 		return 0;
@@ -592,27 +733,32 @@ static int dispatch(struct capture *c, int fd)
 		forget_timer(fd);
 		return send_clock(c);
 	}
+	if (fd == c->fill.fd)
+		return on_wakeup(c);
+	if (fd == c->batch_fd) {
+		forget_timer(fd);
+		return read_batch(c);
+	}
 	if (fd == c->idle_fd) {
 		forget_timer(fd);
-		return send_bare(c, WIRE_IDLE);
+		return on_idle(c);
 	}
 	if (fd == c->recheck_fd) {
 		forget_timer(fd);
 		recheck(c);
 		return c->refused;
 	}
-	if (fd == c->pidfiles.changes) {
-		r = drain(c); /* what came before */
-		return r ? r : pidfile_look_at_changes(&c->pidfiles, &c->stream);
-	}
+	if (fd == c->pidfiles.changes)
+		return look_at_changes(c);
 	if (fd == c->hang_fd) {
 		forget_timer(fd);
 		return watch_hangs(c);
 	}
-	if (fd != ring_buffer__epoll_fd(c->ring))
-		return c->on_ready(c->on_ready_ctx, fd);
-	r = drain(c);
-	return r ? r : set_timer(c->idle_fd, IDLE_NS);
+	if (fd == c->late_fd) {
+		forget_timer(fd);
+		return watch_late(c);
+	}
+	return c->on_ready(c->on_ready_ctx, fd);
 }
 
 static int loop(struct capture *c)

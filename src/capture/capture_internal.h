@@ -64,6 +64,7 @@ bool object_wants(const char *program);
 struct manager {
 	pid_t pid;
 	uint64_t start_ns;
+	uint32_t pidns; /* inode */
 	bool user;
 	uint32_t uid;
 	struct object *object;
@@ -102,6 +103,8 @@ void managers_done(struct managers *ms);
  */
 int manager_choose(pid_t named, pid_t *ret, struct capture_error *err);
 const struct manager *managers_find(const struct managers *ms, pid_t pid);
+/* The word for a number of one of its enum tables; "": not known. */
+const char *manager_word(const struct manager *m, const char *table, int32_t value);
 int manager_describe(const struct manager *m, struct stream *s);
 /* Does an executable of that name start a service manager? */
 bool names_manager(const char *exe, size_t n);
@@ -140,12 +143,17 @@ struct probes {
 	uint64_t load_ns, attach_ns;
 	int hierarchy_id;
 	size_t ring_size;
-	const char *btf; /* NULL: the kernel's own */
+	size_t ring_batch;	 /* bytes that are too many to wait with */
+	const char *btf;	 /* NULL: the kernel's own */
+	struct key_hints *hints; /* the programs' own, mapped */
 };
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);
 void probes_done(struct probes *p);
 int probes_map_fd(const struct probes *p, const char *map);
+/* Puts a key into a set that the programs ask key_hints about first. */
+int probes_add_key(const struct probes *p, const char *map, const void *key, uint64_t number,
+		   const void *value);
 struct bpf_program *probes_program(const struct probes *p, const char *name);
 uint64_t probes_lost(const struct probes *p);
 /* The records of one probe that were sent and lost so far. */

@@ -159,6 +159,13 @@ const struct manager *managers_find(const struct managers *ms, pid_t pid)
 	return find((struct managers *)ms, pid);
 }
 
+const char *manager_word(const struct manager *m, const char *table, int32_t value)
+{
+	const char *word = symbols_enum_name(m->object->symbols, table, value);
+
+	return word ? word : "";
+}
+
 /* Who it is, apart from its code. */
 static int identify(pid_t pid, struct manager *ret)
 {
@@ -168,6 +175,7 @@ static int identify(pid_t pid, struct manager *ret)
 	*ret = (struct manager){
 		.pid = pid,
 		.start_ns = p.task.start_ns,
+		.pidns = p.task.pidns,
 		.uid = p.task.uid,
 		.user = p.task.ns_tgid != 1,
 		.ask_fd = -1,
@@ -205,9 +213,8 @@ static int find_code(pid_t pid, struct sym_object *ret, struct capture_error *er
 static int publish(const struct probes *p, const struct manager *m)
 {
 	__u32 tgid = m->pid;
-	int fd = probes_map_fd(p, "managers");
 
-	return bpf_map_update_elem(fd, &tgid, &m->object->layout, BPF_ANY) < 0 ? -errno : 0;
+	return probes_add_key(p, "managers", &tgid, tgid, &m->object->layout);
 }
 
 /* Ahead of the first sample: if that fails, with it. */

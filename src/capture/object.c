@@ -104,6 +104,12 @@ static const struct function functions[] = {
 		.seen_by = "service_enter_signal",
 	},
 	{
+		.name = "service_start_watchdog", /* WATCHDOG=1 ends up there, in every build */
+		.program = "service_start_watchdog",
+		.kinds = {WIRE_SERVICE_KEEPALIVE},
+		.lost = "keepalives to the watchdog",
+	},
+	{
 		.name = "bus_unit_queue_job_one",
 		.also = "bus_unit_queue_job",
 		.program = "bus_unit_queue_job",

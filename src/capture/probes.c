@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -68,6 +69,13 @@ static const struct kernel_probe specs[] = {
 		.kinds = {WIRE_FUSE_FLUSH_ENTER, WIRE_FUSE_FLUSH_EXIT},
 		.ways = {{"fentry", {"flush_fentry", "flush_fexit"}, ""},
 			 {"kprobe", {"flush_kprobe", "flush_kretprobe"}, ""}},
+	},
+	{
+		.name = "process_init_reply",
+		.lost = "who serves the FUSE file systems that are mounted from now on",
+		.module = "fuse",
+		.kinds = {WIRE_FUSE_SERVE},
+		.ways = {{"kprobe", {"serve_kprobe"}, ""}},
 	},
 	{
 		.name = "unix_stream_sendmsg",
@@ -301,6 +309,7 @@ static int open_load(struct probes *p, uint32_t wanted, struct svctrace_bpf **re
 		return -errno;
 	skel->rodata->tracked_hierarchy = p->hierarchy_id;
 	skel->rodata->kernel_has_types = have_types();
+	skel->rodata->ring_batch = p->ring_batch;
 	bpf_map__set_max_entries(skel->maps.events, p->ring_size);
 	choose_programs(p, wanted, skel);
 	r = share_maps(p, skel);
@@ -469,6 +478,24 @@ static int check_types(const struct probes *p, struct capture_error *err)
 		"the kernel does not tell its types: no /sys/kernel/btf/vmlinux");
 }
 
+static int map_hints(struct probes *p)
+{
+	void *m = mmap(NULL, sizeof(struct key_hints), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       probes_map_fd(p, "hints"), 0);
+
+	if (m == MAP_FAILED)
+		return -errno;
+	p->hints = m;
+	return 0;
+}
+
+int probes_add_key(const struct probes *p, const char *map, const void *key, uint64_t number,
+		   const void *value)
+{
+	p->hints->may[number % KEY_HINTS] = 1;
+	return bpf_map_update_elem(probes_map_fd(p, map), key, value, BPF_ANY) < 0 ? -errno : 0;
+}
+
 int probes_load(struct probes *p, struct capture_error *err)
 {
 	uint32_t wanted = 0;
@@ -483,6 +510,8 @@ int probes_load(struct probes *p, struct capture_error *err)
 			wanted |= 1u << i;
 	}
 	r = load_and_attach(p, wanted);
+	if (r == 0)
+		r = map_hints(p);
 	if (is_denied(r))
 		return privileges_fail(err, FORBIDDEN,
 				       "the kernel does not let svctrace load BPF programs");
@@ -520,6 +549,9 @@ void probes_done(struct probes *p)
 		detach_probe(p, i);
 	for (unsigned int i = 0; i < p->n_instances; i++)
 		svctrace_bpf__destroy(p->instance[i]);
+	if (p->hints)
+		munmap(p->hints, sizeof(*p->hints));
+	p->hints = NULL;
 	p->n = p->n_instances = 0;
 }
 

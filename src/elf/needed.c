@@ -24,6 +24,7 @@ const char *const sym_needed_functions[] = {
 	"service_notify_message",
 	"service_dispatch_watchdog",
 	"service_force_watchdog",
+	"service_start_watchdog",
 	"service_dispatch_timer",
 	"service_active_state",
 	"service_sub_state_to_string",

@@ -16,8 +16,10 @@
 #include "engine/hang.h"
 #include "engine/pidfile_history.h"
 #include "engine/rules.h"
+#include "engine/slow.h"
 #include "engine/timeline.h"
 #include "engine/verdict.h"
+#include "engine/watch.h"
 #include "svctrace/text.h"
 
 #define SECOND_NS	   1000000000ull
@@ -45,6 +47,10 @@ struct engine {
 	struct stop_queue stops; /* in the order in which they began */
 	struct call_table calls;
 	struct hang_table hangs;
+	struct watch_table watches;
+	struct thread_look look; /* whose threads come now */
+	slow_sink slow;		 /* NULL: nobody wants to know */
+	void *slow_ctx;
 	struct timeline_table timelines;
 	unsigned int n_ended; /* stops that only wait for a restart to follow */
 	struct lost_span lost[LOST_SPANS_MAX];
@@ -68,6 +74,7 @@ int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 	unit_table_init(&g->units);
 	call_table_init(&g->calls);
 	hang_table_init(&g->hangs);
+	watch_table_init(&g->watches);
 	timeline_table_init(&g->timelines);
 	TAILQ_INIT(&g->stops);
 	*ret = g;
@@ -81,6 +88,8 @@ void engine_freep(struct engine **g)
 	unit_table_done(&(*g)->units);
 	call_table_done(&(*g)->calls);
 	hang_table_done(&(*g)->hangs);
+	watch_table_done(&(*g)->watches);
+	look_clear(&(*g)->look);
 	timeline_table_done(&(*g)->timelines);
 	cgroup_table_done(&(*g)->cgroups);
 	process_table_done(&(*g)->processes);
@@ -93,6 +102,12 @@ void engine_tell_hangs(struct engine *g, hang_sink sink, void *ctx, uint64_t aft
 	g->hangs.sink = sink;
 	g->hangs.ctx = ctx;
 	g->hangs.after_ns = after_ns;
+}
+
+void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx)
+{
+	g->slow = sink;
+	g->slow_ctx = ctx;
 }
 
 void engine_tell_timelines(struct engine *g, timeline_filter wanted, timeline_sink sink, void *ctx)
@@ -138,6 +153,7 @@ static void stop_free(struct engine *g, struct unit *u)
 {
 	TAILQ_REMOVE(&g->stops, u->stop, entry);
 	g->n_ended -= u->stop->ended;
+	look_free(u->stop->due);
 	verdict_done(&u->stop->v);
 	free(u->stop);
 	u->stop = NULL;
@@ -190,13 +206,33 @@ static int note_result(struct verdict *v)
 			       "killed");
 }
 
-/* A process that cannot exit outlives its unit's stop, or makes it time out. */
-static int note_hang(const struct engine *g, const struct manager *m, struct verdict *v)
+static struct hang_unit hang_unit_of(const struct engine *g, const struct verdict *v)
 {
-	_cleanup_free_ char *text = NULL;
-	int r = hang_note(&g->hangs, m && m->root ? m->root : "", v->unit, &text);
+	const struct manager *m = manager_find(&g->units, v->manager);
 
-	return r == 0 && text ? verdict_note(v, "%s", text) : r;
+	return (struct hang_unit){.root = m && m->root ? m->root : "", .name = v->unit};
+}
+
+/* A process that cannot exit outlives its unit's stop, or makes it time out. */
+static int join_hang(const struct engine *g, struct verdict *v)
+{
+	const struct hang_unit u = hang_unit_of(g, v);
+	const struct wait *w = hang_of_unit(&g->hangs, &u, g->now_mono);
+	int r;
+
+	if (!w)
+		return 0;
+	v->hang = calloc(1, sizeof(*v->hang));
+	if (!v->hang)
+		return -ENOMEM;
+	v->hang->begin_mono_ns = w->begin_mono_ns;
+	v->hang->begin_wall_ns = w->begin_wall_ns;
+	v->hang->mono_ns = g->now_mono;
+	v->hang->wall_ns = g->now_wall;
+	r = hang_fill(&g->hangs, v->hang, w, &g->processes);
+	for (unsigned int i = 0; r == 0 && i < v->hang->n_proof; i++)
+		r = verdict_cite(v, &v->hang->proof[i]);
+	return r;
 }
 
 /* Ends the stop: the verdict goes out, and the unit is forgotten. */
@@ -212,7 +248,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = note_result(v);
 	if (r == 0)
-		r = note_hang(g, m, v);
+		r = join_hang(g, v);
 	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
@@ -364,10 +400,20 @@ static bool is_stack_of(const struct manager *m, const struct ev *e)
 	return !f->name.s || f->guess || str_equal(f->name, wire_kind_function(e->kind));
 }
 
+/* By itself, or because the service asked for it. */
+static bool watchdog_has_fired(const struct ev *e)
+{
+	const struct ev_service *s = &e->service;
+
+	return e->kind == WIRE_SERVICE_ENTER_SIGNAL && s->new_result && s->new_state &&
+	       strcmp(s->new_result, "watchdog") == 0 && strcmp(s->new_state, "stop-watchdog") == 0;
+}
+
 static int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct stop *s = calloc(1, sizeof(*s));
 	struct verdict *v;
+	int r;
 
 	if (!s)
 		return -ENOMEM;
@@ -389,7 +435,11 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	if (set_word(&v->unit, u->id) < 0 || set_word(&v->old_state, e->service.state) < 0 ||
 	    set_word(&v->sub_state, e->service.state) < 0)
 		return -ENOMEM;
-	return stop_explain(g, m, u, e);
+	r = stop_explain(g, m, u, e);
+	if (r == 0 && watchdog_has_fired(e))
+		r = watch_explain(&g->watches, e, v);
+	watch_forget(&g->watches, m->tgid, e->service.id);
+	return r;
 }
 
 static int stop_note_sigchld(struct engine *g, struct manager *m, struct unit *u,
@@ -463,7 +513,7 @@ static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, 
 		verdict_via(&s->v, e->kind);
 	if (e->kind == WIRE_SERVICE_ENTER_DEAD)
 		s->dead_entered = true;
-	return verdict_cite_event(&s->v, e);
+	return slow_follow(s, e) < 0 ? -ENOMEM : verdict_cite_event(&s->v, e);
 }
 
 /* What the end of this unit leads to comes right behind it. */
@@ -843,9 +893,50 @@ static int on_service(struct engine *g, const struct ev *e)
 
 static int on_facts(struct engine *g, const struct ev *e)
 {
+	const struct unit *u = unit_find(&g->units, e->manager.tgid, e->facts.id);
 	struct manager *m = manager_get(&g->units, e);
+	int r = m ? facts_learn(&m->facts, e) : -ENOMEM;
 
-	return m ? facts_learn(&m->facts, e) : -ENOMEM;
+	return r < 0 || (u && u->stop) ? r : watch_learn_facts(&g->watches, e);
+}
+
+static int tell_slow(struct engine *g, const struct stop *s, const struct ev *e)
+{
+	const struct slow_notice n = {
+		.v = &s->v,
+		.look = &g->look,
+		.mono_ns = e->mono_ns,
+		.wall_ns = e->wall_ns,
+	};
+
+	return g->slow ? g->slow(g->slow_ctx, &n) : 0;
+}
+
+static int take_look(struct engine *g, const struct ev *e)
+{
+	struct unit *u = unit_find(&g->units, e->manager.tgid, e->look.id);
+	bool of_watchdog =
+		g->look.reason == WIRE_LOOK_KEEPALIVE_DUE || g->look.reason == WIRE_LOOK_WATCHDOG;
+	int r;
+
+	if (!u || !u->stop)
+		return of_watchdog ? watch_learn_look(&g->watches, e->manager.tgid, e->look.id,
+						      &g->look)
+				   : 0;
+	r = slow_learn_look(u->stop, &g->look);
+	if (r == 0 && g->look.reason == WIRE_LOOK_SLOW && !u->stop->ended)
+		r = tell_slow(g, u->stop, e);
+	return r;
+}
+
+static int on_look(struct engine *g, const struct ev *e)
+{
+	int r = look_learn(&g->look, e);
+
+	if (r == 0)
+		r = take_look(g, e);
+	look_clear(&g->look);
+	return r;
 }
 
 static int on_stack(struct engine *g, const struct ev *e)
@@ -920,8 +1011,9 @@ static int on_exit_event(struct engine *g, const struct ev *e)
 		return -ENOMEM;
 	if (p->exit_proof.seq != e->seq)
 		return 0; /* said twice */
-	hang_learn_exit(&g->hangs, p);
-	r = cgroup_note_exit(&g->cgroups, p);
+	r = hang_learn_exit(&g->hangs, e, p);
+	if (r == 0)
+		r = cgroup_note_exit(&g->cgroups, p);
 	if (r == 0)
 		r = cite_for_main(g, tgid, e);
 	return r == 0 ? manager_exited(g, tgid) : r;
@@ -1010,13 +1102,19 @@ static void on_start(struct engine *g, struct str text)
 	}
 }
 
+static bool is_probe_of(const struct ev *e, const char *function)
+{
+	size_t n = strlen(function);
+
+	return e->probe.name.n >= n && memcmp(e->probe.name.s, function, n) == 0;
+}
+
 static void on_probe(struct engine *g, const struct ev *e)
 {
-	static const char name[] = "bus_unit_queue_job";
-
-	if (e->probe.name.n >= sizeof(name) - 1 &&
-	    memcmp(e->probe.name.s, name, sizeof(name) - 1) == 0)
+	if (is_probe_of(e, "bus_unit_queue_job"))
 		g->jobs_are_seen |= e->probe.error == 0;
+	else if (is_probe_of(e, "service_start_watchdog"))
+		g->watches.live |= e->probe.error == 0;
 }
 
 static int dispatch(struct engine *g, const struct ev *e)
@@ -1047,6 +1145,12 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_facts(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
+	case WIRE_SERVICE_KEEPALIVE:
+		return watch_learn(&g->watches, e);
+	case WIRE_THREAD:
+		return look_learn_thread(&g->look, e, &g->processes);
+	case WIRE_LOOK:
+		return on_look(g, e);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:
@@ -1058,6 +1162,7 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_CGROUP_ATTACH:
 		return on_attach(g, e);
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE ... WIRE_PID_LEVELS:
 	case WIRE_FUSE_HOLDERS:
 		return hang_learn(&g->hangs, e, &g->processes);
 	case WIRE_CGROUP_RMDIR:
@@ -1088,6 +1193,17 @@ static bool has_gone_on(const struct stop *s, const struct ev *e)
 	return e->kind != WIRE_SERVICE_SET_STATE || !str_equal(e->service.id, s->v.unit);
 }
 
+/* One of its processes cannot exit, and what it waits for is about to be known. */
+static bool waits_for_hang(const struct engine *g, const struct stop *s, const struct ev *e)
+{
+	const struct hang_unit u = hang_unit_of(g, &s->v);
+
+	if (is_deciding(e->kind) && e->manager.tgid == s->v.manager &&
+	    str_equal(e->service.id, s->v.unit))
+		return false;
+	return hang_is_open(&g->hangs, &u, e->mono_ns);
+}
+
 static int release_ended(struct engine *g, const struct ev *e)
 {
 	struct stop *s, *next;
@@ -1095,7 +1211,7 @@ static int release_ended(struct engine *g, const struct ev *e)
 
 	for (s = g->n_ended ? TAILQ_FIRST(&g->stops) : NULL; s && r == 0; s = next) {
 		next = TAILQ_NEXT(s, entry);
-		if (s->ended && has_gone_on(s, e))
+		if (s->ended && has_gone_on(s, e) && !waits_for_hang(g, s, e))
 			r = stop_finish(g, s->unit);
 	}
 	return r;

@@ -7,17 +7,20 @@
 
 #include "engine/hang.h"
 #include "engine/verdict.h"
-#include "stuck/hang.h"
+#include "engine/rules.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
 
-#define SIGNAL_KILL  9
-#define WAITS_MAX    512
-#define SERVICES_MAX 64
+#define SIGNAL_KILL   9
+#define STATUS_SIGNAL 0x7f /* of a wait(2) status */
+#define WAITS_MAX     512
+#define SERVICES_MAX  64
 /* Capture looks who serves a connection when a flush lasts, and twice: its answer is awaited. */
-#define LOOK_NS	     4000000000ull
+#define LOOK_NS	      4000000000ull
+/* A stop is not held by what has just begun. */
+#define HOLDS_NS      1000000000ull
 /* How often it is asked which hang is due: there may be many events and many that wait. */
-#define CHECK_NS     50000000ull
+#define CHECK_NS      50000000ull
 
 void hang_table_init(struct hang_table *t)
 {
@@ -35,19 +38,30 @@ static void wait_drop(struct hang_table *t, struct wait *w)
 	free(w);
 }
 
-static void servers_done(struct service_of_fuse *s)
+static void server_done(struct server *s)
 {
-	for (unsigned int i = 0; i < s->n_servers; i++)
-		actor_done(&s->servers[i]);
-	s->n_servers = 0;
+	actor_done(&s->s.a);
+	free(s->s.death);
+	proof_done(&s->end);
+	proof_done(&s->kill);
+	*s = (struct server){};
+}
+
+static void holders_done(struct service_of_fuse *s)
+{
+	for (unsigned int i = 0; i < s->n_holders; i++)
+		server_done(&s->holders[i]);
+	s->n_holders = 0;
+	proof_done(&s->look);
 }
 
 static void service_drop(struct hang_table *t, struct service_of_fuse *s)
 {
 	TAILQ_REMOVE(&t->services, s, entry);
 	t->n_services--;
-	servers_done(s);
-	proof_done(&s->proof);
+	holders_done(s);
+	server_done(&s->mounter);
+	proof_done(&s->mount);
 	free(s);
 }
 
@@ -59,7 +73,7 @@ void hang_table_done(struct hang_table *t)
 		service_drop(t, TAILQ_FIRST(&t->services));
 }
 
-static struct service_of_fuse *service_find(const struct hang_table *t, uint32_t connection)
+struct service_of_fuse *service_of(const struct hang_table *t, uint32_t connection)
 {
 	struct service_of_fuse *s;
 
@@ -79,23 +93,33 @@ static struct wait *wait_find(const struct hang_table *t, bool of_init, uint32_t
 	return NULL;
 }
 
-/* The teardown that a flush holds up; NULL: none. */
-static const struct wait *teardown_of(const struct hang_table *t, const struct wait *flush)
-{
-	const struct wait *w;
+/* ---- what belongs together ---- */
 
-	TAILQ_FOREACH(w, &t->waits, entry)
-	if (w->of_init && w->pidns == flush->pidns)
-		return w;
-	return NULL;
+bool wait_is_in(const struct wait *w, uint32_t pidns)
+{
+	for (unsigned int i = 0; i < w->ids.n; i++)
+		if (w->ids.pidns[i] == pidns)
+			return true;
+	return w->pidns == pidns;
+}
+
+const struct wait *wait_teardown(const struct hang_table *t, const struct wait *w)
+{
+	const struct wait *x, *found = NULL;
+
+	TAILQ_FOREACH(x, &t->waits, entry)
+	if (x->of_init && x != w && wait_is_in(w, x->pidns) &&
+	    (!found || wait_is_in(found, x->pidns)))
+		found = x;
+	return found;
 }
 
 /* ---- what holds it ---- */
 
 static bool is_served(const struct service_of_fuse *s)
 {
-	for (unsigned int i = 0; i < s->n_servers; i++)
-		if (!s->servers[i].exited)
+	for (unsigned int i = 0; i < s->n_holders; i++)
+		if (!s->holders[i].s.a.exited)
 			return true;
 	return false;
 }
@@ -104,9 +128,9 @@ static bool is_served(const struct service_of_fuse *s)
  * A connection ends when the last /dev/fuse of it is closed. If no process that lives had it open
  * after the flush began, only tasks that exit keep it, and they wait.
  */
-static enum stuck_kind judge_flush(const struct hang_table *t, const struct wait *w)
+enum stuck_kind wait_judge(const struct hang_table *t, const struct wait *w)
 {
-	const struct service_of_fuse *s = service_find(t, w->connection);
+	const struct service_of_fuse *s = service_of(t, w->connection);
 
 	if (w->doubtful || !s)
 		return STUCK_FUSE_UNKNOWN;
@@ -116,189 +140,27 @@ static enum stuck_kind judge_flush(const struct hang_table *t, const struct wait
 									: STUCK_FUSE_UNKNOWN;
 }
 
-/* The flush that holds a teardown, the worst one; a flush itself. NULL: none, it is plain slow. */
-static const struct wait *find_root(const struct hang_table *t, const struct wait *w)
+const struct wait *wait_root(const struct hang_table *t, const struct wait *w)
 {
 	const struct wait *flush, *worst = NULL;
 
 	if (!w->of_init)
 		return w;
 	TAILQ_FOREACH(flush, &t->waits, entry)
-	if (!flush->of_init && flush->pidns == w->pidns &&
-	    (!worst || judge_flush(t, flush) < judge_flush(t, worst)))
+	if (!flush->of_init && wait_is_in(flush, w->pidns) &&
+	    (!worst || wait_judge(t, flush) < wait_judge(t, worst)))
 		worst = flush;
 	return worst;
 }
 
-/* ---- the verdict ---- */
-
-static int cite(struct hang_verdict *h, const struct proof *p)
+static enum stuck_kind kind_of(const struct hang_table *t, const struct wait *w)
 {
-	unsigned int at = h->n_proof;
-	struct proof copy = {};
+	const struct wait *root = wait_root(t, w);
 
-	if (p->seq == 0 || h->n_proof == HANG_PROOF_MAX)
-		return 0;
-	if (proof_copy(&copy, p) < 0)
-		return -ENOMEM;
-	for (; at > 0 && h->proof[at - 1].seq > p->seq; at--)
-		h->proof[at] = h->proof[at - 1];
-	h->proof[at] = copy;
-	h->n_proof++;
-	return 0;
+	return root ? wait_judge(t, root) : STUCK_PIDNS;
 }
 
-static int add_waiter(struct hang_verdict *h, const struct wait *w,
-		      const struct process_table *processes)
-{
-	struct stuck_task task = {.flags = w->exiting ? STUCK_TASK_EXITS : 0};
-	struct stuck_member member = {.task = &task, .role = STUCK_ROLE_WAITER};
-	struct stuck_hang hang = {.kind = h->kind};
-	struct hang_waiter *x = &h->waiters[h->n_waiters];
-
-	h->kills_lost += w->kills_lost;
-	h->lost |= w->doubtful;
-	if (cite(h, &w->begin) < 0 || cite(h, &w->kill) < 0)
-		return -ENOMEM;
-	if (h->n_waiters == HANG_WAITERS_MAX) {
-		h->n_waiters_left_out++;
-		return 0;
-	}
-	h->n_waiters++;
-	x->tid = w->tid;
-	x->exiting = w->exiting;
-	x->text = stuck_member_text(&hang, &member);
-	if (actor_copy(&x->a, &w->a) < 0)
-		return -ENOMEM;
-	return actor_enrich(&x->a, processes);
-}
-
-/* All that wait for the same connection in the same namespace. */
-static int add_waiters(const struct hang_table *t, struct hang_verdict *h, const struct wait *root,
-		       const struct process_table *processes)
-{
-	const struct wait *w;
-	int r = add_waiter(h, root, processes);
-
-	TAILQ_FOREACH(w, &t->waits, entry)
-	if (r == 0 && w != root && !w->of_init && w->pidns == root->pidns &&
-	    w->connection == root->connection)
-		r = add_waiter(h, w, processes);
-	return r;
-}
-
-static int add_servers(const struct hang_table *t, struct hang_verdict *h)
-{
-	const struct service_of_fuse *s = service_find(t, h->connection);
-
-	if (!s)
-		return 0;
-	h->servers_known = s->known;
-	for (unsigned int i = 0; i < s->n_servers; i++) {
-		if (actor_copy(&h->servers[i], &s->servers[i]) < 0)
-			return -ENOMEM;
-		h->n_servers++;
-	}
-	return cite(h, &s->proof);
-}
-
-/* Those whose end was not seen; a task that waits has ended in the eyes of whoever counts. */
-static void count_left(struct hang_verdict *h, const struct process_table *processes)
-{
-	const struct process *p;
-
-	h->left = h->n_waiters + h->n_waiters_left_out;
-	TAILQ_FOREACH(p, &processes->lists[PROCESS_ALIVE], entry)
-	{
-		bool counted = p->pidns != h->pidns || p->a.exited || p->a.tgid == h->init.tgid;
-
-		for (unsigned int i = 0; i < h->n_waiters; i++)
-			counted |= h->waiters[i].a.tgid == p->a.tgid;
-		h->left += !counted;
-	}
-}
-
-static void server_task(struct stuck_task *dst, const struct actor *a)
-{
-	dst->tgid = dst->tid = (pid_t)a->tgid;
-	snprintf(dst->comm, sizeof(dst->comm), "%s", a->comm ? a->comm : "process");
-}
-
-/* In the words that svctrace stuck has for the same. */
-static int put_in_words(struct hang_verdict *h)
-{
-	struct stuck_connection connection = {.number = h->connection};
-	struct stuck_task tasks[HANG_SERVERS_MAX] = {};
-	const struct stuck_task *daemons[HANG_SERVERS_MAX];
-	struct stuck_snapshot nothing = {};
-	struct stuck_hang hang = {
-		.kind = h->kind,
-		.connection = h->have_connection ? &connection : NULL,
-		.daemons = daemons,
-	};
-	int r;
-
-	for (unsigned int i = 0; i < h->n_servers; i++) {
-		if (h->servers[i].exited)
-			continue;
-		server_task(&tasks[i], &h->servers[i]);
-		daemons[hang.n_daemons++] = &tasks[i];
-	}
-	r = stuck_word(&nothing, &hang);
-	h->root = hang.root;
-	h->why = hang.why;
-	h->next = hang.next;
-	h->consequence = hang.consequence;
-	if (r == 0 && (h->kind == STUCK_PIDNS || h->kind == STUCK_FUSE_UNKNOWN)) {
-		free(h->next);
-		h->next = strdup("svctrace stuck shows where each of its tasks is");
-		r = h->next ? 0 : -ENOMEM;
-	}
-	return r;
-}
-
-static void hang_verdict_done(struct hang_verdict *h)
-{
-	actor_done(&h->init);
-	for (unsigned int i = 0; i < h->n_waiters; i++)
-		actor_done(&h->waiters[i].a);
-	for (unsigned int i = 0; i < h->n_servers; i++)
-		actor_done(&h->servers[i]);
-	for (unsigned int i = 0; i < h->n_proof; i++)
-		proof_done(&h->proof[i]);
-	free(h->root);
-	free(h->why);
-	free(h->next);
-	free(h->consequence);
-}
-
-static int fill(const struct hang_table *t, struct hang_verdict *h, const struct wait *w,
-		const struct process_table *processes)
-{
-	const struct wait *root = find_root(t, w);
-	int r = 0;
-
-	h->kind = h->ended ? w->told_kind : root ? judge_flush(t, root) : STUCK_PIDNS;
-	if (w->of_init) {
-		h->pidns = w->pidns;
-		h->kills_lost = w->kills_lost;
-		h->lost = w->doubtful;
-		if (actor_copy(&h->init, &w->a) < 0 || cite(h, &w->begin) < 0 ||
-		    cite(h, &w->kill) < 0)
-			return -ENOMEM;
-		r = actor_enrich(&h->init, processes);
-	}
-	if (r == 0 && root) {
-		h->have_connection = true;
-		h->connection = root->connection;
-		r = add_waiters(t, h, root, processes);
-		if (r == 0)
-			r = add_servers(t, h);
-	}
-	if (r == 0 && w->of_init)
-		count_left(h, processes);
-	return r == 0 && !h->ended ? put_in_words(h) : r;
-}
+/* ---- telling ---- */
 
 static int tell(struct hang_table *t, struct wait *w, const struct ev *e, bool ended,
 		const struct process_table *processes)
@@ -311,12 +173,12 @@ static int tell(struct hang_table *t, struct wait *w, const struct ev *e, bool e
 		.wall_ns = e->wall_ns,
 	};
 	struct proof end = {};
-	int r = fill(t, &h, w, processes);
+	int r = hang_fill(t, &h, w, processes);
 
 	if (r == 0 && ended) {
 		r = proof_set(&end, e);
 		if (r == 0)
-			r = cite(&h, &end);
+			r = hang_cite(&h, &end);
 		proof_done(&end);
 	}
 	w->told = true;
@@ -327,10 +189,11 @@ static int tell(struct hang_table *t, struct wait *w, const struct ev *e, bool e
 	return r;
 }
 
-/* Its own story is told with the namespace's; a close by a task that lives is an ordinary wait. */
+/* Its story is told with the outer namespace's; a close by a task that lives is an ordinary wait.
+ */
 static bool is_part(const struct hang_table *t, const struct wait *w)
 {
-	return !w->of_init && (!w->exiting || teardown_of(t, w));
+	return !w->exiting || wait_teardown(t, w);
 }
 
 static bool is_due(const struct hang_table *t, const struct wait *w, uint64_t now)
@@ -340,8 +203,8 @@ static bool is_due(const struct hang_table *t, const struct wait *w, uint64_t no
 
 	if (now < w->begin_mono_ns + t->after_ns || (!w->told && is_part(t, w)))
 		return false;
-	root = find_root(t, w);
-	kind = root ? judge_flush(t, root) : STUCK_PIDNS;
+	root = wait_root(t, w);
+	kind = kind_of(t, w);
 	if (kind == STUCK_FUSE_UNKNOWN && now < root->begin_mono_ns + LOOK_NS)
 		return false;
 	return !w->told || kind < w->told_kind;
@@ -406,36 +269,89 @@ static int wait_end(struct hang_table *t, const struct ev *e, const struct proce
 	return r;
 }
 
-static int learn_holders(struct hang_table *t, const struct ev *e,
-			 const struct process_table *processes)
+static int learn_levels(struct hang_table *t, const struct ev *e)
 {
-	struct service_of_fuse *s = service_find(t, e->fuse_holders.connection);
-	uint32_t n = e->fuse_holders.error ? 0 : e->fuse_holders.n;
+	struct wait *w;
 
-	if (s)
-		service_drop(t, s);
-	else if (t->n_services == SERVICES_MAX)
+	TAILQ_FOREACH(w, &t->waits, entry)
+	{
+		if (w->tid != e->tid)
+			continue;
+		w->ids.n = e->pid_levels.n < WIRE_PID_LEVELS_MAX ? e->pid_levels.n
+								 : WIRE_PID_LEVELS_MAX;
+		memcpy(w->ids.pidns, e->pid_levels.pidns, sizeof(w->ids.pidns));
+		memcpy(w->ids.nr, e->pid_levels.nr, sizeof(w->ids.nr));
+	}
+	return 0;
+}
+
+/* The last one in the queue, new if need be. */
+static struct service_of_fuse *service_get(struct hang_table *t, uint32_t connection)
+{
+	struct service_of_fuse *s = service_of(t, connection);
+
+	if (s) {
+		TAILQ_REMOVE(&t->services, s, entry);
+		TAILQ_INSERT_TAIL(&t->services, s, entry);
+		return s;
+	}
+	if (t->n_services == SERVICES_MAX)
 		service_drop(t, TAILQ_FIRST(&t->services));
 	s = calloc(1, sizeof(*s));
 	if (!s)
-		return -ENOMEM;
-	s->connection = e->fuse_holders.connection;
-	s->seen_ns = e->mono_ns;
-	s->known = !e->fuse_holders.error && n <= HANG_SERVERS_MAX;
+		return NULL;
+	s->connection = connection;
 	TAILQ_INSERT_TAIL(&t->services, s, entry);
 	t->n_services++;
-	for (uint32_t i = 0; i < n && i < HANG_SERVERS_MAX; i++) {
-		uint32_t tgid = e->fuse_holders.tgid[i];
-		const struct process *p = process_by_tgid(processes, tgid);
-		const struct actor unknown = {.tgid = tgid, .uid = UINT32_MAX};
+	return s;
+}
 
-		if (actor_copy(&s->servers[i], p ? &p->a : &unknown) < 0)
+static int set_server(struct server *s, uint32_t tgid, const struct process *p)
+{
+	const struct actor unknown = {.tgid = tgid, .uid = UINT32_MAX};
+
+	if (actor_copy(&s->s.a, p ? &p->a : &unknown) < 0)
+		return -ENOMEM;
+	/* it has files, so it lives: a dead one of that number was another */
+	s->s.a.exited = false;
+	s->s.pidns = p ? p->pidns : 0;
+	return 0;
+}
+
+/* A mount: the connection is a new one, even if one of that number was there before. */
+static int learn_mounter(struct hang_table *t, const struct ev *e, struct process_table *processes)
+{
+	const struct process *p = process_learn_task(processes, &e->fuse.task);
+	struct service_of_fuse *s = service_of(t, e->fuse.connection);
+
+	if (s)
+		service_drop(t, s);
+	s = p ? service_get(t, e->fuse.connection) : NULL;
+	if (!s || set_server(&s->mounter, p->a.tgid, p) < 0)
+		return -ENOMEM;
+	s->mounter.s.mounted = true;
+	return proof_set(&s->mount, e);
+}
+
+static int learn_holders(struct hang_table *t, const struct ev *e,
+			 const struct process_table *processes)
+{
+	struct service_of_fuse *s = service_get(t, e->fuse_holders.connection);
+	uint32_t n = e->fuse_holders.error ? 0 : e->fuse_holders.n;
+
+	if (!s)
+		return -ENOMEM;
+	holders_done(s);
+	s->seen_ns = e->mono_ns;
+	s->known = !e->fuse_holders.error && n <= HANG_HOLDERS_MAX;
+	for (uint32_t i = 0; i < n && i < HANG_HOLDERS_MAX; i++) {
+		uint32_t tgid = e->fuse_holders.tgid[i];
+
+		if (set_server(&s->holders[s->n_holders++], tgid,
+			       process_by_tgid(processes, tgid)) < 0)
 			return -ENOMEM;
-		/* it has files, so it lives: a dead one of that number was another */
-		s->servers[i].exited = false;
-		s->n_servers++;
 	}
-	return proof_set(&s->proof, e);
+	return proof_set(&s->look, e);
 }
 
 int hang_learn(struct hang_table *t, const struct ev *e, struct process_table *processes)
@@ -445,11 +361,19 @@ int hang_learn(struct hang_table *t, const struct ev *e, struct process_table *p
 		return wait_begin(t, e, &e->pidns.init, processes);
 	case WIRE_FUSE_FLUSH_ENTER:
 		return wait_begin(t, e, &e->fuse.task, processes);
+	case WIRE_PID_LEVELS:
+		return learn_levels(t, e);
+	case WIRE_FUSE_SERVE:
+		return learn_mounter(t, e, processes);
 	case WIRE_FUSE_HOLDERS:
 		return learn_holders(t, e, processes);
+	case WIRE_PIDNS_ZAP_EXIT:
+		process_table_leave_pidns(processes, e->pidns.pidns);
+		break;
 	default:
-		return wait_end(t, e, processes);
+		break;
 	}
+	return wait_end(t, e, processes);
 }
 
 int hang_learn_signal(struct hang_table *t, const struct ev *e)
@@ -469,14 +393,70 @@ int hang_learn_signal(struct hang_table *t, const struct ev *e)
 	return r;
 }
 
-void hang_learn_exit(struct hang_table *t, const struct process *p)
+/* Signals to processes outside services are not all seen: a teardown kills whoever is inside. */
+static bool is_torn_down(const struct hang_table *t, uint32_t pidns)
+{
+	const struct wait *w;
+
+	TAILQ_FOREACH(w, &t->waits, entry)
+	if (w->of_init && w->pidns == pidns)
+		return true;
+	return false;
+}
+
+static char *death_text(const struct hang_table *t, const struct process *p,
+			const struct signal_seen *kill)
+{
+	int sig = p->status & STATUS_SIGNAL;
+	char name[ACTOR_NAME_MAX], word[24];
+	char *s;
+	int r;
+
+	if (sig == 0)
+		r = asprintf(&s, "exit status %d", p->status >> 8 & 0xff);
+	else if (p->oom_proof.seq)
+		r = asprintf(&s, "%s from the OOM killer", text_signal(sig, word));
+	else if (kill && kill->from.n > 0)
+		r = asprintf(&s, "%s from %s", text_signal(sig, word),
+			     actor_name(&kill->from.chain[0], name));
+	else
+		r = asprintf(&s, "%s%s", text_signal(sig, word),
+			     sig == SIGNAL_KILL && is_torn_down(t, p->pidns)
+				     ? ", as its pid namespace was torn down (inferred)"
+				     : "");
+	return r < 0 ? NULL : s;
+}
+
+static int server_end(const struct hang_table *t, struct server *s, const struct ev *e,
+		      const struct process *p)
+{
+	int sig = p->status & STATUS_SIGNAL;
+	const struct signal_seen *kill = sig ? process_fatal_signal(p, sig, p->exit_ns) : NULL;
+
+	if (s->s.a.tgid != p->a.tgid || s->s.a.exited)
+		return 0;
+	s->s.a.exited = true;
+	s->s.end_mono_ns = e->mono_ns;
+	s->s.end_wall_ns = e->wall_ns;
+	s->s.death = death_text(t, p, kill);
+	if (!s->s.death || (kill && proof_copy(&s->kill, &kill->proof) < 0))
+		return -ENOMEM;
+	return proof_copy(&s->end, &p->exit_proof);
+}
+
+int hang_learn_exit(struct hang_table *t, const struct ev *e, const struct process *p)
 {
 	struct service_of_fuse *s;
+	int r = 0;
 
 	TAILQ_FOREACH(s, &t->services, entry)
-	for (unsigned int i = 0; i < s->n_servers; i++)
-		if (s->servers[i].tgid == p->a.tgid)
-			s->servers[i].exited = true;
+	{
+		if (r == 0)
+			r = server_end(t, &s->mounter, e, p);
+		for (unsigned int i = 0; r == 0 && i < s->n_holders; i++)
+			r = server_end(t, &s->holders[i], e, p);
+	}
+	return r;
 }
 
 void hang_learn_loss(struct hang_table *t)
@@ -491,38 +471,34 @@ void hang_learn_loss(struct hang_table *t)
 
 /* ---- for the verdict of a service ---- */
 
-static bool is_of_unit(const struct actor *a, const char *root, const char *unit)
+/* A close by a task that lives ends with it; where events were lost, it may be over. */
+static bool is_of_unit(const struct wait *w, const struct hang_unit *u)
 {
-	return a->unit && a->cgroup && strcmp(a->unit, unit) == 0 &&
-	       strncmp(a->cgroup, root, strlen(root)) == 0;
+	const struct actor *a = &w->a;
+
+	return w->exiting && !w->doubtful && a->unit && a->cgroup &&
+	       strcmp(a->unit, u->name) == 0 && strncmp(a->cgroup, u->root, strlen(u->root)) == 0;
 }
 
-static char *note_text(const struct hang_table *t, const struct wait *w)
+bool hang_is_open(const struct hang_table *t, const struct hang_unit *u, uint64_t now_ns)
 {
-	bool deadlock = judge_flush(t, w) == STUCK_FUSE_DEADLOCK;
-	char comm[64];
-	char *s;
+	const struct wait *w;
 
-	text_escape(comm, sizeof(comm), w->a.comm ? w->a.comm : "process",
-		    w->a.comm ? strlen(w->a.comm) : 7);
-	if (asprintf(&s,
-		     "its %s %" PRIu32 " cannot exit: it waits for FUSE connection %" PRIu32
-		     "%s; svctrace stuck tells more%s",
-		     comm, w->a.tgid, w->connection,
-		     deadlock ? ", which nobody is left to answer" : "",
-		     deadlock ? ", svctrace stuck --abort frees it" : "") < 0)
-		return NULL;
-	return s;
+	TAILQ_FOREACH(w, &t->waits, entry)
+	if (is_of_unit(w, u) && now_ns < w->begin_mono_ns + LOOK_NS &&
+	    kind_of(t, w) >= STUCK_FUSE_UNKNOWN)
+		return true;
+	return false;
 }
 
-int hang_note(const struct hang_table *t, const char *root, const char *unit, char **ret)
+const struct wait *hang_of_unit(const struct hang_table *t, const struct hang_unit *u,
+				uint64_t now_ns)
 {
 	const struct wait *w, *found = NULL;
 
 	TAILQ_FOREACH(w, &t->waits, entry)
-	if (!w->of_init && w->exiting && !w->doubtful && is_of_unit(&w->a, root, unit) &&
-	    (!found || judge_flush(t, w) < judge_flush(t, found)))
+	if (is_of_unit(w, u) && now_ns >= w->begin_mono_ns + HOLDS_NS &&
+	    (!found || kind_of(t, w) < kind_of(t, found)))
 		found = w;
-	*ret = found ? note_text(t, found) : NULL;
-	return found && !*ret ? -ENOMEM : 0;
+	return found ? wait_teardown(t, found) ?: found : NULL;
 }

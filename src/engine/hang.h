@@ -18,6 +18,7 @@ struct wait {
 	bool told;
 	enum stuck_kind told_kind;
 	uint32_t tid, pidns, connection;
+	struct hang_ids ids;
 	uint64_t begin_mono_ns, begin_wall_ns;
 	struct actor a;
 	uint32_t kills_lost;
@@ -27,14 +28,20 @@ struct wait {
 
 TAILQ_HEAD(wait_queue, wait);
 
-/* Who has a connection's /dev/fuse open, when capture looked last. */
+/* A process that may answer on a connection, or did. */
+struct server {
+	struct hang_server s;
+	struct proof end, kill;
+};
+
+/* Who answered a connection's mount, and who has its /dev/fuse open, when capture looked last. */
 struct service_of_fuse {
 	uint32_t connection;
-	uint64_t seen_ns;
-	bool known; /* it could be told, and servers are all of them */
-	struct actor servers[HANG_SERVERS_MAX];
-	unsigned int n_servers;
-	struct proof proof;
+	uint64_t seen_ns; /* 0: capture has not looked */
+	bool known;	  /* it could be told, and holders are all of them */
+	struct server holders[HANG_HOLDERS_MAX], mounter; /* s.a.tgid 0: not known */
+	unsigned int n_holders;
+	struct proof look, mount;
 	TAILQ_ENTRY(service_of_fuse) entry;
 };
 
@@ -53,18 +60,43 @@ struct hang_table {
 void hang_table_init(struct hang_table *t);
 void hang_table_done(struct hang_table *t);
 
-/* PIDNS_ZAP_*, FUSE_FLUSH_* and FUSE_HOLDERS. 0, -ENOMEM, or what the sink says. */
+/* PIDNS_ZAP_*, FUSE_*, PID_LEVELS. 0, -ENOMEM, or what the sink says. */
 int hang_learn(struct hang_table *t, const struct ev *e, struct process_table *processes);
 /* A SIGKILL that wakes nobody. */
 int hang_learn_signal(struct hang_table *t, const struct ev *e);
-void hang_learn_exit(struct hang_table *t, const struct process *p);
+int hang_learn_exit(struct hang_table *t, const struct ev *e, const struct process *p);
 void hang_learn_loss(struct hang_table *t);
 /* Time has gone on: tells what lasts for too long by now. */
 int hang_tell(struct hang_table *t, const struct ev *e, const struct process_table *processes);
-/*
- * A note for a unit that stops, of which a task hangs: its cgroup lies below root. *ret NULL if
- * none does; the caller frees.
- */
-int hang_note(const struct hang_table *t, const char *root, const char *unit, char **ret);
+
+/* A unit that stops, of which a task may hang: its cgroup lies below root. */
+struct hang_unit {
+	const char *root, *name;
+};
+
+/* One of its tasks waits for something, and what that is may be known soon. */
+bool hang_is_open(const struct hang_table *t, const struct hang_unit *u, uint64_t now_ns);
+/* What its tasks hang on, as hang_fill() takes it; NULL: on nothing. */
+const struct wait *hang_of_unit(const struct hang_table *t, const struct hang_unit *u,
+				uint64_t now_ns);
+
+/* ---- how waits belong together ---- */
+
+/* Of a task in that pid namespace, or in one below it. */
+bool wait_is_in(const struct wait *w, uint32_t pidns);
+/* The outermost teardown that waits for it; NULL: none. */
+const struct wait *wait_teardown(const struct hang_table *t, const struct wait *w);
+/* The flush that holds a teardown, the worst one; a flush itself. NULL: none, it is plain slow. */
+const struct wait *wait_root(const struct hang_table *t, const struct wait *w);
+enum stuck_kind wait_judge(const struct hang_table *t, const struct wait *w);
+struct service_of_fuse *service_of(const struct hang_table *t, uint32_t connection);
+
+/* ---- what is told of them: engine/hang_verdict.c ---- */
+
+/* h's times and ended are set, the rest is empty. */
+int hang_fill(const struct hang_table *t, struct hang_verdict *h, const struct wait *w,
+	      const struct process_table *processes);
+int hang_cite(struct hang_verdict *h, const struct proof *p);
+void hang_verdict_done(struct hang_verdict *h);
 
 #endif

@@ -412,6 +412,15 @@ struct process *process_learn_exit(struct process_table *t, const struct ev *e)
 	return p;
 }
 
+void process_table_leave_pidns(struct process_table *t, uint32_t pidns)
+{
+	struct process *p;
+
+	TAILQ_FOREACH(p, &t->lists[PROCESS_ALIVE], entry)
+	if (p->pidns == pidns)
+		p->pidns = 0;
+}
+
 /* The one that has the parent's number now may not be the parent: it has to be older. */
 static struct process *elder(struct process *parent, const struct process *child)
 {

@@ -91,6 +91,9 @@ struct process *process_learn_proc(struct process_table *t, const struct ev *e);
 /* Keeps the signal with its target, the sender's ancestry with the signal. */
 struct process *process_learn_signal(struct process_table *t, const struct ev *e,
 				     struct request *request);
+/* The namespace is gone, its number may come again: whose end was not seen is not in it any more.
+ */
+void process_table_leave_pidns(struct process_table *t, uint32_t pidns);
 int process_set_cgroup(struct process *p, uint64_t id, struct str path);
 
 /* The signal that killed p, whose end came at end_ns: the first one of its kind that counts. */

@@ -63,6 +63,8 @@ struct stop {
 	bool dead_entered;	/* service_enter_dead ran: the next state is final */
 	uint64_t state_mono_ns; /* since when it is in its state; 0: not seen */
 	bool ended;
+	struct thread_look *due; /* a moment before its state's timeout; NULL: none */
+	bool timeout_explained;	 /* what the last timeout met is known from before it */
 	TAILQ_ENTRY(stop) entry;
 };
 

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "engine/process.h"
+#include "engine/hang.h"
+#include "engine/look.h"
 #include "engine/verdict.h"
 
 static const struct {
@@ -158,8 +160,13 @@ void verdict_done(struct verdict *v)
 	request_done(&v->request);
 	free(v->root_unit);
 	ev_stack_done(&v->stack);
+	look_free(v->watchdog.look);
+	look_free(v->left);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
+	if (v->hang)
+		hang_verdict_done(v->hang);
+	free(v->hang);
 	for (unsigned int i = 0; i < v->n_notes; i++)
 		free(v->notes[i]);
 	for (unsigned int i = 0; i < v->n_failed; i++)

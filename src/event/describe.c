@@ -268,6 +268,9 @@ static void describe_kernel(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "%s of pid namespace %" PRIu32 " by its init %s",
 			 e->kind == WIRE_PIDNS_ZAP_ENTER ? "teardown" : "end of the teardown",
 			 e->pidns.pidns, show_task(&e->pidns.init, task));
+	else if (e->kind == WIRE_FUSE_SERVE)
+		snprintf(dst, size, "FUSE connection %" PRIu32 " is served by %s",
+			 e->fuse.connection, show_task(&e->fuse.task, task));
 	else
 		snprintf(dst, size, "%s of FUSE connection %" PRIu32 " by %s%s",
 			 e->kind == WIRE_FUSE_FLUSH_ENTER ? "flush" : "end of the flush",
@@ -284,6 +287,17 @@ static void describe_probe(char *dst, size_t size, const struct ev *e)
 		snprintf(dst, size, "probe %s is live: %s", name, show(e->probe.how, how));
 	else
 		snprintf(dst, size, "probe %s is missing: %s", name, show(e->probe.reason, reason));
+}
+
+/* "its number in each pid namespace: 812 7 1" */
+static void describe_levels(char *dst, size_t size, const struct ev *e)
+{
+	size_t n = snprintf(dst, size, "its number in each pid namespace:");
+
+	for (unsigned int i = 0; i < e->pid_levels.n && i < WIRE_PID_LEVELS_MAX && n < size; i++)
+		n += snprintf(dst + n, size - n, " %" PRIu32, e->pid_levels.nr[i]);
+	if (e->pid_levels.n > WIRE_PID_LEVELS_MAX && n < size)
+		snprintf(dst + n, size - n, " and more");
 }
 
 /* "FUSE connection 33 is held open by 812 813" */
@@ -303,6 +317,37 @@ static void describe_holders(char *dst, size_t size, const struct ev *e)
 		n += snprintf(dst + n, size - n, " %" PRIu32, e->fuse_holders.tgid[i]);
 	if (e->fuse_holders.n > i && n < size)
 		snprintf(dst + n, size - n, " and more");
+}
+
+/* "keepalive of x.service, interval 30s" */
+static void describe_keepalive(char *dst, size_t size, const struct ev_keepalive *k)
+{
+	char interval[32];
+
+	snprintf(dst, size, "keepalive of %.*s, interval %s%s", (int)k->id.n, k->id.s,
+		 text_duration(k->by_message == 1 ? k->message_ns : k->started_ns, interval),
+		 k->by_message == 1 ? " (by WATCHDOG_USEC=)" : "");
+}
+
+/* "thread 813 of worker 812 is D in fuse_flush": the innermost function. */
+static void describe_thread(char *dst, size_t size, const struct ev_thread *t)
+{
+	const char *end = t->stack.s ? memchr(t->stack.s, '\n', t->stack.n) : NULL;
+	int n = end ? (int)(end - t->stack.s) : (int)t->stack.n;
+	char task[TASK_LEN];
+
+	snprintf(dst, size, "thread %" PRIu32 " of %s is %c%s%.*s", t->task.tid,
+		 show_task(&t->task, task), t->state, n > 0 ? " in " : "", n,
+		 t->stack.s ? t->stack.s : "");
+}
+
+static void describe_look(char *dst, size_t size, const struct ev_look *l)
+{
+	if (l->error)
+		snprintf(dst, size, "look at %.*s failed", (int)l->id.n, l->id.s);
+	else
+		snprintf(dst, size, "look at %.*s (%s): %" PRIu32 " threads", (int)l->id.n, l->id.s,
+			 look_reason_name(l->reason), l->n);
 }
 
 /* "PID file /run/d.pid of d.service says "812": refused (unsafe-path)" */
@@ -370,8 +415,20 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 e->dependency.unit.s, (int)e->dependency.by.n, e->dependency.by.s,
 			 e->dependency.name.s ? show(e->dependency.name, a) : "?");
 		break;
+	case WIRE_PID_LEVELS:
+		describe_levels(dst, size, e);
+		break;
 	case WIRE_FUSE_HOLDERS:
 		describe_holders(dst, size, e);
+		break;
+	case WIRE_SERVICE_KEEPALIVE:
+		describe_keepalive(dst, size, &e->keepalive);
+		break;
+	case WIRE_THREAD:
+		describe_thread(dst, size, &e->thread);
+		break;
+	case WIRE_LOOK:
+		describe_look(dst, size, &e->look);
 		break;
 	case WIRE_PIDFILE:
 		describe_pidfile(dst, size, &e->pidfile);
@@ -440,6 +497,7 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 		describe_attach(dst, dst_size, e);
 		break;
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE:
 		describe_kernel(dst, dst_size, e);
 		break;
 	default:

@@ -427,6 +427,19 @@ static int decode_fuse(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
+static int decode_pid_levels(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_pid_levels w = FIXED(r, wire_pid_levels);
+
+	(void)m;
+	e->pid_levels.n = w.n;
+	for (unsigned int i = 0; i < WIRE_PID_LEVELS_MAX; i++) {
+		e->pid_levels.pidns[i] = w.level[i].pidns;
+		e->pid_levels.nr[i] = w.level[i].nr;
+	}
+	return 0;
+}
+
 static int decode_fuse_holders(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_fuse_holders w = FIXED(r, wire_fuse_holders);
@@ -663,6 +676,77 @@ static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
+#define USEC_NS 1000u
+
+/* What would not fit is as good as never. */
+static uint64_t from_usec(uint64_t usec)
+{
+	return usec > UINT64_MAX / USEC_NS ? UINT64_MAX : usec * USEC_NS;
+}
+
+static int decode_keepalive(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_keepalive w = FIXED(r, wire_keepalive);
+
+	e->keepalive = (struct ev_keepalive){
+		.at_ns = from_usec(w.at_usec),
+		.unit_ns = from_usec(w.unit_usec),
+		.started_ns = from_usec(w.started_usec),
+		.message_ns = from_usec(w.message_usec),
+		.by_message = w.by_message,
+		.main_pid = w.main_pid,
+		.state = memory_enum_name(memory_manager(m, w.h.tgid), ENUM_SERVICE_STATE, w.state),
+		.left_out = w.left_out,
+	};
+	if (get_str(r, w.id, &e->keepalive.id) < 0)
+		return -EBADMSG;
+	return unit_name_is_valid(e->keepalive.id) ? 0 : -EBADMSG;
+}
+
+/* The names of kernel functions, and of nothing else. */
+static bool is_function_list(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.s[i] != '\n' && (s.s[i] <= ' ' || s.s[i] > '~'))
+			return false;
+	return true;
+}
+
+static int decode_thread(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_thread w = FIXED(r, wire_thread);
+	struct ev_thread *t = &e->thread;
+
+	*t = (struct ev_thread){
+		.task = get_task(m, r, offsetof(struct wire_thread, task)),
+		.cpu_ns = w.cpu_ns,
+		.cpu_since_ns = w.cpu_since_ns,
+		.ns_tid = w.ns_tid,
+		.flags = w.flags,
+		.state = w.state > ' ' && w.state <= '~' ? (char)w.state : '?',
+	};
+	if (get_str(r, w.stack, &t->stack) < 0)
+		return -EBADMSG;
+	return is_function_list(t->stack) ? 0 : -EBADMSG;
+}
+
+static int decode_look(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_look w = FIXED(r, wire_look);
+
+	(void)m;
+	e->look = (struct ev_look){
+		.reason = w.reason,
+		.at_ns = w.at_ns,
+		.took_ns = w.took_ns,
+		.error = w.error,
+		.n = w.n,
+	};
+	if (get_str(r, w.id, &e->look.id) < 0 || !look_reason_name(e->look.reason))
+		return -EBADMSG;
+	return unit_name_is_valid(e->look.id) ? 0 : -EBADMSG;
+}
+
 #define SERVICE(n, f)                                                                              \
 	{                                                                                          \
 		n, f, sizeof(struct wire_service), true, decode_service                            \
@@ -712,6 +796,7 @@ static const struct kind kinds[] = {
 	[WIRE_STACK_SAMPLE] = {"stack-sample", NULL, sizeof(struct wire_stack_sample), true, decode_stack_sample},
 	[WIRE_UNIT_TRIGGERS] = JOB("unit-triggers", "unit_enter_running"),
 	[WIRE_SERVICE_FACTS] = {"service-facts", NULL, sizeof(struct wire_service_facts), true, decode_service_facts},
+	[WIRE_SERVICE_KEEPALIVE] = {"service-keepalive", "service_start_watchdog", sizeof(struct wire_keepalive), true, decode_keepalive},
 	[WIRE_FORK] = OTHER("fork", fork),
 	[WIRE_EXEC] = OTHER("exec", exec),
 	[WIRE_EXIT] = OTHER("exit", exit),
@@ -727,6 +812,8 @@ static const struct kind kinds[] = {
 	[WIRE_FUSE_FLUSH_EXIT] = OTHER("fuse-flush-exit", fuse),
 	[WIRE_CLIENT_SEND] = OTHER("client-send", client_send),
 	[WIRE_BUS_NAME] = OTHER("bus-name", bus_name),
+	[WIRE_FUSE_SERVE] = OTHER("fuse-serve", fuse),
+	[WIRE_PID_LEVELS] = OTHER("pid-levels", pid_levels),
 	[WIRE_START] = OTHER("start", text),
 	[WIRE_CLOCK] = OTHER("clock", clock),
 	[WIRE_MANAGER] = {"manager", NULL, sizeof(struct wire_manager), true, decode_manager},
@@ -741,10 +828,25 @@ static const struct kind kinds[] = {
 	[WIRE_STACK] = {"stack", NULL, sizeof(struct wire_stack), true, decode_stack},
 	[WIRE_DEPENDENCY] = {"dependency", NULL, sizeof(struct wire_dependency), true, decode_dependency},
 	[WIRE_FUSE_HOLDERS] = OTHER("fuse-holders", fuse_holders),
+	[WIRE_THREAD] = OTHER("thread", thread),
+	[WIRE_LOOK] = {"look", NULL, sizeof(struct wire_look), true, decode_look},
 	[WIRE_PIDFILE] = {"pidfile", NULL, sizeof(struct wire_pidfile), true, decode_pidfile},
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */
+
+const char *look_reason_name(enum wire_look_reason reason)
+{
+	static const char *const names[] = {
+		[WIRE_LOOK_KEEPALIVE_DUE] = "keepalive-due",
+		[WIRE_LOOK_WATCHDOG] = "watchdog",
+		[WIRE_LOOK_TIMEOUT_DUE] = "timeout-due",
+		[WIRE_LOOK_TIMEOUT] = "timeout",
+		[WIRE_LOOK_SLOW] = "slow",
+	};
+
+	return (size_t)reason < ARRAY_LEN(names) ? names[reason] : NULL;
+}
 
 const struct kind *kind_get(unsigned int kind)
 {

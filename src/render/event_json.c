@@ -339,6 +339,21 @@ static void put_kernel(struct json_object *o, const struct ev *e)
 	}
 }
 
+static void put_levels(struct json_object *o, const struct ev *e)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < e->pid_levels.n && i < WIRE_PID_LEVELS_MAX; i++) {
+		struct json_object level = {.json = json_object()};
+
+		json_put(&level, "pid_namespace", json_number(e->pid_levels.pidns[i]));
+		json_put(&level, "id", json_number(e->pid_levels.nr[i]));
+		o->failed |= json_array_append_new(list, json_done(&level)) < 0;
+	}
+	json_put(o, "levels", list);
+	json_put(o, "count", json_number(e->pid_levels.n));
+}
+
 static json_t *holders_json(const struct ev *e)
 {
 	json_t *list = json_array();
@@ -357,6 +372,41 @@ static void put_holders(struct json_object *o, const struct ev *e)
 	json_put(o, "error", json_integer(e->fuse_holders.error));
 	json_put(o, "holders", holders_json(e));
 	json_put(o, "count", json_number(e->fuse_holders.n));
+}
+
+static void put_keepalive(struct json_object *o, const struct ev_keepalive *k)
+{
+	json_put(o, "systemd.unit.name", slice_json(k->id));
+	json_put(o, "at_ns", json_number(k->at_ns));
+	json_put(o, "unit_interval_ns", json_number(k->unit_ns));
+	json_put(o, "started_interval_ns", json_number(k->started_ns));
+	json_put(o, "message_interval_ns",
+		 k->by_message == 1 ? json_number(k->message_ns) : json_null());
+	json_put(o, "main_pid", signed_json(k->main_pid));
+	json_put(o, "state", json_text(k->state));
+	json_put(o, "left_out", json_number(k->left_out));
+}
+
+static void put_thread(struct json_object *o, const struct ev_thread *t)
+{
+	const char state[] = {t->state, 0};
+
+	json_put(o, "task", task_json(&t->task));
+	json_put(o, "state", json_text(state));
+	json_put(o, "stack", json_lines(t->stack));
+	json_put(o, "cpu_ns", json_number(t->cpu_ns));
+	json_put(o, "cpu_since_keepalive_ns",
+		 json_number_or_null(t->cpu_since_ns, WIRE_CPU_UNKNOWN));
+}
+
+static void put_look(struct json_object *o, const struct ev_look *l)
+{
+	json_put(o, "systemd.unit.name", slice_json(l->id));
+	json_put(o, "reason", json_text(look_reason_name(l->reason)));
+	json_put(o, "at_ns", json_number(l->at_ns));
+	json_put(o, "took_ns", json_number(l->took_ns));
+	json_put(o, "error", json_integer(l->error));
+	json_put(o, "threads", json_number(l->n));
 }
 
 static void put_pidfile(struct json_object *o, const struct ev_pidfile *p)
@@ -464,8 +514,20 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "by_unit", slice_json(e->dependency.by));
 		json_put(o, "dependency", slice_json(e->dependency.name));
 		break;
+	case WIRE_PID_LEVELS:
+		put_levels(o, e);
+		break;
 	case WIRE_FUSE_HOLDERS:
 		put_holders(o, e);
+		break;
+	case WIRE_SERVICE_KEEPALIVE:
+		put_keepalive(o, &e->keepalive);
+		break;
+	case WIRE_THREAD:
+		put_thread(o, &e->thread);
+		break;
+	case WIRE_LOOK:
+		put_look(o, &e->look);
 		break;
 	case WIRE_PIDFILE:
 		put_pidfile(o, &e->pidfile);
@@ -534,6 +596,7 @@ json_t *event_data_json(const struct ev *e)
 		break;
 	case WIRE_CGROUP_ATTACH:
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE:
 		put_kernel(&o, e);
 		break;
 	default:

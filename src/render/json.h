@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "svctrace/engine.h"
 #include "svctrace/event.h"
 
 struct renderer;
@@ -27,12 +28,20 @@ json_t *json_done(struct json_object *o);
 /* Whatever bytes they are; null if s is NULL. */
 json_t *json_bytes(const char *s, size_t n);
 json_t *json_text(const char *s);
+/* An array of strings, each followed by a newline in s. */
+json_t *json_lines(struct str s);
 json_t *json_number(uint64_t n);
 json_t *json_number_or_null(uint64_t n, uint64_t none);
 /* RFC 3339; null if the wall clock is not known. */
 json_t *json_time(uint64_t wall_ns);
 /* "SIGKILL"; null for 0. */
 json_t *json_signal(int32_t sig);
+
+/* All that is known of a process. */
+void json_put_process(struct json_object *o, const struct actor *a);
+/* null where there is none. */
+json_t *json_look(const struct thread_look *l);
+json_t *json_watchdog(const struct verdict_watchdog *w);
 
 /* "stack" and "stack_end": [] and null where there is none. */
 void json_put_stack(struct json_object *o, const struct ev_stack *s);

@@ -185,7 +185,7 @@ int render_verdict(struct renderer *r, const struct verdict *v)
 
 static bool wants_hang(const struct renderer *r, const struct hang_verdict *h)
 {
-	bool wanted = !r->options.units || (h->init.unit && wants_unit(r, h->init.unit));
+	bool wanted = !r->options.units || (h->init.a.unit && wants_unit(r, h->init.a.unit));
 
 	for (unsigned int i = 0; !wanted && i < h->n_waiters; i++)
 		wanted = h->waiters[i].a.unit && wants_unit(r, h->waiters[i].a.unit);
@@ -199,6 +199,18 @@ int render_hang(struct renderer *r, const struct hang_verdict *h)
 	if (!wants_hang(r, h))
 		return 0;
 	k = r->options.format == RENDER_JSON ? render_hang_json(r, h) : render_hang_text(r, h);
+	if (k < 0)
+		return k;
+	return fflush(r->out) == 0 ? 1 : -errno;
+}
+
+int render_slow(struct renderer *r, const struct slow_notice *s)
+{
+	int k;
+
+	if (!wants_unit(r, s->v->unit))
+		return 0;
+	k = r->options.format == RENDER_JSON ? render_slow_json(r, s) : render_slow_text(r, s);
 	if (k < 0)
 		return k;
 	return fflush(r->out) == 0 ? 1 : -errno;

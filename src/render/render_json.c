@@ -30,6 +30,23 @@ json_t *json_text(const char *s)
 	return json_bytes(s, s ? strlen(s) : 0);
 }
 
+json_t *json_lines(struct str s)
+{
+	json_t *list = json_array();
+
+	for (size_t at = 0; list && at < s.n;) {
+		const char *end = memchr(s.s + at, '\n', s.n - at);
+		size_t n = end ? (size_t)(end - s.s) - at : s.n - at;
+
+		if (json_array_append_new(list, json_bytes(s.s + at, n)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+		at += n + 1;
+	}
+	return list;
+}
+
 json_t *json_number(uint64_t n)
 {
 	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
@@ -89,7 +106,7 @@ int write_json(struct renderer *r, const json_t *j)
 	return ferror(r->out) ? -EIO : 0;
 }
 
-static void put_process(struct json_object *o, const struct actor *a)
+void json_put_process(struct json_object *o, const struct actor *a)
 {
 	json_put(o, "process.pid", json_number(a->tgid));
 	json_put(o, "process.vpid", json_number_or_null(a->ns_tgid, 0));
@@ -112,7 +129,7 @@ static json_t *process_json(const struct actor *a)
 {
 	struct json_object o = {.json = json_object()};
 
-	put_process(&o, a);
+	json_put_process(&o, a);
 	return json_done(&o);
 }
 
@@ -143,7 +160,7 @@ static json_t *actor_json(const struct verdict *v)
 	json_put(&o, "certainty", json_string(certainty_name(v->actor_certainty)));
 	json_put(&o, "signal", json_signal(v->signal));
 	json_put(&o, "syscall", json_text(v->signal_syscall_name));
-	put_process(&o, v->n_chain ? &v->chain[0] : &nobody);
+	json_put_process(&o, v->n_chain ? &v->chain[0] : &nobody);
 	json_put(&o, "ancestors", ancestors_json(v));
 	return json_done(&o);
 }
@@ -395,6 +412,97 @@ static void put_state(struct json_object *o, const struct verdict *v)
 	json_put(o, "complete", json_boolean(!v->incomplete));
 }
 
+static json_t *ids_json(const struct hang_ids *ids)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < ids->n; i++)
+		if (json_array_append_new(list, json_number(ids->nr[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static json_t *hang_task_json(const struct hang_task *t)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "text", json_text(t->text));
+	json_put(&o, "exiting", json_boolean(t->exiting));
+	json_put(&o, "thread.id", json_number(t->tid));
+	json_put(&o, "thread.ids_in_namespaces", ids_json(&t->ids));
+	json_put(&o, "pid_namespace", json_number_or_null(t->pidns, 0));
+	json_put_process(&o, &t->a);
+	return json_done(&o);
+}
+
+static json_t *server_json(const struct hang_server *s)
+{
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "answered_mount", json_boolean(s->mounted));
+	json_put(&o, "pid_namespace", json_number_or_null(s->pidns, 0));
+	json_put(&o, "end_time", s->end_wall_ns ? json_time(s->end_wall_ns) : json_null());
+	json_put(&o, "death", json_text(s->death));
+	json_put_process(&o, &s->a);
+	return json_done(&o);
+}
+
+/* Takes value over. */
+static void append(json_t *list, json_t *value, bool *failed)
+{
+	*failed |= json_array_append_new(list, value) < 0;
+}
+
+static void put_hang_tasks(struct json_object *o, const struct hang_verdict *h)
+{
+	json_t *inner = json_array(), *waiters = json_array(), *servers = json_array();
+
+	for (unsigned int i = 0; i < h->n_inner; i++)
+		append(inner, hang_task_json(&h->inner[i]), &o->failed);
+	for (unsigned int i = 0; i < h->n_waiters; i++)
+		append(waiters, hang_task_json(&h->waiters[i]), &o->failed);
+	for (unsigned int i = 0; i < h->n_servers; i++)
+		append(servers, server_json(&h->servers[i]), &o->failed);
+	json_put(o, "init", h->init.a.tgid ? hang_task_json(&h->init) : json_null());
+	json_put(o, "inner_inits", inner);
+	json_put(o, "waiters", waiters);
+	json_put(o, "waiters_left_out", json_number(h->n_waiters_left_out));
+	json_put(o, "fuse_connection",
+		 h->have_connection ? json_number(h->connection) : json_null());
+	json_put(o, "served_by_known", json_boolean(h->servers_known));
+	json_put(o, "served_by", servers);
+}
+
+/* As told of while it hangs, and in the verdict of a service. */
+static void put_hang(struct json_object *o, const struct hang_verdict *h)
+{
+	json_put(o, "kind", json_text(stuck_kind_name(h->kind)));
+	json_put(o, "begin_time", json_time(h->begin_wall_ns));
+	json_put(o, "duration_ns", json_number(h->mono_ns - h->begin_mono_ns));
+	json_put(o, "pid_namespace", json_number_or_null(h->pidns, 0));
+	json_put(o, "left", h->pidns ? json_number(h->left) : json_null());
+	json_put(o, "kills_lost", json_number(h->kills_lost));
+	json_put(o, "root", json_text(h->root));
+	json_put(o, "why", json_text(h->why));
+	json_put(o, "next", json_text(h->next));
+	json_put(o, "consequence", json_text(h->consequence));
+	json_put(o, "events_lost", json_boolean(h->lost));
+	put_hang_tasks(o, h);
+}
+
+static json_t *hang_json(const struct hang_verdict *h)
+{
+	struct json_object o = {};
+
+	if (!h)
+		return json_null();
+	o.json = json_object();
+	put_hang(&o, h);
+	return json_done(&o);
+}
+
 int render_verdict_json(struct renderer *r, const struct verdict *v)
 {
 	struct json_object then = {.json = json_object()}, o = {.json = json_object()};
@@ -420,71 +528,47 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "hand_over", hand_over_json(v));
 	json_put(&then, "restart", json_boolean(v->restarts));
 	json_put(&o, "then", json_done(&then));
+	json_put(&o, "watchdog", json_watchdog(&v->watchdog));
+	json_put(&o, "left", json_look(v->left));
 	json_put(&o, "proof", proofs_json(v));
 	json_put(&o, "proof_left_out", json_integer(v->n_proof_left_out));
 	json_put(&o, "lost", json_number(v->lost));
 	json_put(&o, "notes", texts_json((const char *const *)v->notes, v->n_notes));
+	json_put(&o, "hang", hang_json(v->hang));
 	json_put(&o, "manager", manager_json(r, v));
 	done = json_done(&o);
 	return write_json(r, done);
 }
 
-static json_t *waiter_json(const struct hang_waiter *w)
+int render_slow_json(struct renderer *r, const struct slow_notice *s)
 {
 	struct json_object o = {.json = json_object()};
+	json_auto_t *done = NULL;
 
-	json_put(&o, "text", json_text(w->text));
-	json_put(&o, "exiting", json_boolean(w->exiting));
-	json_put(&o, "thread.id", json_number(w->tid));
-	put_process(&o, &w->a);
-	return json_done(&o);
-}
-
-/* Takes value over. */
-static void append(json_t *list, json_t *value, bool *failed)
-{
-	*failed |= json_array_append_new(list, value) < 0;
-}
-
-static void put_hang_tasks(struct json_object *o, const struct hang_verdict *h)
-{
-	json_t *waiters = json_array(), *servers = json_array(), *proof = json_array();
-
-	for (unsigned int i = 0; i < h->n_waiters; i++)
-		append(waiters, waiter_json(&h->waiters[i]), &o->failed);
-	for (unsigned int i = 0; i < h->n_servers; i++)
-		append(servers, process_json(&h->servers[i]), &o->failed);
-	for (unsigned int i = 0; i < h->n_proof; i++)
-		append(proof, proof_json(&h->proof[i]), &o->failed);
-	json_put(o, "waiters", waiters);
-	json_put(o, "waiters_left_out", json_number(h->n_waiters_left_out));
-	json_put(o, "fuse_connection",
-		 h->have_connection ? json_number(h->connection) : json_null());
-	json_put(o, "served_by_known", json_boolean(h->servers_known));
-	json_put(o, "served_by", servers);
-	json_put(o, "proof", proof);
+	json_put_envelope(&o, r, "svctrace.slow", s->wall_ns, s->mono_ns);
+	json_put(&o, "systemd.unit.name", json_text(s->v->unit));
+	json_put(&o, "systemd.unit.sub_state", json_text(s->v->sub_state));
+	json_put(&o, "cause", json_string(cause_name(s->v->cause)));
+	json_put(&o, "begin_time", json_time(s->v->begin_wall_ns));
+	json_put(&o, "duration_ns", json_number(s->mono_ns - s->v->begin_mono_ns));
+	json_put(&o, "actor", actor_json(s->v));
+	json_put(&o, "left", json_look(s->look));
+	done = json_done(&o);
+	return write_json(r, done);
 }
 
 int render_hang_json(struct renderer *r, const struct hang_verdict *h)
 {
 	struct json_object o = {.json = json_object()};
+	json_t *proof = json_array();
 	json_auto_t *done = NULL;
 
 	json_put_envelope(&o, r, "svctrace.hang", h->wall_ns, h->mono_ns);
-	json_put(&o, "kind", json_text(stuck_kind_name(h->kind)));
+	put_hang(&o, h);
 	json_put(&o, "ended", json_boolean(h->ended));
-	json_put(&o, "begin_time", json_time(h->begin_wall_ns));
-	json_put(&o, "duration_ns", json_number(h->mono_ns - h->begin_mono_ns));
-	json_put(&o, "pid_namespace", json_number_or_null(h->pidns, 0));
-	json_put(&o, "init", h->init.tgid ? process_json(&h->init) : json_null());
-	json_put(&o, "left", h->pidns ? json_number(h->left) : json_null());
-	json_put(&o, "kills_lost", json_number(h->kills_lost));
-	json_put(&o, "root", json_text(h->root));
-	json_put(&o, "why", json_text(h->why));
-	json_put(&o, "next", json_text(h->next));
-	json_put(&o, "consequence", json_text(h->consequence));
-	json_put(&o, "events_lost", json_boolean(h->lost));
-	put_hang_tasks(&o, h);
+	for (unsigned int i = 0; i < h->n_proof; i++)
+		append(proof, proof_json(&h->proof[i]), &o.failed);
+	json_put(&o, "proof", proof);
 	done = json_done(&o);
 	return write_json(r, done);
 }

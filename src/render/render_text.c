@@ -74,6 +74,21 @@ static int write_out(struct renderer *r, const char *text)
 	return ferror(r->out) ? -EIO : 0;
 }
 
+int write_block(struct renderer *r, put_fn put, const void *what)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int k;
+
+	if (!f)
+		return -ENOMEM;
+	k = put(f, r, what);
+	if (fclose(f) != 0 && k == 0)
+		k = -ENOMEM;
+	return k < 0 ? k : write_out(r, text);
+}
+
 void put_line(FILE *f, const struct renderer *r, const char *label, const char *text)
 {
 	size_t width = r->options.width > 2 * INDENT_LEN ? r->options.width : 0;
@@ -485,36 +500,10 @@ static void put_stack(FILE *f, const struct renderer *r, const struct ev_stack *
 		fprintf(f, INDENT "%s\n", why[s->end]);
 }
 
-static int put_verdict(FILE *f, const struct renderer *r, const void *what)
-{
-	const struct verdict *v = what;
-	int k;
-
-	put_headline(f, r, v);
-	k = put_who(f, r, v);
-	if (k == 0)
-		k = put_ancestry(f, r, v);
-	if (k == 0)
-		k = put_request(f, r, v);
-	if (k < 0)
-		return k;
-	put_line(f, r, "why", v->path ? v->path : "not known");
-	k = put_pidfiles(f, r, v);
-	if (k < 0)
-		return k;
-	put_then(f, r, v);
-	for (unsigned int i = 0; i < v->n_notes; i++)
-		put_line(f, r, "note", v->notes[i]);
-	k = put_proof(f, r, v);
-	if (k == 0 && r->options.stack)
-		put_stack(f, r, &v->stack);
-	return k;
-}
-
 static void put_hang_headline(FILE *f, const struct renderer *r, const struct hang_verdict *h)
 {
 	const char *color = h->ended ? "" : h->kind == STUCK_FUSE_DEADLOCK ? RED : AMBER;
-	const struct actor *a = h->init.tgid || h->n_waiters == 0 ? &h->init : &h->waiters[0].a;
+	const struct actor *a = h->init.a.tgid || h->n_waiters == 0 ? &h->init.a : &h->waiters[0].a;
 	uint64_t ms = (h->mono_ns - h->begin_mono_ns) / 1000000;
 	const char *of = a->container ? a->container : a->unit;
 	char when[TIME_LEN], name[NAME_LEN];
@@ -532,38 +521,66 @@ static void put_hang_headline(FILE *f, const struct renderer *r, const struct ha
 		h->ended ? "after" : "for", ms / 1000, (unsigned int)(ms % 1000));
 }
 
-/* "nginx 812 (7 in its namespace): " and what it does */
-static void put_link(FILE *f, const struct renderer *r, const char *label, const struct actor *a,
-		     uint32_t tid, const char *text)
+/* "nginx 812 thread 813 (7 in its namespace): " and what it does; in more namespaces all numbers */
+static void put_link(FILE *f, const struct renderer *r, const char *label,
+		     const struct hang_task *t)
 {
-	char name[NAME_LEN], ns[32] = "", thread[32] = "", line[NAME_LEN + 256];
+	char name[NAME_LEN], ns[160] = "", thread[32] = "", line[NAME_LEN + 512];
+	const struct actor *a = &t->a;
+	size_t n = 0;
 
-	if (tid != a->tgid)
-		snprintf(thread, sizeof(thread), " thread %" PRIu32, tid);
-	if (a->ns_tgid && a->ns_tgid != a->tgid)
+	if (t->tid != a->tgid)
+		snprintf(thread, sizeof(thread), " thread %" PRIu32, t->tid);
+	if (t->ids.n > 2) {
+		n = snprintf(ns, sizeof(ns), " (by namespace:");
+		for (unsigned int i = 0; i < t->ids.n && n < sizeof(ns); i++)
+			n += snprintf(ns + n, sizeof(ns) - n, " %" PRIu32, t->ids.nr[i]);
+		if (n < sizeof(ns))
+			snprintf(ns + n, sizeof(ns) - n, ")");
+	} else if (a->ns_tgid && a->ns_tgid != a->tgid) {
 		snprintf(ns, sizeof(ns), " (%" PRIu32 " in its namespace)", a->ns_tgid);
+	}
 	snprintf(line, sizeof(line), "%s %" PRIu32 "%s%s: %s",
-		 a->comm ? safe(a->comm, name) : "process", a->tgid, thread, ns, text);
+		 a->comm ? safe(a->comm, name) : "process", a->tgid, thread, ns, t->text);
 	put_line(f, r, label, line);
+}
+
+/* "sshfs 812 in pid namespace 4026532201: answered the mount; died at 12:00:01.000 by SIGKILL" */
+static void put_server(FILE *f, const struct renderer *r, const struct hang_server *s)
+{
+	const char *did = s->mounted	? "answered that connection's mount"
+			  : s->a.exited ? "served that connection"
+					: "has that connection's /dev/fuse open";
+	char name[NAME_LEN], when[TIME_LEN], ns[48] = "", end[96] = "", line[NAME_LEN + 512];
+
+	if (s->pidns)
+		snprintf(ns, sizeof(ns), " in pid namespace %" PRIu32, s->pidns);
+	if (s->a.exited)
+		snprintf(end, sizeof(end), ", ended%s%s%s", s->end_mono_ns ? " at " : "",
+			 s->end_mono_ns ? time_of_day(r, s->end_wall_ns, s->end_mono_ns, when) : "",
+			 s->death ? ": " : "");
+	snprintf(line, sizeof(line), "%s %" PRIu32 "%s: %s%s%s",
+		 s->a.comm ? safe(s->a.comm, name) : "process", s->a.tgid, ns, did, end,
+		 s->a.exited && s->death ? s->death : "");
+	put_line(f, r, "", line);
 }
 
 /* From the one that waits for all others to what answers nobody. */
 static void put_hang_chain(FILE *f, const struct renderer *r, const struct hang_verdict *h)
 {
-	static const struct stuck_member init = {.role = STUCK_ROLE_INIT};
 	const char *label = "chain";
 	char text[128];
 
-	if (h->init.tgid) {
-		put_link(f, r, label, &h->init, h->init.tgid, stuck_member_text(NULL, &init));
+	if (h->init.a.tgid) {
+		put_link(f, r, label, &h->init);
 		label = "";
 	}
+	for (unsigned int i = 0; i < h->n_inner; i++)
+		put_link(f, r, label, &h->inner[i]);
 	for (unsigned int i = 0; i < h->n_waiters; i++, label = "")
-		put_link(f, r, label, &h->waiters[i].a, h->waiters[i].tid, h->waiters[i].text);
+		put_link(f, r, label, &h->waiters[i]);
 	for (unsigned int i = 0; i < h->n_servers; i++)
-		put_link(f, r, "", &h->servers[i], h->servers[i].tgid,
-			 h->servers[i].exited ? "served that connection, and is dead"
-					      : "has that connection's /dev/fuse open");
+		put_server(f, r, &h->servers[i]);
 	if (h->pidns && !h->ended) {
 		snprintf(text, sizeof(text), "%" PRIu32 " besides the init", h->left);
 		put_line(f, r, "left", text);
@@ -585,13 +602,10 @@ static int put_sentence(FILE *f, const struct renderer *r, const char *label, co
 	return 0;
 }
 
-static int put_hang(FILE *f, const struct renderer *r, const void *what)
+static int put_hang_body(FILE *f, const struct renderer *r, const struct hang_verdict *h)
 {
-	const struct hang_verdict *h = what;
-	int k;
+	int k = put_sentence(f, r, "root", h->root);
 
-	put_hang_headline(f, r, h);
-	k = put_sentence(f, r, "root", h->root);
 	put_hang_chain(f, r, h);
 	if (k == 0)
 		k = put_sentence(f, r, "why", h->why);
@@ -601,6 +615,28 @@ static int put_hang(FILE *f, const struct renderer *r, const void *what)
 		k = put_sentence(f, r, "", h->consequence);
 	if (h->lost)
 		put_line(f, r, "note", "events were lost meanwhile: its end may be among them");
+	return k;
+}
+
+/* In the verdict of a service that it held up. */
+static int put_verdict_hang(FILE *f, const struct renderer *r, const struct hang_verdict *h)
+{
+	uint64_t ms = (h->mono_ns - h->begin_mono_ns) / 1000000;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s for %" PRIu64 ".%03u s", stuck_kind_name(h->kind),
+		 ms / 1000, (unsigned int)(ms % 1000));
+	put_line(f, r, "hang", text);
+	return put_hang_body(f, r, h);
+}
+
+static int put_hang(FILE *f, const struct renderer *r, const void *what)
+{
+	const struct hang_verdict *h = what;
+	int k;
+
+	put_hang_headline(f, r, h);
+	k = put_hang_body(f, r, h);
 	fprintf(f, "  %-7s%u events", "proof", h->n_proof);
 	for (unsigned int i = 0; i < h->n_proof && i < PROOF_SHOWN; i++)
 		fprintf(f, "%s#%" PRIu64, i ? " " : " (", h->proof[i].seq);
@@ -608,19 +644,55 @@ static int put_hang(FILE *f, const struct renderer *r, const void *what)
 	return k;
 }
 
-int write_block(struct renderer *r, put_fn put, const void *what)
+static int put_verdict(FILE *f, const struct renderer *r, const void *what)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	const struct verdict *v = what;
 	int k;
 
-	if (!f)
-		return -ENOMEM;
-	k = put(f, r, what);
-	if (fclose(f) != 0 && k == 0)
-		k = -ENOMEM;
-	return k < 0 ? k : write_out(r, text);
+	put_headline(f, r, v);
+	k = put_who(f, r, v);
+	if (k == 0)
+		k = put_ancestry(f, r, v);
+	if (k == 0)
+		k = put_request(f, r, v);
+	if (k < 0)
+		return k;
+	put_line(f, r, "why", v->path ? v->path : "not known");
+	k = put_pidfiles(f, r, v);
+	if (k < 0)
+		return k;
+	put_then(f, r, v);
+	k = render_watchdog(f, r, &v->watchdog);
+	if (k == 0)
+		k = render_left(f, r, v->left);
+	if (k < 0)
+		return k;
+	for (unsigned int i = 0; i < v->n_notes; i++)
+		put_line(f, r, "note", v->notes[i]);
+	k = v->hang ? put_verdict_hang(f, r, v->hang) : 0;
+	if (k == 0)
+		k = put_proof(f, r, v);
+	if (k == 0 && r->options.stack)
+		put_stack(f, r, &v->stack);
+	return k;
+}
+
+static int put_slow(FILE *f, const struct renderer *r, const void *what)
+{
+	const struct slow_notice *s = what;
+	char when[TIME_LEN], name[NAME_LEN], lasts[32];
+
+	fprintf(f, "%s  %s  %sSLOW%s  stops for %s, state %s\n",
+		time_of_day(r, s->wall_ns, s->mono_ns, when), safe(s->v->unit, name),
+		r->options.color ? AMBER : "", r->options.color ? PLAIN : "",
+		text_duration(s->mono_ns - s->v->begin_mono_ns, lasts),
+		s->v->sub_state ? s->v->sub_state : "?");
+	return render_left(f, r, s->look);
+}
+
+int render_slow_text(struct renderer *r, const struct slow_notice *s)
+{
+	return write_block(r, put_slow, s);
 }
 
 int render_hang_text(struct renderer *r, const struct hang_verdict *h)

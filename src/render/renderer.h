@@ -44,7 +44,12 @@ bool unit_matches(const char *pattern, const char *unit);
 void put_line(FILE *f, const struct renderer *r, const char *label, const char *text);
 /* render_pidfile.c: nothing, if there is nothing to tell. */
 int put_pidfiles(FILE *f, const struct renderer *r, const struct verdict *v);
+/* What was seen of a watchdog that fired, if it did; who was left, if anybody looked. */
+int render_watchdog(FILE *f, const struct renderer *r, const struct verdict_watchdog *w);
+int render_left(FILE *f, const struct renderer *r, const struct thread_look *l);
 
+int render_slow_text(struct renderer *r, const struct slow_notice *s);
+int render_slow_json(struct renderer *r, const struct slow_notice *s);
 int render_verdict_text(struct renderer *r, const struct verdict *v);
 int render_hang_text(struct renderer *r, const struct hang_verdict *h);
 int render_hang_json(struct renderer *r, const struct hang_verdict *h);

@@ -52,11 +52,11 @@ static int on_hang(void *ctx, const struct hang_verdict *h)
 	KEEP(n_proof);
 #undef KEEP
 	x->told[x->n].lasted_ns = h->mono_ns - h->begin_mono_ns;
-	x->told[x->n].init = h->init.tgid;
-	x->told[x->n].init_ns = h->init.ns_tgid;
-	x->told[x->n].server_dead = h->n_servers && h->servers[0].exited;
+	x->told[x->n].init = h->init.a.tgid;
+	x->told[x->n].init_ns = h->init.a.ns_tgid;
+	x->told[x->n].server_dead = h->n_servers && h->servers[0].a.exited;
 	x->told[x->n].exiting = h->n_waiters && h->waiters[0].exiting;
-	keep(x->told[x->n].unit, 64, h->init.unit);
+	keep(x->told[x->n].unit, 64, h->init.a.unit);
 	keep(x->told[x->n].root, 256, h->root);
 	keep(x->told[x->n].next, 256, h->next);
 	keep(x->told[x->n].consequence, 256, h->consequence);
@@ -299,7 +299,13 @@ static void test_plain_teardown(void **state)
 	assert_int_equal(x->told[0].left, 400);
 	zap(x, WIRE_PIDNS_ZAP_EXIT);
 	assert_int_equal(x->n, 2);
-	/* and one that is quick */
+	/* another one of that number, which those 400 are not in; and one that is quick */
+	be_born(x, 2000, 2);
+	zap(x, WIRE_PIDNS_ZAP_ENTER);
+	wait_for(x, 6 * SECOND);
+	assert_int_equal(x->told[2].left, 1);
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	x->n = 2;
 	zap(x, WIRE_PIDNS_ZAP_ENTER);
 	wait_for(x, 4 * SECOND);
 	zap(x, WIRE_PIDNS_ZAP_EXIT);
@@ -325,23 +331,202 @@ static void test_task_alone(void **state)
 	assert_non_null(strstr(x->w.text, "daemon 501 (a.service)  HANGS"));
 }
 
-/* The service's own verdict names what holds it, while it does. */
+/* The service's own verdict names what holds it, while it does, and the events that prove it. */
 static void test_stop_times_out(void **state)
 {
 	struct hangs *x = *state;
 
 	begin_deadlock(x);
-	wait_for(x, 2 * SECOND);
 	look(x, 0, 0, NULL);
+	wait_for(x, 2 * SECOND);
 	run_down(&x->w, "a.service", "timeout", "failed");
 	run_down(&x->w, "b.service", "timeout", "failed");
 	idle(&x->w);
 	assert_int_equal(x->w.n, 2);
-	assert_non_null(strstr(x->w.v[0].notes,
-			       "its daemon 501 cannot exit: it waits for FUSE connection 33, which "
-			       "nobody is left to answer; svctrace stuck tells more, svctrace "
-			       "stuck --abort frees it"));
-	assert_null(strstr(x->w.v[1].notes, "FUSE"));
+	assert_true(x->w.v[0].hangs);
+	assert_int_equal(x->w.v[0].hang, STUCK_FUSE_DEADLOCK);
+	assert_int_equal(x->w.v[0].hang_init, 500);
+	assert_int_equal(x->w.v[0].hang_connection, CONNECTION);
+	assert_int_equal(x->w.v[0].n_proof, x->w.v[1].n_proof + 3);
+	assert_false(x->w.v[1].hangs);
+	fflush(x->w.out);
+	assert_non_null(strstr(x->w.text, "\n  hang   fuse-deadlock for 2."));
+	assert_non_null(strstr(x->w.text, "\n  root   deadlock on FUSE connection 33"));
+	assert_non_null(strstr(x->w.text, "\n  next   svctrace stuck --abort, or: echo 1 >"));
+}
+
+/* It fails at once, and who should answer is known a little later: the verdict waits for that. */
+static void test_stop_fails_at_once(void **state)
+{
+	struct hangs *x = *state;
+
+	begin_deadlock(x);
+	run_down(&x->w, "a.service", "signal", "failed");
+	wait_for(x, 1500 * MS);
+	assert_int_equal(x->w.n, 0);
+	look(x, 0, 0, NULL);
+	wait_for(x, MS);
+	assert_int_equal(x->w.n, 1);
+	assert_int_equal(x->w.v[0].hang, STUCK_FUSE_DEADLOCK);
+	/* no longer than for the time that a look takes */
+	run_down(&x->w, "a.service", "signal", "failed");
+	flush(x, WIRE_FUSE_FLUSH_EXIT, 501, true);
+	flush(x, WIRE_FUSE_FLUSH_ENTER, 502, true);
+	wait_for(x, 5 * SECOND);
+	assert_int_equal(x->w.n, 2);
+}
+
+/* What is over when it is known is no hang, nor is what has just begun. */
+static void test_stop_that_does_not_hang(void **state)
+{
+	struct hangs *x = *state;
+
+	begin_deadlock(x);
+	run_down(&x->w, "a.service", "success", "dead");
+	wait_for(x, 500 * MS);
+	assert_int_equal(x->w.n, 0);
+	flush(x, WIRE_FUSE_FLUSH_EXIT, 501, true);
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	idle(&x->w);
+	assert_int_equal(x->w.n, 1);
+	assert_false(x->w.v[0].hangs);
+	begin_deadlock(x);
+	look(x, 0, 0, NULL);
+	run_down(&x->w, "a.service", "success", "dead");
+	idle(&x->w);
+	assert_int_equal(x->w.n, 2);
+	assert_false(x->w.v[1].hangs);
+	/* systemd starts it again: that waits for nothing */
+	flush(x, WIRE_FUSE_FLUSH_EXIT, 501, true);
+	flush(x, WIRE_FUSE_FLUSH_ENTER, 501, true);
+	run_down(&x->w, "a.service", "success", "dead");
+	set_state(&x->w, "a.service", "dead", "start", "success");
+	assert_int_equal(x->w.n, 3);
+}
+
+/* The process that the mount said hello to, and its end. */
+static void serve(struct hangs *x, uint32_t tgid, uint32_t ns_tgid)
+{
+	struct wire_fuse *r = begin(&x->w, WIRE_FUSE_SERVE, tgid);
+
+	r->task = inside(tgid, ns_tgid);
+	r->connection = CONNECTION;
+	send(&x->w);
+}
+
+static void test_served_by(void **state)
+{
+	struct hangs *x = *state;
+	struct wire_signal *s;
+
+	be_born(x, 500, 1);
+	be_born(x, 501, 2);
+	be_born(x, 502, 3);
+	serve(x, 502, 3);
+	zap(x, WIRE_PIDNS_ZAP_ENTER);
+	s = signal_from(&x->w, 500, "init", 502, 2, SIGKILL);
+	s->target = inside(502, 3);
+	send(&x->w);
+	die(x, 502, 3);
+	die(x, 501, 2);
+	flush(x, WIRE_FUSE_FLUSH_ENTER, 501, true);
+	wait_for(x, SECOND);
+	look(x, 0, 0, NULL);
+	wait_for(x, 4 * SECOND);
+	assert_int_equal(x->n, 1);
+	assert_int_equal(x->told[0].kind, STUCK_FUSE_DEADLOCK);
+	assert_int_equal(x->told[0].n_servers, 1);
+	assert_true(x->told[0].server_dead);
+	fflush(x->w.out);
+	assert_non_null(strstr(x->w.text, "daemon 502 in pid namespace 4026532201: answered that "
+					  "connection's mount, ended at 22:15:00."));
+	assert_non_null(strstr(x->w.text, ": SIGKILL from init 500\n"));
+	/* another mount may get that number */
+	serve(x, 777, 4);
+	wait_for(x, SECOND);
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	assert_false(x->told[x->n - 1].server_dead);
+}
+
+/* Where its signals are not seen, a daemon's death by SIGKILL in a teardown is put down to that. */
+static void test_served_by_inferred(void **state)
+{
+	struct hangs *x = *state;
+
+	be_born(x, 500, 1);
+	be_born(x, 502, 3);
+	serve(x, 502, 3);
+	zap(x, WIRE_PIDNS_ZAP_ENTER);
+	die(x, 502, 3);
+	flush(x, WIRE_FUSE_FLUSH_ENTER, 501, true);
+	wait_for(x, 6 * SECOND);
+	fflush(x->w.out);
+	assert_non_null(
+		strstr(x->w.text, ": SIGKILL, as its pid namespace was torn down (inferred)"));
+}
+
+#define INNER 4026532300u
+
+static void levels(struct hangs *x, uint32_t tid, unsigned int n, uint32_t innermost)
+{
+	const uint32_t pidns[] = {INIT_NS, PIDNS, INNER};
+	struct wire_pid_levels *r = begin(&x->w, WIRE_PID_LEVELS, tid);
+
+	r->n = n;
+	for (unsigned int i = 0; i < n && i < WIRE_PID_LEVELS_MAX; i++) {
+		r->level[i].pidns = i < 3 ? pidns[i] : 5000 + i;
+		r->level[i].nr = i == 0 ? tid : i + 1 == n ? innermost : 10 + i;
+	}
+	send(&x->w);
+}
+
+static void inner_zap(struct hangs *x, enum wire_kind kind)
+{
+	struct wire_pidns *r = begin(&x->w, kind, 510);
+
+	r->init = inside(510, 1);
+	r->init.pidns = r->pidns = INNER;
+	send(&x->w);
+	levels(x, 510, 3, 1);
+}
+
+/* A namespace in the one that goes holds it up: one story, which names what holds both. */
+static void test_nested(void **state)
+{
+	struct hangs *x = *state;
+	struct wire_fuse *r;
+
+	be_born(x, 500, 1);
+	be_born(x, 510, 7);
+	zap(x, WIRE_PIDNS_ZAP_ENTER);
+	levels(x, 500, 2, 1);
+	die(x, 510, 7);
+	inner_zap(x, WIRE_PIDNS_ZAP_ENTER);
+	r = begin(&x->w, WIRE_FUSE_FLUSH_ENTER, 511);
+	r->task = inside(511, 2);
+	r->task.pidns = INNER;
+	r->connection = CONNECTION;
+	r->exiting = true;
+	send(&x->w);
+	levels(x, 511, 3, 2);
+	look(x, 0, 0, NULL);
+	wait_for(x, 6 * SECOND);
+	assert_int_equal(x->n, 1);
+	assert_int_equal(x->told[0].init, 500);
+	assert_int_equal(x->told[0].kind, STUCK_FUSE_DEADLOCK);
+	assert_int_equal(x->told[0].connection, CONNECTION);
+	assert_int_equal(x->told[0].left, 2);
+	fflush(x->w.out);
+	assert_non_null(strstr(x->w.text, "daemon 510 (by namespace: 510 11 1): was told"));
+	assert_non_null(strstr(x->w.text, "daemon 511 (by namespace: 511 11 2): exits, and"));
+	/* more levels than are kept */
+	levels(x, 511, 32, 2);
+	wait_for(x, SECOND);
+	inner_zap(x, WIRE_PIDNS_ZAP_EXIT);
+	assert_int_equal(x->n, 1);
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	assert_int_equal(x->n, 2);
+	assert_true(x->told[1].ended);
 }
 
 static void test_json(void **state)
@@ -356,10 +541,12 @@ static void test_json(void **state)
 	wait_for(&x, 6 * SECOND);
 	fflush(x.w.out);
 	assert_non_null(strstr(x.w.text, "\"event.name\":\"svctrace.hang\""));
-	assert_non_null(strstr(x.w.text, "\"kind\":\"fuse-deadlock\",\"ended\":false"));
+	assert_non_null(strstr(x.w.text, "\"kind\":\"fuse-deadlock\",\"begin_time\":"));
 	assert_non_null(strstr(x.w.text,
-			       "\"pid_namespace\":4026532201,\"init\":{\"process.pid\":500,"
-			       "\"process.vpid\":1,"));
+			       "\"init\":{\"text\":\"was told to end and waits until its pid "
+			       "namespace is empty\",\"exiting\":true,\"thread.id\":500,"
+			       "\"thread.ids_in_namespaces\":[],\"pid_namespace\":4026532201,"
+			       "\"process.pid\":500,\"process.vpid\":1,"));
 	assert_non_null(strstr(x.w.text, "\"fuse_connection\":33"));
 	world_done(&x.w);
 }
@@ -413,6 +600,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_plain_teardown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_task_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_times_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop_fails_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop_that_does_not_hang, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_served_by, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_served_by_inferred, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),

@@ -93,6 +93,12 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_message);
 	case WIRE_SERVICE_FACTS:
 		return sizeof(struct wire_service_facts);
+	case WIRE_SERVICE_KEEPALIVE:
+		return sizeof(struct wire_keepalive);
+	case WIRE_THREAD:
+		return sizeof(struct wire_thread);
+	case WIRE_LOOK:
+		return sizeof(struct wire_look);
 	case WIRE_DEPENDENCY:
 		return sizeof(struct wire_dependency);
 	case WIRE_FORK:
@@ -111,7 +117,10 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_pidns);
 	case WIRE_FUSE_FLUSH_ENTER:
 	case WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE:
 		return sizeof(struct wire_fuse);
+	case WIRE_PID_LEVELS:
+		return sizeof(struct wire_pid_levels);
 	case WIRE_FUSE_HOLDERS:
 		return sizeof(struct wire_fuse_holders);
 	case WIRE_PIDFILE:
@@ -164,6 +173,12 @@ static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *u
 	case WIRE_DEPENDENCY:
 		wb_str(b, &wb_as(b, wire_dependency)->unit, unit);
 		wb_str(b, &wb_as(b, wire_dependency)->by, unit);
+		break;
+	case WIRE_SERVICE_KEEPALIVE:
+		wb_str(b, &wb_as(b, wire_keepalive)->id, unit);
+		break;
+	case WIRE_LOOK:
+		wb_str(b, &wb_as(b, wire_look)->id, unit);
 		break;
 	case WIRE_PIDFILE:
 		wb_str(b, &wb_as(b, wire_pidfile)->id, unit);

@@ -59,6 +59,9 @@ struct world {
 		uint64_t lost, proofs[VERDICT_PROOF_MAX];
 		unsigned int n_proof;
 		char stack[512]; /* functions, innermost first, and how it ended */
+		bool hangs;	 /* what it hangs on: */
+		enum stuck_kind hang;
+		uint32_t hang_init, hang_connection;
 		char actor_cmdline[256], actor_exe[256], actor_unit[256], top[64];
 	} v[WORLD_VERDICTS_MAX];
 };
@@ -117,6 +120,12 @@ static void keep_lists(struct world *w, const struct verdict *v)
 			 stack_end_name(v->stack.end));
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		w->v[w->n].proofs[i] = v->proof[i].seq;
+	w->v[w->n].hangs = v->hang;
+	if (v->hang) {
+		w->v[w->n].hang = v->hang->kind;
+		w->v[w->n].hang_init = v->hang->init.a.tgid;
+		w->v[w->n].hang_connection = v->hang->connection;
+	}
 	w->v[w->n].n_proof = v->n_proof;
 }
 

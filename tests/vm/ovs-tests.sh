@@ -38,7 +38,8 @@ guest_pidfile_ovs() {
 	cp "$HERE/ovs-steps" "$files/"
 	guest_watch 'sh ovs-steps' record --live --json --timeline=ovs-vswitchd -o ovs.trace ovs-vswitchd
 	keep_json "$work/trace.out" ovs
-	cat "$work/trace.steps"
+	# as people read it: the README has a part of it
+	"$svctrace" replay --utc --timeline=ovs-vswitchd "$work/ovs.trace" >"$json_dir/../ovs-$suite.txt"
 	grep -q '^/run/openvswitch/ovs-vswitchd-current.pid  systemd refuses it: unsafe-path' "$work/refused.before"
 	expect 'after the refusal' 'ActiveState=inactive NRestarts=0 Result=success' \
 		"$(LC_ALL=C sort "$work/refused.after" | xargs)"

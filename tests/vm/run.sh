@@ -41,6 +41,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/who-tests.sh"
 # shellcheck source=stuck-tests.sh
 . "$HERE/stuck-tests.sh"
+# shellcheck source=watchdog-tests.sh
+. "$HERE/watchdog-tests.sh"
 
 usage() {
 	cat <<'USAGE'
@@ -231,7 +233,7 @@ guest_two_at_once() {
 build_helpers() { # FOLDER
 	local program
 	mkdir "$1"
-	for program in stop-client send-signal; do
+	for program in stop-client send-signal keepalive; do
 		gcc -Wall -Wextra -Werror -static -O1 -o "$1/$program" "$HERE/$program.c"
 	done
 }

@@ -289,6 +289,28 @@ run_pid_noexist() { begin "$t"; finish "$t"; }
 units_watchdog() { sleeper 'WatchdogSec=500ms\n'; }
 run_watchdog() { begin "$t"; finish "$t"; }
 
+# A service of several threads that sends keepalives for a while, then LAST if that is given.
+alive() { # COUNT MS WATCHDOGSEC [LAST]
+	printf '[Service]\nType=notify\nNotifyAccess=all\nWatchdogSec=%s\nExecStart=%s/keepalive %s/%s.sent %s %s %s\n' \
+		"$3" "$HELPERS" "$WORK" "$name" "$1" "$2" "${4:-}" | unit .service
+}
+# Which keepalive systemd itself takes for the last one, while it knows, and what was sent.
+show_alive() { # LINES of what is sent
+	begin "$t"
+	end=$(($(now) + SETTLE_SECS))
+	until [ "$(wc -l <"$WORK/$name.sent")" -ge "$1" ] || [ "$(now)" -ge $end ]; do sleep 0.02; done
+	last=$(systemctl show -p WatchdogTimestampMonotonic "$t")
+	finish "$t"
+	echo "#alive $t $last $(tr ' \n' ', ' <"$WORK/$name.sent")"
+}
+
+units_watchdog_silent() { alive 10 150 3s; }
+run_watchdog_silent() { show_alive 11; }
+
+# The unit's own interval would never pass.
+units_watchdog_override() { alive 2 150 1h WATCHDOG_USEC=3000000; }
+run_watchdog_override() { show_alive 4; }
+
 units_watchdog_trigger() {
 	fifo
 	printf '[Service]\nType=exec\nNotifyAccess=all\nWatchdogSec=1h\nExecStart=/bin/sh %s/%s.sh\n' "$WORK" "$name" | unit .service

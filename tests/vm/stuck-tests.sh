@@ -324,7 +324,7 @@ guest_hang_live() {
 		hang teardown
 		until_gone teardown
 		hang slow
-		until_told "\"init\":{\"process.pid\":$(sed -n "s/.*init=\([0-9]*\).*/\1/p" out.slow),"
+		until_told "svctrace.hang.*\"process.pid\":$(sed -n "s/.*init=\([0-9]*\).*/\1/p" out.slow),"
 		: >go.slow
 		until_gone slow
 		hanging_service 4
@@ -359,14 +359,28 @@ guest_hang_live() {
 		h = told[-2]
 		check("the connection", h["fuse_connection"] == n and f"connections/{n}/abort" in h["next"])
 		check("who", h["init"]["process.vpid"] == 1 and h["left"] == 1
-		      and len(h["waiters"]) == 1 and h["waiters"][0]["exiting"])
+		      and h["init"]["thread.ids_in_namespaces"] == [h["init"]["process.pid"], 1]
+		      and h["init"]["unit"] == "guest-runner.service"
+		      and len(h["waiters"]) == 1 and h["waiters"][0]["exiting"]
+		      and len(h["waiters"][0]["thread.ids_in_namespaces"]) == 2)
+		daemon = h["served_by"]
+		check("who served it, where, and its end", len(daemon) == 1 and daemon[0]["answered_mount"]
+		      and daemon[0]["process.pid"] == h["waiters"][0]["process.pid"]
+		      and daemon[0]["pid_namespace"] == h["pid_namespace"] and daemon[0]["exited"]
+		      and daemon[0]["end_time"])
+		check("by what it died", daemon[0]["death"] == "SIGKILL from fuse-hang %d" % h["init"]["process.pid"])
 		alive = ["fuse-daemon-silent"] + ["fuse-unknown"] * (sys.argv[3] == "bullseye")
 		check("slow is not dead", all(x["kind"] in alive for x in of("slow")[1]))
 		ended = [x["ended"] for x in of("slow")[1]]
 		check("slow is told", len(ended) >= 2 and ended == [False] * (len(ended) - 1) + [True])
 		check("a plain teardown", all(x["kind"] == "pid-namespace" for x in of("teardown")[1]))
 		stop = [x for x in lines if x.get("systemd.unit.name") == "sc-hang.service"]
-		check(f"the service's verdict: {stop}", len(stop) == 1 and any(
-		    "waits for FUSE connection" in note for note in stop[0]["notes"]))
+		check(f"the service's verdict: {stop}", len(stop) == 1 and stop[0]["result"] == "timeout")
+		h = stop[0]["hang"]
+		check(f"what held it: {h}", h and h["kind"] == "fuse-deadlock" and len(h["waiters"]) == 1
+		      and h["init"]["unit"] == "sc-hang.service" and h["duration_ns"] > 4e9
+		      and f"connections/{h['fuse_connection']}/abort" in h["next"])
+		check("its proof", {"pidns-zap-enter", "fuse-flush-enter", "fuse-holders"}
+		      <= {p["event"] for p in stop[0]["proof"]})
 	PY
 }

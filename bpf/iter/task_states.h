@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause) */
+/* What the iterator is asked, and what it writes: one of these for each thread, its stack behind.
+ */
+#ifndef SVCTRACE_TASK_STATES_H
+#define SVCTRACE_TASK_STATES_H
+
+#define TASK_STATES_MAX	  128 /* threads told; others are only counted */
+#define TASK_STATE_FRAMES 32
+#define TASK_CGROUPS_MAX  1024
+
+struct task_state {
+	struct wire_task task;
+	__u64 cpu_ns;
+	__u32 state, exit_state; /* as the kernel has them */
+	__u32 flags;		 /* PF_* */
+	__u32 ns_tid;		 /* in its own pid namespace */
+	__u32 n_frames; /* lines that follow, innermost first: "[<0>] fuse_flush+0x1b4/0x200 [fuse]"
+			 */
+	__u32 pad;
+};
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Looking at what threads do: those of one process, or all that are in some cgroups. */
+#ifndef SVCTRACE_LOOK_H
+#define SVCTRACE_LOOK_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <linux/types.h>
+
+#include "capture/stream.h"
+#include "svctrace/wire.h"
+#include "bpf/iter/task_states.h"
+
+struct looker;
+
+/* What is loaded is kept: privileges are given up later. Negative errno: this kernel cannot. */
+int looker_new(int hierarchy_id, struct looker **ret);
+void looker_freep(struct looker **l);
+
+/* The process of that number in that pid namespace. Negative errno; keeps what it saw. */
+int look_at_process(struct looker *l, uint32_t pidns, uint32_t pid);
+/* At most TASK_CGROUPS_MAX of them. */
+int look_at_cgroups(struct looker *l, const uint64_t *ids, unsigned int n);
+
+/* The i-th thread that the last look told; NULL behind the last one. */
+const struct task_state *look_thread(const struct looker *l, unsigned int i);
+
+/* The CPU time that a thread had taken at some time before. */
+#define LOOK_BASE_MAX 16
+struct look_base {
+	unsigned int n;
+	struct {
+		uint32_t tid;
+		uint64_t cpu_ns;
+	} thread[LOOK_BASE_MAX];
+};
+
+/* Says in the stream what the last look saw. w: manager, unit and reason are filled in. */
+int look_send(const struct looker *l, const struct wire_look *w, const char *id,
+	      const struct look_base *base, struct stream *s);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What threads were doing, as JSON. */
+#include <string.h>
+
+#include "render/json.h"
+#include "render/renderer.h"
+
+static json_t *thread_json(const struct look_thread *t)
+{
+	struct str stack = {t->stack, t->stack ? strlen(t->stack) : 0};
+	struct str innermost = {t->stack, t->stack ? strcspn(t->stack, "\n") : 0};
+	const char state[] = {t->state, 0};
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "thread.id", json_number(t->tid));
+	json_put(&o, "thread.name", json_text(t->comm));
+	json_put(&o, "state", json_text(state));
+	json_put(&o, "exiting", json_boolean(t->exiting));
+	json_put(&o, "wait", json_text(t->wait ? stuck_wait_name(t->wait) : NULL));
+	json_put(&o, "wait_channel", json_bytes(innermost.s, innermost.n));
+	json_put(&o, "kernel_stack", json_lines(stack));
+	json_put(&o, "cpu_ns", json_number(t->cpu_ns));
+	json_put(&o, "cpu_since_keepalive_ns",
+		 json_number_or_null(t->cpu_since_ns, WIRE_CPU_UNKNOWN));
+	json_put_process(&o, &t->a);
+	return json_done(&o);
+}
+
+json_t *json_look(const struct thread_look *l)
+{
+	struct json_object o = {};
+	json_t *threads;
+
+	if (!l)
+		return json_null();
+	o.json = json_object();
+	threads = json_array();
+	for (unsigned int i = 0; i < l->n_threads; i++)
+		o.failed |= json_array_append_new(threads, thread_json(&l->thread[i])) < 0;
+	json_put(&o, "reason", json_text(look_reason_name(l->reason)));
+	json_put(&o, "monotonic_ns", json_number(l->at_ns));
+	json_put(&o, "threads", threads);
+	json_put(&o, "threads_left_out", json_number(l->n - l->n_threads));
+	return json_done(&o);
+}
+
+static json_t *keepalive_json(const struct watchdog_facts *f, unsigned int i)
+{
+	const struct keepalive *k = &f->keepalive[i];
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "monotonic_ns", json_number(k->at_ns));
+	json_put(&o, "gap_ns",
+		 i > 0 ? json_number(k->at_ns - f->keepalive[i - 1].at_ns) : json_null());
+	json_put(&o, "start", json_boolean(k->start));
+	json_put(&o, "left_out", json_number(k->left_out));
+	return json_done(&o);
+}
+
+json_t *json_watchdog(const struct verdict_watchdog *w)
+{
+	const struct watchdog_facts *f = &w->facts;
+	uint64_t last = f->n_keepalives ? f->keepalive[f->n_keepalives - 1].at_ns : 0;
+	json_t *keepalives = json_array();
+	struct json_object o = {};
+
+	if (!w->fired) {
+		json_decref(keepalives);
+		return json_null();
+	}
+	o.json = json_object();
+	for (unsigned int i = 0; i < f->n_keepalives; i++)
+		o.failed |= json_array_append_new(keepalives, keepalive_json(f, i)) < 0;
+	json_put(&o, "monotonic_ns", json_number(w->fired_ns));
+	json_put(&o, "interval_ns", json_number_or_null(f->interval_ns, 0));
+	json_put(&o, "interval_from",
+		 f->interval_ns ? json_string(f->by_message ? "message" : "unit") : json_null());
+	json_put(&o, "unit_interval_ns", json_number_or_null(f->unit_ns, 0));
+	json_put(&o, "last_keepalive_age_ns", last ? json_number(w->fired_ns - last) : json_null());
+	json_put(&o, "history", json_boolean(w->history));
+	json_put(&o, "keepalives", keepalives);
+	json_put(&o, "keepalives_earlier", json_number(f->n_earlier));
+	json_put(&o, "look", json_look(w->look));
+	return json_done(&o);
+}

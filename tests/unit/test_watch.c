@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Watchdogs that fire and stops that take long: what was seen of the threads meanwhile. */
+#include <errno.h>
+#include <jansson.h>
+
+#include "svctrace/cleanup.h"
+#include "world.h"
+
+#define A	 "a.service"
+#define INTERVAL (2 * SECOND)
+
+static struct wire_keepalive *keepalive(struct world *w, uint64_t at_ns, const char *state)
+{
+	struct wire_keepalive *k = begin(w, WIRE_SERVICE_KEEPALIVE, w->manager);
+
+	k->at_usec = at_ns / 1000;
+	k->unit_usec = k->started_usec = INTERVAL / 1000;
+	k->main_pid = 1290;
+	k->state = STATE(state);
+	wb_str(&w->b, &k->id, A);
+	return k;
+}
+
+static void send_keepalive(struct world *w, const char *state)
+{
+	keepalive(w, w->now, state);
+	send(w);
+}
+
+static void send_thread(struct world *w, uint32_t tgid, uint32_t tid, const char *comm, char state,
+			const char *stack)
+{
+	struct wire_thread *t = begin(w, WIRE_THREAD, tgid);
+
+	t->task = task(tgid, comm, 2);
+	t->task.tid = tid;
+	t->state = state;
+	t->cpu_ns = 7 * MS;
+	t->cpu_since_ns = state == 'R' ? 5 * MS : WIRE_CPU_UNKNOWN;
+	wb_str(&w->b, &t->stack, stack);
+	send(w);
+}
+
+static void send_look(struct world *w, enum wire_look_reason reason, unsigned int n)
+{
+	struct wire_look *l = begin(w, WIRE_LOOK, w->manager);
+
+	l->reason = reason;
+	l->at_ns = w->now;
+	l->n = n;
+	wb_str(&w->b, &l->id, A);
+	send(w);
+}
+
+static void look_at(struct world *w, enum wire_look_reason reason, const char *function)
+{
+	char stack[64];
+
+	snprintf(stack, sizeof(stack), "%s\nksys_read\n", function);
+	send_thread(w, 1290, 1290, "daemon", 'S', stack);
+	send_look(w, reason, 1);
+}
+
+static void fire(struct world *w)
+{
+	service(w, WIRE_SERVICE_WATCHDOG, A, "running", 1290);
+	send(w);
+	enter_signal(w, A, "running", 1290, "stop-watchdog", "watchdog");
+}
+
+static void end(struct world *w, const char *from)
+{
+	enter_dead(w, A, from, "success");
+	set_state(w, A, from, "failed", "watchdog");
+	idle(w);
+	fflush(w->out);
+}
+
+/* The first line of that event. The caller drops it. */
+static json_t *line_of(struct world *w, const char *event)
+{
+	const char *at = w->text;
+
+	while (*at) {
+		size_t n = strcspn(at, "\n");
+		json_t *j = json_loadb(at, n, 0, NULL);
+
+		assert_non_null(j);
+		if (strcmp(json_string_value(json_object_get(j, "event.name")), event) == 0)
+			return j;
+		json_decref(j);
+		at += n + (at[n] == '\n');
+	}
+	fail_msg("no %s in %s", event, w->text);
+	return NULL;
+}
+
+/* path: keys, parted by blanks; a number is an index. */
+static json_t *at(json_t *j, const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char *save = NULL;
+
+	for (char *key = strtok_r(copy, " ", &save); key; key = strtok_r(NULL, " ", &save)) {
+		j = json_is_array(j) ? json_array_get(j, (size_t)atoi(key))
+				     : json_object_get(j, key);
+		if (!j)
+			fail_msg("no %s in %s", key, path);
+	}
+	return j;
+}
+
+static void expect_number(json_t *j, const char *path, uint64_t want)
+{
+	assert_int_equal(json_integer_value(at(j, path)), want);
+}
+
+static void expect_text(json_t *j, const char *path, const char *want)
+{
+	assert_string_equal(json_string_value(at(j, path)), want);
+}
+
+static void test_missed(void **state)
+{
+	struct world w;
+	uint64_t last;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	send_probe(&w, "service_start_watchdog", 0);
+	send_keepalive(&w, "start");
+	for (unsigned int i = 0; i < 10; i++) {
+		w.now += SECOND;
+		send_keepalive(&w, "running");
+	}
+	last = w.now - MS;
+	w.now = last + INTERVAL - INTERVAL / 10;
+	look_at(&w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
+	w.now = last + INTERVAL;
+	fire(&w);
+	end(&w, "stop-watchdog");
+	j = line_of(&w, "svctrace.verdict");
+	expect_number(j, "watchdog interval_ns", INTERVAL);
+	expect_text(j, "watchdog interval_from", "unit");
+	expect_number(j, "watchdog last_keepalive_age_ns", INTERVAL + MS);
+	assert_true(json_is_true(at(j, "watchdog history")));
+	assert_int_equal(json_array_size(at(j, "watchdog keepalives")), 8);
+	expect_number(j, "watchdog keepalives 7 gap_ns", SECOND + MS);
+	assert_true(json_is_null(at(j, "watchdog keepalives 0 gap_ns")));
+	expect_number(j, "watchdog keepalives_earlier", 3);
+	expect_text(j, "watchdog look reason", "keepalive-due");
+	expect_text(j, "watchdog look threads 0 wait_channel", "pipe_read");
+	expect_text(j, "watchdog look threads 0 kernel_stack 1", "ksys_read");
+	assert_true(json_is_null(at(j, "watchdog look threads 0 cpu_since_keepalive_ns")));
+	assert_true(json_is_null(at(j, "left")));
+	json_decref(j);
+	world_done(&w);
+}
+
+/* What it did before the keepalive that it sent after all is of no interest. */
+static void test_recovered(void **state)
+{
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	send_keepalive(&w, "running");
+	look_at(&w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
+	send_keepalive(&w, "running");
+	service(&w, WIRE_SERVICE_WATCHDOG, A, "running", 1290);
+	send(&w);
+	look_at(&w, WIRE_LOOK_WATCHDOG, "futex_wait");
+	enter_signal(&w, A, "running", 1290, "stop-watchdog", "watchdog");
+	end(&w, "stop-watchdog");
+	j = line_of(&w, "svctrace.verdict");
+	expect_text(j, "watchdog look reason", "watchdog");
+	expect_text(j, "watchdog look threads 0 wait_channel", "futex_wait");
+	json_decref(j);
+	world_done(&w);
+}
+
+/* A reload sets the timer anew: that is no keepalive, and what was seen before still counts. */
+static void test_reload(void **state)
+{
+	struct world w;
+	uint64_t first;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	first = w.now;
+	send_keepalive(&w, "running");
+	look_at(&w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
+	keepalive(&w, first, "running");
+	send(&w);
+	fire(&w);
+	end(&w, "stop-watchdog");
+	j = line_of(&w, "svctrace.verdict");
+	assert_int_equal(json_array_size(at(j, "watchdog keepalives")), 1);
+	expect_text(j, "watchdog look reason", "keepalive-due");
+	json_decref(j);
+	world_done(&w);
+}
+
+static void test_override(void **state)
+{
+	struct wire_keepalive *k;
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	k = keepalive(&w, w.now, "running");
+	k->by_message = 1;
+	k->message_usec = 300000;
+	send(&w);
+	/* on some builds only this tells, and the look comes behind it */
+	enter_signal(&w, A, "running", 1290, "stop-watchdog", "watchdog");
+	look_at(&w, WIRE_LOOK_WATCHDOG, "futex_wait");
+	end(&w, "stop-watchdog");
+	j = line_of(&w, "svctrace.verdict");
+	expect_number(j, "watchdog interval_ns", 300 * MS);
+	expect_text(j, "watchdog interval_from", "message");
+	expect_number(j, "watchdog unit_interval_ns", INTERVAL);
+	assert_false(json_is_true(at(j, "watchdog history")));
+	expect_text(j, "watchdog look threads 0 wait_channel", "futex_wait");
+	json_decref(j);
+	world_done(&w);
+}
+
+static void test_nothing_seen(void **state)
+{
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	fire(&w);
+	send_look(&w, WIRE_LOOK_WATCHDOG, 0);
+	end(&w, "stop-watchdog");
+	j = line_of(&w, "svctrace.verdict");
+	assert_true(json_is_null(at(j, "watchdog interval_ns")));
+	assert_true(json_is_null(at(j, "watchdog last_keepalive_age_ns")));
+	assert_true(json_is_null(at(j, "watchdog look")));
+	assert_int_equal(json_array_size(at(j, "watchdog keepalives")), 0);
+	json_decref(j);
+	world_done(&w);
+}
+
+/* svctrace came after the last keepalive: systemd itself says when that was. */
+static void test_facts(void **state)
+{
+	struct wire_service_facts *f;
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	f = begin(&w, WIRE_SERVICE_FACTS, w.manager);
+	f->watchdog_timestamp_usec = (w.now - SECOND) / 1000;
+	f->watchdog_usec = f->watchdog_original_usec = SECOND / 1000;
+	wb_str(&w.b, &f->id, A);
+	send(&w);
+	fire(&w);
+	end(&w, "stop-watchdog");
+	j = line_of(&w, "svctrace.verdict");
+	expect_number(j, "watchdog interval_ns", SECOND);
+	expect_text(j, "watchdog interval_from", "unit");
+	expect_number(j, "watchdog last_keepalive_age_ns", SECOND + 2 * MS);
+	assert_int_equal(json_array_size(at(j, "watchdog keepalives")), 1);
+	assert_false(json_is_true(at(j, "watchdog history")));
+	json_decref(j);
+	world_done(&w);
+}
+
+/* The stop's first state times out, and the process is killed at once. */
+static void begin_stop(struct world *w)
+{
+	run_job(w, A, "running", 1290, 7, "stop");
+	enter_stop(w, A, "running", 1290, "success");
+	enter_signal(w, A, "running", 1290, "stop-sigterm", "success");
+	set_state(w, A, "running", "stop-sigterm", "success");
+}
+
+static void time_out(struct world *w, const char *state, const char *next)
+{
+	service(w, WIRE_SERVICE_TIMER, A, state, 1290);
+	send(w);
+	look_at(w, WIRE_LOOK_TIMEOUT, "do_exit");
+	enter_signal(w, A, state, 1290, next, "timeout");
+	set_state(w, A, state, next, "timeout");
+}
+
+static void test_stop_timeout(void **state)
+{
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	begin_stop(&w);
+	look_at(&w, WIRE_LOOK_TIMEOUT_DUE, "request_wait_answer");
+	time_out(&w, "stop-sigterm", "stop-sigkill");
+	end(&w, "stop-sigkill");
+	j = line_of(&w, "svctrace.verdict");
+	expect_text(j, "left reason", "timeout-due");
+	expect_text(j, "left threads 0 wait", "fuse");
+	assert_true(json_is_null(at(j, "watchdog")));
+	json_decref(j);
+	world_done(&w);
+}
+
+/* Nobody looked in time: what was there behind it. Who was seen in an earlier state is forgotten.
+ */
+static void test_stop_timeout_late(void **state)
+{
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	begin_stop(&w);
+	look_at(&w, WIRE_LOOK_TIMEOUT_DUE, "pipe_read");
+	set_state(&w, A, "stop-sigterm", "stop-post", "success");
+	time_out(&w, "stop-post", "final-sigterm");
+	end(&w, "final-sigterm");
+	j = line_of(&w, "svctrace.verdict");
+	expect_text(j, "left reason", "timeout");
+	expect_text(j, "left threads 0 wait_channel", "do_exit");
+	json_decref(j);
+	world_done(&w);
+}
+
+static void test_stop_in_time(void **state)
+{
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	begin_stop(&w);
+	look_at(&w, WIRE_LOOK_TIMEOUT_DUE, "pipe_read");
+	end(&w, "stop-sigterm");
+	j = line_of(&w, "svctrace.verdict");
+	assert_true(json_is_null(at(j, "left")));
+	json_decref(j);
+	world_done(&w);
+}
+
+static int on_slow(void *ctx, const struct slow_notice *s)
+{
+	struct world *w = ctx;
+
+	return render_slow(w->renderer, s) < 0 ? -1 : 0;
+}
+
+static void test_slow(void **state)
+{
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	engine_tell_slow(w.engine, on_slow, &w);
+	send_look(&w, WIRE_LOOK_SLOW, 1); /* of a stop that nothing is known of */
+	begin_stop(&w);
+	w.now += SECOND;
+	look_at(&w, WIRE_LOOK_SLOW, "pipe_read");
+	fflush(w.out);
+	assert_null(strstr(w.text, "svctrace.verdict")); /* it is told while it lasts */
+	j = line_of(&w, "svctrace.slow");
+	expect_text(j, "systemd.unit.name", A);
+	expect_text(j, "systemd.unit.sub_state", "stop-sigterm");
+	assert_true(json_integer_value(at(j, "duration_ns")) > (json_int_t)SECOND);
+	expect_text(j, "left threads 0 wait_channel", "pipe_read");
+	json_decref(j);
+	end(&w, "stop-sigterm");
+	j = line_of(&w, "svctrace.verdict");
+	expect_text(j, "left reason", "slow");
+	json_decref(j);
+	world_done(&w);
+}
+
+/* Of more threads than fit, those that cannot end are kept. */
+static void test_many_threads(void **state)
+{
+	unsigned int waiting = 0;
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	begin_stop(&w);
+	for (unsigned int i = 0; i < 40; i++)
+		send_thread(&w, 2000 + i, 2000 + i, "worker",
+			    i % 10 == 9 ? 'D'
+			    : i % 2	? 'Z'
+					: 'S',
+			    "");
+	send_look(&w, WIRE_LOOK_TIMEOUT_DUE, 200);
+	time_out(&w, "stop-sigterm", "stop-sigkill");
+	end(&w, "stop-sigkill");
+	j = line_of(&w, "svctrace.verdict");
+	assert_int_equal(json_array_size(at(j, "left threads")), LOOK_THREADS_MAX);
+	expect_number(j, "left threads_left_out", 200 - LOOK_THREADS_MAX);
+	for (size_t i = 0; i < LOOK_THREADS_MAX; i++) {
+		const char *s = json_string_value(
+			json_object_get(json_array_get(at(j, "left threads"), i), "state"));
+
+		assert_string_not_equal(s, "Z");
+		waiting += *s == 'D';
+	}
+	assert_int_equal(waiting, 4);
+	json_decref(j);
+	world_done(&w);
+}
+
+static void test_text(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w, RENDER_TEXT);
+	engine_tell_slow(w.engine, on_slow, &w);
+	send_probe(&w, "service_start_watchdog", 0);
+	send_keepalive(&w, "running");
+	w.now += SECOND;
+	send_keepalive(&w, "running");
+	w.now += SECOND;
+	send_thread(&w, 1290, 1290, "da\x1b[2Jemon", 'R', "");
+	send_thread(&w, 1290, 1291, "flusher", 'D', "fuse_flush\nfilp_close\ndo_exit\nx\n");
+	send_look(&w, WIRE_LOOK_KEEPALIVE_DUE, 3);
+	fire(&w);
+	w.now += SECOND;
+	look_at(&w, WIRE_LOOK_SLOW, "pipe_read");
+	end(&w, "stop-watchdog");
+	assert_non_null(strstr(w.text, "  alive  last keepalive 1.0s before, interval 2.0s "
+				       "(WatchdogSec=); before it every 1.0s\n"));
+	assert_non_null(
+		strstr(w.text, "da\\x1b[2Jemon 1290 runs; ran 5ms since its last keepalive\n"));
+	assert_non_null(strstr(w.text, "flusher 1290 thread 1291 waits and takes no signal (fuse): "
+				       "fuse_flush < filp_close < do_exit < …\n"));
+	assert_non_null(strstr(w.text, "and 1 more\n"));
+	assert_non_null(strstr(w.text, "a.service  SLOW  stops for 1.0s, state running\n"));
+	assert_null(strchr(w.text, '\x1b'));
+	world_done(&w);
+}
+
+/* The names of kernel functions hold nothing else. */
+static void test_hostile_stack(void **state)
+{
+	struct wire_thread *t;
+	struct world w;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	t = begin(&w, WIRE_THREAD, 1290);
+	wb_str(&w.b, &t->stack, "do_exit\n\x1b[2J\n");
+	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
+	t = begin(&w, WIRE_THREAD, 1290);
+	t->stack = (struct wire_str){.off = sizeof(*t), .len = 100};
+	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
+	((struct wire_look *)begin(&w, WIRE_LOOK, 1))->reason = 99;
+	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
+	world_done(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_missed),	      cmocka_unit_test(test_recovered),
+		cmocka_unit_test(test_reload),	      cmocka_unit_test(test_override),
+		cmocka_unit_test(test_nothing_seen),  cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_stop_timeout),  cmocka_unit_test(test_stop_timeout_late),
+		cmocka_unit_test(test_stop_in_time),  cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_many_threads),  cmocka_unit_test(test_text),
+		cmocka_unit_test(test_hostile_stack),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
