@@ -5,15 +5,12 @@
 # $suite, $work, $files and $svctrace are.
 
 GUEST_TESTS+=" pidfile_ovs"
-OVS_SUITES="bookworm trixie"
+OVS_SUITES=trixie
 
 # What the daemons need; perl and python, which only other tools of the packages need, are left out.
 ovs_packages() {
-	echo openvswitch-switch openvswitch-common libbpf1 libcap-ng0 libnuma1 libunbound8 libxdp1 uuid-runtime
-	case $suite in
-	bookworm) echo libevent-2.1-7 libelf1 libgmp10 libhogweed6 libnettle8 libssl3 ;;
-	*) echo libevent-2.1-7t64 libelf1t64 libgmp10 libhogweed6t64 libnettle8t64 libssl3t64 ;;
-	esac
+	echo openvswitch-switch openvswitch-common libbpf1 libcap-ng0 libnuma1 libunbound8 libxdp1 uuid-runtime \
+		libevent-2.1-7t64 libelf1t64 libgmp10 libhogweed6t64 libnettle8t64 libssl3t64
 }
 
 # Their files, with /lib below /usr as the suites have it. The packages are kept by tools/debs.
@@ -33,7 +30,7 @@ ovs_tree() { # INTO
 }
 
 guest_pidfile_ovs() {
-	case " $OVS_SUITES " in *" $suite "*) ;; *) echo "the packages of $OVS_SUITES are enough"; return 77 ;; esac
+	case " $OVS_SUITES " in *" $suite "*) ;; *) echo "one suite's Open vSwitch is enough: $OVS_SUITES"; return 77 ;; esac
 	ovs_tree "$files/ovs"
 	cp "$HERE/ovs-steps" "$files/"
 	guest_watch 'sh ovs-steps' record --live --json --timeline=ovs-vswitchd -o ovs.trace ovs-vswitchd
