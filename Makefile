@@ -43,7 +43,7 @@ ifneq ($(BPF),0)
 lib_pkgs += libbpf
 endif
 pkg_cflags := $(shell $(PKGCONF) --cflags $(lib_pkgs) 2>/dev/null)
-pkg_libs    = $(shell $(PKGCONF) --libs $(1) || echo missing-packages-run-tools/deps)
+pkg_libs    = $(shell $(PKGCONF) --libs $(1) || echo missing-packages-run-tools/deps) -lm
 all_cflags  = -std=gnu11 -D_GNU_SOURCE -DSVCTRACE_VERSION='"$(VERSION)"' $(warnings) \
 	      -fno-omit-frame-pointer -Iinclude -Isrc -I. -I$(O) $(pkg_cflags) $(CFLAGS)
 ifeq ($(BPF),0)
@@ -80,7 +80,7 @@ $(O)/svctrace: $(main_objs) $(libs)
 	$(q)$(CC) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(lib_pkgs))
 
 # One file that needs nothing of the machine it runs on.
-static_libs = $(shell $(PKGCONF) --static --libs $(lib_pkgs))
+static_libs = $(shell $(PKGCONF) --static --libs $(lib_pkgs)) -lm
 .PHONY: static
 static: $(O)/svctrace.static ## build one static file, build/svctrace.static
 $(O)/svctrace.static: $(main_objs) $(libs)

@@ -65,6 +65,7 @@ static __always_inline int service_event(__u32 kind, const void *unit, __s32 a0,
 SEC("uprobe")
 int BPF_KPROBE(service_enter_stop, void *s, int result)
 {
+	service_facts(s);
 	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_STOP, s, result, 0, 0);
 }
@@ -133,6 +134,22 @@ int BPF_KPROBE(service_force_watchdog, void *s)
 {
 	service_facts(s);
 	return service_event(WIRE_SERVICE_WATCHDOG, s, 1, 0, 0);
+}
+
+/* Called at each end of a unit: most units have no such action, and that is number 0. */
+SEC("uprobe")
+int BPF_KPROBE(emergency_action, void *m, int action)
+{
+	struct wire_action *r;
+
+	if (action <= 0 || !current_manager())
+		return 0;
+	r = record_reserve(WIRE_EMERGENCY_ACTION, sizeof(*r), 0);
+	if (!r)
+		return 0;
+	r->action = action;
+	record_submit(r);
+	return 0;
 }
 
 /* Who is at the other end of a socket of the current task: as the kernel noted it when it came. */

@@ -136,6 +136,44 @@ struct escalation {
 	uint64_t mono_ns, in_state_ns; /* in_state_ns 0: since when was not seen */
 };
 
+/* By which rule systemd restarts a service that has ended, or does not. */
+enum restart_rule {
+	RESTART_UNKNOWN,     /* what it takes was not seen, or systemd did otherwise */
+	RESTART_SETTING,     /* Restart=, and the result */
+	RESTART_FORCED,	     /* RestartForceExitStatus= */
+	RESTART_PREVENTED,   /* RestartPreventExitStatus= */
+	RESTART_ONESHOT,     /* RestartForceExitStatus=, but Type=oneshot succeeded */
+	RESTART_STOP_ASKED,  /* a stop was asked for */
+	RESTART_STOP_JOB,    /* a stop job waits */
+	RESTART_START_LIMIT, /* started too often */
+	RESTART_NOT_ALLOWED, /* there is no restart after this end */
+	RESTART_CALLED_OFF,  /* stopped while it waited for its restart */
+	RESTART_RULE_MAX,
+};
+
+/* Stable short name, "setting"; NULL out of range. */
+const char *restart_rule_name(enum restart_rule rule);
+
+/*
+ * Words are systemd's, NULL where not known; numbers WIRE_NONE, times WIRE_USEC_NONE, of which ~0
+ * is systemd's "infinity".
+ */
+struct verdict_restart {
+	bool seen;		    /* what came of it was seen; else nothing of this counts */
+	bool restarts;		    /* what systemd did */
+	enum restart_rule rule;	    /* why */
+	char *setting, *mode;	    /* Restart=, RestartMode= */
+	char *result;		    /* the column of Restart='s table */
+	uint64_t delay_usec;	    /* until the restart; not known if there is none */
+	int32_t count;		    /* automatic restarts before this end */
+	int32_t limit_burst;	    /* starts allowed … */
+	uint64_t limit_usec;	    /* … in this time */
+	int32_t limit_num;	    /* and how many were counted in it */
+	const char *action_setting; /* "FailureAction" … that systemd obeyed; NULL: none */
+	char *action;		    /* "reboot" */
+	char *text;		    /* all that in one line for people; NULL: nothing to say */
+};
+
 #define VERDICT_FAILED_MAX	4
 #define VERDICT_ESCALATIONS_MAX 6
 #define VERDICT_LINKS_MAX	16
@@ -174,6 +212,21 @@ struct thread_look {
 	struct look_thread thread[LOOK_THREADS_MAX];
 	unsigned int n_threads; /* told: those that cannot end first */
 	struct proof proof;
+};
+
+#define LEAVERS_MAX 8
+
+/* A process that left a unit's cgroup, for good. */
+struct left_cgroup {
+	struct actor a;
+	uint64_t mono_ns;
+	int32_t exit_code, exit_signal; /* exit_signal 0: it exited by itself, or was moved */
+	char *moved_to;			/* the other cgroup's path; NULL: it ended */
+	struct actor
+		*by; /* who killed or moved it, then its parent …; NULL: nobody, or not known */
+	unsigned int n_by;
+	bool by_manager;
+	enum certainty certainty; /* that it was this one */
 };
 
 #define KEEPALIVES_MAX 8
@@ -337,12 +390,16 @@ struct verdict {
 	struct ev_stack stack;
 	const struct pidfile_history *pidfiles; /* NULL: no load was seen */
 	/* then */
-	bool restarts;	 /* systemd restarts it by itself (Restart=) */
+	bool restarts; /* systemd restarts it by itself (Restart=) */
+	struct verdict_restart restart;
 	bool incomplete; /* its end was not seen: sub_state is the last one that was */
 	/* what it was doing */
 	struct verdict_watchdog watchdog;
 	struct thread_look
-		*left; /* in the cgroup when the stop timed out or was slow; NULL: none */
+		*left; /* who is, as the stop times out or is slow; NULL: nobody looked */
+	struct left_cgroup gone[LEAVERS_MAX]; /* who left the cgroup last, if it became empty */
+	unsigned int n_gone;
+	uint64_t n_gone_earlier; /* others before them, that were seen */
 	/* how sure */
 	struct proof proof[VERDICT_PROOF_MAX];
 	unsigned int n_proof;

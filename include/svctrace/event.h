@@ -235,6 +235,7 @@ struct ev {
 		struct ev_thread thread;
 		struct ev_look look;
 		struct ev_facts facts; /* SERVICE_FACTS */
+		const char *action;    /* EMERGENCY_ACTION; NULL: not known */
 		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
 		struct ev_message message;
 		struct ev_dependency dependency;

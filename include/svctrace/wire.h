@@ -45,7 +45,9 @@ enum wire_kind {
 	WIRE_BUS_KILL = 19,	   /* bus_unit_method_kill */
 	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
 	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
+	WIRE_CGROUP_FROZEN = 22,   /* struct wire_path, value: frozen (1) or thawed (0) */
 	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
+	WIRE_EMERGENCY_ACTION = 25,  /* struct wire_action: FailureAction= and its like */
 	WIRE_SERVICE_KEEPALIVE = 26, /* struct wire_keepalive: service_start_watchdog */
 
 	/* The kernel's. */
@@ -163,9 +165,9 @@ struct wire_exit_set {
 
 /*
  * What a service is configured to, and where it stands: read when the manager decides about it,
- * just ahead of SERVICE_ENTER_SIGNAL, SERVICE_ENTER_DEAD and SERVICE_WATCHDOG. Enum numbers are
- * those of this very build, times are microseconds; a field that a build lacks is WIRE_NONE,
- * WIRE_USEC_NONE.
+ * just ahead of SERVICE_ENTER_STOP, SERVICE_ENTER_SIGNAL, SERVICE_ENTER_DEAD and SERVICE_WATCHDOG.
+ * Enum numbers are those of this very build, times are microseconds; a field that a build lacks is
+ * WIRE_NONE, WIRE_USEC_NONE.
  */
 struct wire_service_facts {
 	struct wire_hdr h;
@@ -200,6 +202,13 @@ struct wire_service_facts {
 	__s32 flags;				      /* WIRE_FACT_* */
 	struct wire_exit_set prevent, force, success; /* Restart…ExitStatus=, SuccessExitStatus= */
 	struct wire_str id;
+	__u32 pad;
+};
+
+/* The manager goes down because of a unit. */
+struct wire_action {
+	struct wire_hdr h;
+	__s32 action; /* EmergencyAction */
 	__u32 pad;
 };
 
@@ -587,6 +596,7 @@ WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
 WIRE_ASSERT_SIZE(wire_exit_set, 56);
 WIRE_ASSERT_SIZE(wire_service_facts, 368);
+WIRE_ASSERT_SIZE(wire_action, 32);
 WIRE_ASSERT_SIZE(wire_keepalive, 88);
 WIRE_ASSERT_SIZE(wire_job, 80);
 WIRE_ASSERT_SIZE(wire_message, 48);

@@ -18,6 +18,7 @@
 
 #include "capture/capture_internal.h"
 #include "capture/hang_watch.h"
+#include "capture/stop_watch.h"
 #include "capture/watchdog_watch.h"
 #include "svctrace/cleanup.h"
 
@@ -63,6 +64,7 @@ struct capture {
 	struct hang_watch hangs;
 	struct looker *looker; /* NULL: this kernel does not let us look at threads */
 	struct watchdog_watch watchdogs;
+	struct stop_watch stops;
 	struct ring_buffer *ring;
 	struct ring_fill fill;
 	struct stream stream;
@@ -289,6 +291,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return r;
 	hang_watch_load(&c->hangs);
 	looker_new(c->hierarchy.id, &c->looker);
+	c->stops.slow_after_ns = o->slow_ns;
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
@@ -447,8 +450,11 @@ static const struct manager *manager_of(const struct capture *c, const struct wi
 /* The timer for what is looked at before its time is up. Past times are due at once. */
 static void set_late_timer(struct capture *c)
 {
-	uint64_t next = watchdog_watch_next(&c->watchdogs), now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t next = watchdog_watch_next(&c->watchdogs), stop = stop_watch_next(&c->stops);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
+	if (stop && (next == 0 || stop < next))
+		next = stop;
 	if (next && next != c->late_ns)
 		set_timer(c->late_fd, next > now ? next - now : 1);
 	c->late_ns = next;
@@ -460,7 +466,12 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	const struct wire_exec *e = (const struct wire_exec *)h;
 	const struct wire_path *p = (const struct wire_path *)h;
 
-	watchdog_watch_follow(&c->watchdogs, c->looker, manager_of(c, h), h);
+	if (c->looker) {
+		const struct manager *m = manager_of(c, h);
+
+		watchdog_watch_follow(&c->watchdogs, c->looker, m, h);
+		stop_watch_follow(&c->stops, m, h);
+	}
 	if (h->kind == WIRE_EXEC) {
 		bool known = managers_find(&c->managers, h->tgid);
 
@@ -499,9 +510,13 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 /* At what a service does of which the record says that its time is up. */
 static int look_late(struct capture *c, const struct wire_hdr *h)
 {
-	const struct manager *m = manager_of(c, h);
+	const struct manager *m = c->looker ? manager_of(c, h) : NULL;
+	int r;
 
-	return watchdog_watch_fired(&c->watchdogs, c->looker, m, h, &c->stream);
+	if (!m)
+		return 0;
+	r = watchdog_watch_fired(&c->watchdogs, c->looker, m, h, &c->stream);
+	return r ? r : stop_watch_timed_out(&c->stops, c->looker, &c->hierarchy, m, h, &c->stream);
 }
 
 /* A sample itself is kept only if that was asked for: it holds the manager's memory. */
@@ -673,6 +688,8 @@ static int watch_late(struct capture *c)
 	c->late_ns = 0;
 	if (r == 0)
 		r = watchdog_watch_look(&c->watchdogs, c->looker, &c->stream);
+	if (r == 0)
+		r = stop_watch_look(&c->stops, c->looker, &c->hierarchy, &c->stream);
 	set_late_timer(c);
 	return r;
 }

@@ -143,6 +143,12 @@ static const struct function functions[] = {
 		.lost = "which unit's job pulled in another's",
 	},
 	{
+		.name = "emergency_action",
+		.program = "emergency_action",
+		.kinds = {WIRE_EMERGENCY_ACTION},
+		.lost = "whether a unit's end took the system down",
+	},
+	{
 		.name = "timer_enter_running",
 		.program = "unit_triggers",
 		.kinds = {WIRE_UNIT_TRIGGERS},

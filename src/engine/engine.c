@@ -29,9 +29,13 @@
 #define TRIGGER_CERTAIN_NS SECOND_NS
 /* Before 254, systemd says "failed" first and "auto-restart" next, in the same call. */
 #define RESTART_WINDOW_NS  (20 * 1000000ull)
+/* Where a restart or an action is due it comes, however slow the machine is. */
+#define RESTART_DUE_NS	   (5 * SECOND_NS)
 /* Losses this much before a stop count as losses in it: what led to it came earlier. */
 #define LOST_LEAD_NS	   SECOND_NS
 #define LOST_LEAD_MAX_NS   (120 * SECOND_NS)
+/* What a service did while it was frozen, or did not, is felt for a while. */
+#define FROZEN_WINDOW_NS   (60 * SECOND_NS)
 #define LOST_SPANS_MAX	   32
 
 struct lost_span {
@@ -153,8 +157,7 @@ static void stop_free(struct engine *g, struct unit *u)
 {
 	TAILQ_REMOVE(&g->stops, u->stop, entry);
 	g->n_ended -= u->stop->ended;
-	look_free(u->stop->due);
-	verdict_done(&u->stop->v);
+	stop_done(u->stop);
 	free(u->stop);
 	u->stop = NULL;
 	unit_drop(&g->units, u);
@@ -250,12 +253,14 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = join_hang(g, v);
 	if (r == 0)
+		r = restart_explain(v, &u->stop->ending);
+	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
 	if (r == 0)
 		r = timeline_end(&g->timelines, v);
-	if (r == 0 &&
-	    (!u->stop->from_final || (v->active_state && strcmp(v->active_state, "failed") == 0))) {
+	if (r == 0 && (!u->stop->from_final || v->restarts ||
+		       (v->active_state && strcmp(v->active_state, "failed") == 0))) {
 		g->stats.verdicts++;
 		r = g->sink(g->ctx, v);
 	}
@@ -284,19 +289,12 @@ static int stop_abandon(struct engine *g, struct unit *u, const char *why)
 	return r < 0 ? r : stop_finish(g, u);
 }
 
-static int stop_set_processes(struct opening *o, const struct engine *g)
+static int stop_set_processes(struct opening *o)
 {
-	struct verdict *v = o->v;
-	int32_t pid = o->trigger ? o->trigger->main_pid : o->e->service.main_pid;
+	int32_t control = o->e->service.control_pid;
 
-	v->main_pid = pid == WIRE_NONE ? -1 : pid;
-	pid = o->e->service.control_pid;
-	v->control_pid = pid == WIRE_NONE ? -1 : pid;
-	o->main = manager_process(&g->processes, o->manager, v->main_pid);
-	if (!o->main)
-		return 0;
-	v->main_tgid = o->main->a.tgid;
-	return set_word(&v->main_cmdline, o->main->a.cmdline);
+	o->v->control_pid = control == WIRE_NONE ? -1 : control;
+	return opening_set_main(o, o->trigger ? o->trigger->main_pid : o->e->service.main_pid);
 }
 
 /* The call chain leads through another of the ways into a service's code than that. */
@@ -315,6 +313,7 @@ static bool is_of_another(const struct opening *o, enum wire_kind trigger)
 		{"service_force_watchdog", WIRE_SERVICE_WATCHDOG},
 		{"service_notify_message", 0},
 		{"service_bus_name_owner_change", 0},
+		{"signal_name_owner_changed", 0},
 		{"service_start", 0},
 	};
 	bool other = false;
@@ -358,6 +357,29 @@ static int stop_set_trigger(struct opening *o)
 	return r;
 }
 
+/* Who is frozen hears no signal, sends no keepalive, ends nothing in time. */
+static int note_frozen(const struct opening *o)
+{
+	const char *root = o->manager->root ? o->manager->root : "";
+	const struct cgroup *c = cgroup_find(o->cgroups, root, o->unit->id);
+	uint64_t now = o->e->mono_ns, until = c && c->thawed.seq ? c->thawed.mono_ns : now;
+	char how_long[32], since[32];
+	int r;
+
+	if (!c || c->frozen.seq == 0 || until + FROZEN_WINDOW_NS < now)
+		return 0;
+	r = verdict_cite(o->v, &c->frozen);
+	if (r == 0)
+		r = verdict_cite(o->v, &c->thawed);
+	if (r < 0)
+		return r;
+	text_duration(until - c->frozen.mono_ns, how_long);
+	if (!c->thawed.seq)
+		return verdict_note(o->v, "its processes were frozen, for %s by then", how_long);
+	return verdict_note(o->v, "its processes had been frozen for %s, until %s before", how_long,
+			    text_duration(now - until, since));
+}
+
 static int stop_explain(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct opening o = {
@@ -374,11 +396,13 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 	int r = stop_set_trigger(&o);
 
 	if (r == 0)
-		r = stop_set_processes(&o, g);
+		r = stop_set_processes(&o);
 	if (r == 0)
 		r = rules_apply(&o);
 	if (r == 0 && triggered_by(&o, WIRE_SERVICE_SIGCHLD))
 		r = pidfile_history_explain(u->pidfiles, o.v, o.trigger->proof.mono_ns);
+	if (r == 0)
+		r = note_frozen(&o);
 	if (r == 0 && o.trigger)
 		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
 	if (r < 0)
@@ -494,6 +518,17 @@ static int stop_note_escalation(struct stop *s, const char *state)
 			    x->in_state_ns ? text_duration(x->in_state_ns, when) : "", state);
 }
 
+static int stop_note_dead(struct manager *m, struct stop *s, const struct ev *e)
+{
+	int r = 0;
+
+	ending_learn(&s->ending, e, &m->facts);
+	if (m->action.proof.seq && m->action.proof.mono_ns + TRIGGER_CERTAIN_NS > e->mono_ns)
+		r = restart_learn_action(&s->v, &s->ending, m->action.name, &m->action.proof);
+	proof_done(&m->action.proof);
+	return r < 0 ? r : 0;
+}
+
 /* What every event of the unit adds to a stop under way. */
 static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
@@ -511,8 +546,12 @@ static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, 
 		s->via_closed = true;
 	else if (!s->via_closed && is_deciding(e->kind))
 		verdict_via(&s->v, e->kind);
-	if (e->kind == WIRE_SERVICE_ENTER_DEAD)
+	if (e->kind == WIRE_SERVICE_ENTER_DEAD) {
 		s->dead_entered = true;
+		r = stop_note_dead(m, s, e);
+	}
+	if (r < 0)
+		return r;
 	return slow_follow(s, e) < 0 ? -ENOMEM : verdict_cite_event(&s->v, e);
 }
 
@@ -713,6 +752,9 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 			const struct str name = stack->frames[f].name;
 			size_t n = strlen(functions[i].prefix);
 
+			/* the end of a unit, even if that is a timer or a socket */
+			if (str_equal(name, "unit_notify"))
+				return ROOT_UNKNOWN;
 			if (name.n >= n && memcmp(name.s, functions[i].prefix, n) == 0)
 				return functions[i].reason;
 		}
@@ -740,6 +782,18 @@ static enum root_reason inlined_reason(const struct ev_stack *stack, const struc
 		       : ROOT_UNKNOWN;
 }
 
+/* The unit whose end is told is none of the services: a mount, a device, a socket … */
+static bool ended_other_than_service(const struct ev_stack *stack)
+{
+	for (unsigned int i = 0; i + 1 < stack->n; i++)
+		if (str_equal(stack->frames[i].name, "unit_notify")) {
+			const struct str by = stack->frames[i + 1].name;
+
+			return by.s && (by.n < 8 || memcmp(by.s, "service_", 8) != 0);
+		}
+	return false;
+}
+
 /* A unit that ends takes others along, or starts them: which one, and who ended it? */
 static int set_culprit(const struct manager *m, const struct ev *e, struct transaction *t)
 {
@@ -747,6 +801,8 @@ static int set_culprit(const struct manager *m, const struct ev *e, struct trans
 	bool certain = x->set && !x->followed_by_others && strcmp(x->id, m->down.id) == 0 &&
 		       e->mono_ns - x->proof.mono_ns <= TRIGGER_CERTAIN_NS;
 
+	if (ended_other_than_service(&m->stack))
+		return 0;
 	if (!*m->down.id || strcmp(m->down.id, t->anchor) == 0 ||
 	    m->down.mono_ns + TRIGGER_CERTAIN_NS < e->mono_ns)
 		return 0;
@@ -939,6 +995,27 @@ static int on_look(struct engine *g, const struct ev *e)
 	return r;
 }
 
+/* The stop that it is because of ended just before, or is yet to begin: a start limit's. */
+static int on_action(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+	struct stop *s;
+	int r = 0;
+
+	if (!m)
+		return -ENOMEM;
+	proof_done(&m->action.proof);
+	if (proof_set(&m->action.proof, e) < 0)
+		return -ENOMEM;
+	word_copy(m->action.name, e->action);
+	TAILQ_FOREACH_REVERSE(s, &g->stops, stop_queue, entry)
+	if (r == 0 && s->ended && s->v.manager == m->tgid)
+		r = restart_learn_action(&s->v, &s->ending, m->action.name, &m->action.proof);
+	if (r > 0)
+		proof_done(&m->action.proof);
+	return r < 0 ? r : 0;
+}
+
 static int on_stack(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
@@ -1065,10 +1142,13 @@ static int on_signal(struct engine *g, const struct ev *e)
 static int on_attach(struct engine *g, const struct ev *e)
 {
 	const struct ev_task *task = &e->attach.task;
-	struct process *p = process_find(&g->processes, task->tgid, task->start_ns);
+	struct process *p;
 	int r;
 
+	if (task->tid != task->tgid)
+		return 0; /* a thread alone: its process stays */
 	/* the task's cgroup may be told as the new one already: what was known is the old one */
+	p = process_find(&g->processes, task->tgid, task->start_ns);
 	if (!p)
 		p = process_learn_task(&g->processes, task);
 	if (!p)
@@ -1143,6 +1223,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_manager_cgroup(g, e);
 	case WIRE_SERVICE_FACTS:
 		return on_facts(g, e);
+	case WIRE_EMERGENCY_ACTION:
+		return on_action(g, e);
 	case WIRE_STACK:
 		return on_stack(g, e);
 	case WIRE_SERVICE_KEEPALIVE:
@@ -1165,6 +1247,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_FUSE_SERVE ... WIRE_PID_LEVELS:
 	case WIRE_FUSE_HOLDERS:
 		return hang_learn(&g->hangs, e, &g->processes);
+	case WIRE_CGROUP_FROZEN:
+		return cgroup_note_frozen(&g->cgroups, e);
 	case WIRE_CGROUP_RMDIR:
 		cgroup_drop_path(&g->cgroups, e->path.path);
 		return 0;
@@ -1184,6 +1268,9 @@ static int dispatch(struct engine *g, const struct ev *e)
 /* Whether nothing more can come of a stop that ended: its manager went on to something else. */
 static bool has_gone_on(const struct stop *s, const struct ev *e)
 {
+	if ((ending_may_restart(&s->ending) || restart_awaits_action(&s->v, &s->ending)) &&
+	    e->kind != WIRE_END)
+		return e->mono_ns > s->v.end_mono_ns + RESTART_DUE_NS;
 	if (e->kind == WIRE_IDLE || e->kind == WIRE_END)
 		return true;
 	if (e->mono_ns > s->v.end_mono_ns + RESTART_WINDOW_NS)

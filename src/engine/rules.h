@@ -30,6 +30,9 @@ int rules_apply(struct opening *o);
 const struct process *manager_process(const struct process_table *t, const struct manager *m,
 				      int32_t pid);
 
+/* Fills in o and its verdict which process the main one is, or was. */
+int opening_set_main(struct opening *o, int32_t pid);
+
 bool triggered_by(const struct opening *o, enum wire_kind kind);
 /* The manager's call chain at its decision leads through that function. */
 bool called_from(const struct opening *o, const char *function);
@@ -76,6 +79,12 @@ int blame_request_to_exit(struct opening *o, const struct process *p);
 int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n);
 /* The client that the manager was asked by, or whoever is behind it. */
 int blame_client(struct verdict *v, const struct request *q);
+
+/* Who left the cgroup last, and how: into the verdict's list; … */
+int leavers_list(struct opening *o);
+/* … and its notes; the one that made it empty is to blame. */
+int leavers_tell(struct opening *o);
+int leavers_blame(struct opening *o);
 
 /* "kill 11733", safe to show. */
 #define ACTOR_NAME_MAX 96

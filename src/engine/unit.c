@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/look.h"
 #include "engine/pidfile_history.h"
 #include "engine/unit.h"
 #include "engine/verdict.h"
@@ -130,6 +131,7 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	request_unref(m->asked);
 	request_unref(m->to_kill);
 	facts_done(&m->facts);
+	proof_done(&m->action.proof);
 	ev_stack_done(&m->stack);
 	proof_done(&m->cgroup_event);
 	proof_done(&m->cgroup_empty);
@@ -146,13 +148,20 @@ static int unit_compare(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
+void stop_done(struct stop *s)
+{
+	look_free(s->due);
+	verdict_done(&s->v);
+	ending_done(&s->ending);
+}
+
 static void unit_free(struct unit_table *t, struct unit *u)
 {
 	tdelete(u, &t->by_name, unit_compare);
 	TAILQ_REMOVE(&t->units, u, entry);
 	t->n_units--;
 	if (u->stop)
-		verdict_done(&u->stop->v);
+		stop_done(u->stop);
 	free(u->stop);
 	pidfile_history_freep(&u->pidfiles);
 	unit_forget(u);

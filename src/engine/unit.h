@@ -7,6 +7,7 @@
 
 #include "engine/facts.h"
 #include "engine/job.h"
+#include "engine/restart.h"
 #include "svctrace/engine.h"
 
 /* The event that a manager's main loop is dispatching, as far as one is known. */
@@ -43,7 +44,12 @@ struct manager {
 		enum certainty certainty;
 		int32_t signal;
 	} down;
-	struct facts facts;		     /* of what it decides next */
+	struct facts facts; /* of what it decides next */
+	/* The emergency action that was taken last, and is no stop's yet. */
+	struct {
+		char name[WORD_MAX];
+		struct proof proof; /* seq 0: there is none */
+	} action;
 	struct ev_stack stack;		     /* of what its thread … */
 	uint32_t stack_tid;		     /* … of that number does next */
 	struct proof cgroup_event;	     /* the last on_cgroup_inotify_event */
@@ -57,6 +63,7 @@ TAILQ_HEAD(manager_queue, manager);
 /* A stop under way, or one that ended and may yet turn out to be followed by a restart. */
 struct stop {
 	struct verdict v;
+	struct ending ending;
 	struct unit *unit;
 	bool from_final;	/* it was not running: only a failure is worth telling */
 	bool via_closed;	/* the call chain that decided has been seen to its end */
@@ -69,6 +76,9 @@ struct stop {
 };
 
 TAILQ_HEAD(stop_queue, stop);
+
+/* Frees what s holds. */
+void stop_done(struct stop *s);
 
 /* A main process that ended while its unit had something else to do first. */
 struct main_end {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/process.h"
+#include "engine/restart.h"
 #include "engine/hang.h"
 #include "engine/look.h"
 #include "engine/verdict.h"
@@ -146,6 +147,15 @@ static void request_done(struct verdict_request *q)
 	actor_done(&q->passed_on_by);
 }
 
+static void gone_done(struct left_cgroup *g)
+{
+	actor_done(&g->a);
+	free(g->moved_to);
+	for (unsigned int i = 0; i < g->n_by; i++)
+		actor_done(&g->by[i]);
+	free(g->by);
+}
+
 void verdict_done(struct verdict *v)
 {
 	char *const texts[] = {v->unit,	  v->main_cmdline, v->old_state, v->sub_state,
@@ -159,9 +169,12 @@ void verdict_done(struct verdict *v)
 	links_done(v);
 	request_done(&v->request);
 	free(v->root_unit);
+	restart_done(&v->restart);
 	ev_stack_done(&v->stack);
 	look_free(v->watchdog.look);
 	look_free(v->left);
+	for (unsigned int i = 0; i < v->n_gone; i++)
+		gone_done(&v->gone[i]);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
 	if (v->hang)

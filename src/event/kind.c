@@ -196,6 +196,14 @@ static int decode_service_facts(struct memory *m, const struct record *r, struct
 	return is_service(e->facts.id) ? 0 : -EBADMSG; /* something else lies there */
 }
 
+static int decode_action(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_action w = FIXED(r, wire_action);
+
+	e->action = memory_enum_name(memory_manager(m, w.h.tgid), ENUM_EMERGENCY_ACTION, w.action);
+	return 0;
+}
+
 /*
  * transaction_add_job_and_dependencies(): the 5th and 6th argument are the bools matters and
  * conflicts, or since 254 a set of flags and a pointer.
@@ -796,6 +804,7 @@ static const struct kind kinds[] = {
 	[WIRE_STACK_SAMPLE] = {"stack-sample", NULL, sizeof(struct wire_stack_sample), true, decode_stack_sample},
 	[WIRE_UNIT_TRIGGERS] = JOB("unit-triggers", "unit_enter_running"),
 	[WIRE_SERVICE_FACTS] = {"service-facts", NULL, sizeof(struct wire_service_facts), true, decode_service_facts},
+	[WIRE_EMERGENCY_ACTION] = {"emergency-action", "emergency_action", sizeof(struct wire_action), true, decode_action},
 	[WIRE_SERVICE_KEEPALIVE] = {"service-keepalive", "service_start_watchdog", sizeof(struct wire_keepalive), true, decode_keepalive},
 	[WIRE_FORK] = OTHER("fork", fork),
 	[WIRE_EXEC] = OTHER("exec", exec),
@@ -806,6 +815,7 @@ static const struct kind kinds[] = {
 	[WIRE_CGROUP_RMDIR] = PATH("cgroup-rmdir"),
 	[WIRE_CGROUP_ATTACH] = OTHER("cgroup-attach", attach),
 	[WIRE_CGROUP_POPULATED] = PATH("cgroup-populated"),
+	[WIRE_CGROUP_FROZEN] = PATH("cgroup-frozen"),
 	[WIRE_PIDNS_ZAP_ENTER] = OTHER("pidns-zap-enter", pidns),
 	[WIRE_PIDNS_ZAP_EXIT] = OTHER("pidns-zap-exit", pidns),
 	[WIRE_FUSE_FLUSH_ENTER] = OTHER("fuse-flush-enter", fuse),

@@ -84,14 +84,6 @@ static void put_service(struct json_object *o, const struct ev *e)
 	json_put(o, "arguments", arguments_json(s));
 }
 
-static json_t *usec_json(uint64_t usec)
-{
-	/* systemd's "infinity", which is no number in JSON either */
-	if (usec == UINT64_MAX)
-		return json_string("infinity");
-	return json_number_or_null(usec, WIRE_USEC_NONE);
-}
-
 static json_t *bits_json(const uint64_t *words, unsigned int n)
 {
 	json_t *list = json_array();
@@ -122,12 +114,6 @@ static json_t *bool_json(int32_t n)
 	return n == WIRE_NONE ? json_null() : json_boolean(n);
 }
 
-/* A number that is unsigned in systemd. */
-static json_t *count_json(int32_t n)
-{
-	return n == WIRE_NONE ? json_null() : json_number((uint32_t)n);
-}
-
 static void put_facts(struct json_object *o, const struct ev_facts *f)
 {
 	json_put(o, "systemd.unit.name", slice_json(f->id));
@@ -135,32 +121,32 @@ static void put_facts(struct json_object *o, const struct ev_facts *f)
 	json_put(o, "type", json_text(f->type));
 	json_put(o, "restart", json_text(f->restart));
 	json_put(o, "restart_mode", json_text(f->restart_mode));
-	json_put(o, "restart_us", usec_json(f->restart_usec));
-	json_put(o, "restart_steps", count_json(f->restart_steps));
-	json_put(o, "restart_max_delay_us", usec_json(f->restart_max_delay_usec));
-	json_put(o, "n_restarts", count_json(f->n_restarts));
+	json_put(o, "restart_us", json_usec(f->restart_usec));
+	json_put(o, "restart_steps", json_count(f->restart_steps));
+	json_put(o, "restart_max_delay_us", json_usec(f->restart_max_delay_usec));
+	json_put(o, "n_restarts", json_count(f->n_restarts));
 	json_put(o, "forbid_restart", bool_json(f->forbid_restart));
 	json_put(o, "main_code", signed_json(f->main_code));
 	json_put(o, "main_status", signed_json(f->main_status));
 	json_put(o, "restart_prevent_exit_status", exit_set_json(&f->prevent));
 	json_put(o, "restart_force_exit_status", exit_set_json(&f->force));
 	json_put(o, "success_exit_status", exit_set_json(&f->success));
-	json_put(o, "start_limit_interval_us", usec_json(f->limit_interval_usec));
-	json_put(o, "start_limit_begin_us", usec_json(f->limit_begin_usec));
-	json_put(o, "start_limit_burst", count_json(f->limit_burst));
-	json_put(o, "start_limit_num", count_json(f->limit_num));
+	json_put(o, "start_limit_interval_us", json_usec(f->limit_interval_usec));
+	json_put(o, "start_limit_begin_us", json_usec(f->limit_begin_usec));
+	json_put(o, "start_limit_burst", json_count(f->limit_burst));
+	json_put(o, "start_limit_num", json_count(f->limit_num));
 	json_put(o, "start_limit_action", json_text(f->start_limit_action));
 	json_put(o, "failure_action", json_text(f->failure_action));
 	json_put(o, "success_action", json_text(f->success_action));
 	json_put(o, "oom_policy", json_text(f->oom_policy));
-	json_put(o, "timeout_start_us", usec_json(f->timeout_start_usec));
-	json_put(o, "timeout_stop_us", usec_json(f->timeout_stop_usec));
-	json_put(o, "timeout_abort_us", usec_json(f->timeout_abort_usec));
-	json_put(o, "runtime_max_us", usec_json(f->runtime_max_usec));
-	json_put(o, "watchdog_timestamp_us", usec_json(f->watchdog_timestamp_usec));
-	json_put(o, "watchdog_us", usec_json(f->watchdog_usec));
-	json_put(o, "watchdog_original_us", usec_json(f->watchdog_original_usec));
-	json_put(o, "watchdog_override_us", usec_json(f->watchdog_override_usec));
+	json_put(o, "timeout_start_us", json_usec(f->timeout_start_usec));
+	json_put(o, "timeout_stop_us", json_usec(f->timeout_stop_usec));
+	json_put(o, "timeout_abort_us", json_usec(f->timeout_abort_usec));
+	json_put(o, "runtime_max_us", json_usec(f->runtime_max_usec));
+	json_put(o, "watchdog_timestamp_us", json_usec(f->watchdog_timestamp_usec));
+	json_put(o, "watchdog_us", json_usec(f->watchdog_usec));
+	json_put(o, "watchdog_original_us", json_usec(f->watchdog_original_usec));
+	json_put(o, "watchdog_override_us", json_usec(f->watchdog_override_usec));
 	json_put(o, "watchdog_override", bool_json(f->watchdog_override_enable));
 }
 
@@ -195,6 +181,8 @@ static void put_path(struct json_object *o, const struct ev *e)
 	json_put(o, "path", slice_json(e->path.path));
 	json_put(o, "populated",
 		 e->kind == WIRE_CGROUP_POPULATED ? json_boolean(e->path.value) : json_null());
+	json_put(o, "frozen",
+		 e->kind == WIRE_CGROUP_FROZEN ? json_boolean(e->path.value) : json_null());
 }
 
 static json_t *ancestors_json(const struct ev_origin *s)
@@ -564,6 +552,10 @@ json_t *event_data_json(const struct ev *e)
 	case WIRE_UNIT_TRIGGERS:
 		put_job(&o, e);
 		break;
+	case WIRE_EMERGENCY_ACTION:
+		json_put(&o, "function", json_text(wire_kind_function(e->kind)));
+		json_put(&o, "action", json_text(e->action));
+		break;
 	case WIRE_SERVICE_FACTS:
 		put_facts(&o, &e->facts);
 		break;
@@ -575,6 +567,7 @@ json_t *event_data_json(const struct ev *e)
 	case WIRE_CGROUP_MKDIR:
 	case WIRE_CGROUP_RMDIR:
 	case WIRE_CGROUP_POPULATED:
+	case WIRE_CGROUP_FROZEN:
 	case WIRE_CGROUP:
 		put_path(&o, e);
 		break;

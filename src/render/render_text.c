@@ -405,16 +405,15 @@ static int put_request(FILE *f, const struct renderer *r, const struct verdict *
 
 static void put_then(FILE *f, const struct renderer *r, const struct verdict *v)
 {
-	char text[256];
+	const char *next = v->restart.text ? v->restart.text
+			   : v->incomplete ? "its end was not seen"
+					   : "";
+	char text[640];
 
-	snprintf(text, sizeof(text), "%s%s%s%s (%s)%s", v->result ? "result \"" : "",
+	snprintf(text, sizeof(text), "%s%s%s%s (%s)%s%s", v->result ? "result \"" : "",
 		 v->result ? v->result : "", v->result ? "\", " : "",
 		 v->active_state ? v->active_state : "state not known",
-		 v->sub_state ? v->sub_state : "?",
-		 v->restarts			     ? "; systemd restarts it"
-		 : v->cause == CAUSE_RESTART_REQUEST ? "; its job starts it again"
-		 : v->incomplete		     ? "; its end was not seen"
-						     : "");
+		 v->sub_state ? v->sub_state : "?", *next ? "; " : "", next);
 	put_line(f, r, "then", text);
 }
 

@@ -59,7 +59,9 @@ struct world {
 		uint64_t lost, proofs[VERDICT_PROOF_MAX];
 		unsigned int n_proof;
 		char stack[512]; /* functions, innermost first, and how it ended */
-		bool hangs;	 /* what it hangs on: */
+		enum restart_rule rule;
+		char restart[256]; /* in words */
+		bool hangs;	   /* what it hangs on: */
 		enum stuck_kind hang;
 		uint32_t hang_init, hang_connection;
 		char actor_cmdline[256], actor_exe[256], actor_unit[256], top[64];
@@ -154,6 +156,8 @@ static int on_verdict(void *ctx, const struct verdict *v)
 		KEEP(lost);
 		KEEP(n_chain);
 #undef KEEP
+		w->v[w->n].rule = v->restart.rule;
+		keep(w->v[w->n].restart, 256, v->restart.text);
 		keep(w->v[w->n].unit, 256, v->unit);
 		keep(w->v[w->n].sub_state, 64, v->sub_state);
 		keep(w->v[w->n].result, 64, v->result);

@@ -39,6 +39,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/ovs-tests.sh"
 # shellcheck source=who-tests.sh
 . "$HERE/who-tests.sh"
+# shellcheck source=restart-tests.sh
+. "$HERE/restart-tests.sh"
 # shellcheck source=stuck-tests.sh
 . "$HERE/stuck-tests.sh"
 # shellcheck source=watchdog-tests.sh
@@ -233,7 +235,7 @@ guest_two_at_once() {
 build_helpers() { # FOLDER
 	local program
 	mkdir "$1"
-	for program in stop-client send-signal keepalive; do
+	for program in stop-client send-signal keepalive leftover; do
 		gcc -Wall -Wextra -Werror -static -O1 -o "$1/$program" "$HERE/$program.c"
 	done
 }
