@@ -163,6 +163,8 @@ static int open_loop(struct capture *c)
 		r = add_fd(c, c->recheck_fd);
 	if (r == 0)
 		r = add_fd(c, c->hang_fd);
+	if (r == 0 && pidfile_look_open(&c->pidfiles) >= 0)
+		r = add_fd(c, c->pidfiles.changes);
 	if (r == 0)
 		r = add_fd(c, c->batch_fd);
 	if (r == 0)
@@ -297,7 +299,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return capture_fail(err, -ENOMEM, "", "out of memory");
 	c->o = *o;
 	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
-	c->hang_fd = c->batch_fd = c->late_fd = -1;
+	c->hang_fd = c->batch_fd = c->late_fd = c->pidfiles.changes = -1;
 	probes_set_log(o->log);
 	r = managers_init(&c->managers);
 	if (r < 0)
@@ -504,6 +506,7 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 		set_timer(c->hang_fd, HANG_TICK_NS);
 	} else if (h->kind == WIRE_EXIT && managers_find(&c->managers, h->tgid)) {
 		managers_remove(&c->managers, &c->probes, h->tgid);
+		pidfile_look_forget(&c->pidfiles, h->tgid, 0);
 		note(c, "service manager %u ended", h->tgid);
 	}
 }
@@ -515,6 +518,10 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 
 	if (m && job)
 		ask_later(&c->asker, m, (const struct wire_job *)h);
+	if (h->kind == WIRE_SERVICE_PIDFILE_RESULT)
+		pidfile_look_result(&c->pidfiles, (const struct wire_service *)h);
+	if (h->kind == WIRE_SERVICE_ENTER_DEAD)
+		pidfile_look_forget(&c->pidfiles, h->tgid, ((const struct wire_service *)h)->unit);
 	if (h->kind == WIRE_SERVICE_PIDFILE_LOAD && (m = managers_find(&c->managers, h->tgid)))
 		return pidfile_look(&c->pidfiles, m, (const struct wire_service *)h, &c->stream);
 	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
@@ -745,6 +752,14 @@ static int on_idle(struct capture *c)
 	return r || c->last_ns != last ? r : send_bare(c, WIRE_IDLE);
 }
 
+/* What came before a change stands before it in the stream. */
+static int look_at_changes(struct capture *c)
+{
+	int r = drain(c);
+
+	return r ? r : pidfile_look_at_changes(&c->pidfiles, &c->stream);
+}
+
 static int dispatch(struct capture *c, int fd)
 {
 	if (fd == c->stop_fd || fd == c->timeout_fd) {
@@ -770,6 +785,8 @@ static int dispatch(struct capture *c, int fd)
 		recheck(c);
 		return c->refused;
 	}
+	if (fd == c->pidfiles.changes)
+		return look_at_changes(c);
 	if (fd == c->hang_fd) {
 		forget_timer(fd);
 		return watch_hangs(c);

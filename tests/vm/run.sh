@@ -35,6 +35,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/stack-tests.sh"
 # shellcheck source=pidfile-tests.sh
 . "$HERE/pidfile-tests.sh"
+# shellcheck source=ovs-tests.sh
+. "$HERE/ovs-tests.sh"
 # shellcheck source=who-tests.sh
 . "$HERE/who-tests.sh"
 # shellcheck source=restart-tests.sh

@@ -35,7 +35,7 @@ guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	shift
 	cp "$HERE/watch" "$files/"
 	printf '%s\n' "$steps" >"$files/steps"
-	guest -t 250 ${append:+-a "$append"} -d "$files" -o "$work" "$suite" \
+	guest -t ${limit:-250} ${append:+-a "$append"} -d "$files" -o "$work" "$suite" \
 		"sh ./watch trace 'sh ./steps >trace.steps' ./svctrace $*"
 }
 
