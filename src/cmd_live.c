@@ -36,6 +36,7 @@ static const char help[] =
 	"  sudo svctrace                              every stop, until Ctrl-C\n"
 	"  sudo svctrace nginx 'php*-fpm'             of these services\n"
 	"  sudo svctrace --cause=main-killed --json   kills, for a program\n"
+	"  sudo svctrace --timeline=web web           what its states were, and why\n"
 	"  sudo svctrace -n1 --duration=1h backup     wait for one stop, an hour at most\n"
 	"\n"
 	"Exit status: 0 good, 1 cannot trace, 2 bad usage, 3 ended before --count was reached.\n";

@@ -97,7 +97,7 @@ static int open_input(struct replay *p, const char *name)
 	if (r < 0)
 		return r;
 	m->output = p->output;
-	m->output.units = NULL; /* they are p's */
+	m->output.units = m->output.timelines = NULL; /* they are p's */
 	left_out = trace_reader_fact(m->file.reader, "LEFT_OUT");
 	if (left_out.n && !str_equal(left_out, "0") && !p->quiet)
 		say("%s: made by --ring: %s older records were not kept", name, left_out.s);

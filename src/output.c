@@ -77,6 +77,28 @@ void output_defaults(struct output *o)
 	o->render.ascii = terminal && strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 }
 
+/* "nginx" means nginx.service. */
+static int add_timeline(struct output *o, const char *unit)
+{
+	const char *dot = strrchr(unit, '.');
+	bool full = dot && strcmp(dot, ".service") == 0;
+	size_t n = 0;
+	char **list;
+
+	while (o->timelines && o->timelines[n])
+		n++;
+	list = reallocarray(o->timelines, n + 2, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	o->timelines = list;
+	list[n] = list[n + 1] = NULL;
+	o->render.timelines = (const char *const *)list;
+	if (asprintf(&list[n], "%s%s", unit, full ? "" : ".service") >= 0)
+		return 0;
+	list[n] = NULL;
+	return -ENOMEM;
+}
+
 int output_option(struct output *o, int c, const char *arg)
 {
 	switch (c) {
@@ -95,6 +117,8 @@ int output_option(struct output *o, int c, const char *arg)
 	case OUTPUT_TREE:
 		o->render.tree = true;
 		return 0;
+	case OUTPUT_TIMELINE:
+		return add_timeline(o, arg);
 	case OUTPUT_COUNT:
 		return parse_number(arg, UINT64_MAX, &o->count) < 0
 			       ? output_usage("--count takes a number above 0, not", arg)
@@ -158,6 +182,20 @@ static int on_slow(void *ctx, const struct slow_notice *s)
 	return r < 0 ? r : 0;
 }
 
+static bool wants_timeline(void *ctx, const char *unit)
+{
+	struct output *o = ctx;
+
+	return render_wants_timeline(o->renderer, unit);
+}
+
+static int on_timeline(void *ctx, const struct timeline *t)
+{
+	struct output *o = ctx;
+
+	return render_timeline(o->renderer, t);
+}
+
 static int on_event(void *ctx, const struct ev *e)
 {
 	struct output *o = ctx;
@@ -178,6 +216,8 @@ int output_open(struct output *o)
 		engine_tell_hangs(o->engine, on_hang, o, o->hang_ns);
 		engine_tell_slow(o->engine, on_slow, o);
 	}
+	if (r == 0 && !o->silent && o->render.timelines)
+		engine_tell_timelines(o->engine, wants_timeline, on_timeline, o);
 	return r ? r : decoder_new(on_event, o, &o->decoder);
 }
 
@@ -202,4 +242,7 @@ void output_done(struct output *o)
 	for (size_t i = 0; o->units && o->units[i]; i++)
 		free(o->units[i]);
 	free(o->units);
+	for (size_t i = 0; o->timelines && o->timelines[i]; i++)
+		free(o->timelines[i]);
+	free(o->timelines);
 }

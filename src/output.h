@@ -21,6 +21,7 @@ struct output {
 	uint64_t count;	   /* end after that many verdicts; 0: never */
 	uint64_t seen;	   /* verdicts shown */
 	char **units;	   /* NULL-terminated, owned */
+	char **timelines;  /* likewise: whose states to show */
 	FILE *out;	   /* NULL: stdout */
 	bool silent;	   /* nothing is shown … */
 	verdict_sink also; /* … but this is told of every verdict, if set */
@@ -37,6 +38,7 @@ enum {
 	OUTPUT_HANG,
 	OUTPUT_STACK,
 	OUTPUT_TREE,
+	OUTPUT_TIMELINE,
 	OUTPUT_JSON,
 	OUTPUT_UTC,
 	OUTPUT_COLOR,
@@ -48,6 +50,7 @@ enum {
 		{"hang", required_argument, NULL, OUTPUT_HANG},                                    \
 		{"stack", no_argument, NULL, OUTPUT_STACK},                                        \
 		{"tree", no_argument, NULL, OUTPUT_TREE},                                          \
+		{"timeline", required_argument, NULL, OUTPUT_TIMELINE},                            \
 		{"count", required_argument, NULL, OUTPUT_COUNT},                                  \
 		{"json", no_argument, NULL, OUTPUT_JSON}, {"utc", no_argument, NULL, OUTPUT_UTC},  \
 	{                                                                                          \
@@ -62,6 +65,8 @@ enum {
 	"      --hang=TIME        tell of exits that hang for that long (default 5s)\n"             \
 	"      --stack            systemd's own call chain below each verdict\n"                    \
 	"      --tree             who did it with all ancestors and their command lines\n"          \
+	"      --timeline=UNIT    the states of that service from start to stop, and what led to "  \
+	"each\n"                                                                                    \
 	"  -n, --count=N          end after N verdicts\n"                                           \
 	"How to show it:\n"                                                                         \
 	"      --json             one JSON object a line (NDJSON)\n"                                \

@@ -240,6 +240,85 @@ struct verdict_watchdog {
 	struct thread_look *look; /* at the main process; NULL: none */
 };
 
+/* What made the manager load its PID file. */
+enum pidfile_when {
+	PIDFILE_AT_START,     /* what starts the service is done */
+	PIDFILE_AT_CHANGE,    /* something changed on the way to the file, which is waited for */
+	PIDFILE_AT_RELOAD,    /* what reloads it is done */
+	PIDFILE_AT_MAIN_EXIT, /* the main process ended: is there another one? */
+	PIDFILE_AT_OTHER,     /* not known */
+	PIDFILE_WHEN_MAX,
+};
+
+/* How the file came to be what it is, compared with the load before. */
+enum pidfile_written {
+	PIDFILE_WRITTEN_UNKNOWN,
+	PIDFILE_UNCHANGED,
+	PIDFILE_IN_PLACE, /* the same file, written to: a reader may see half of it */
+	PIDFILE_REPLACED, /* another file under that name: renamed over it, or made anew */
+};
+
+/* Signs that somebody was still writing it. */
+enum pidfile_half {
+	PIDFILE_HALF_NOT,
+	PIDFILE_HALF_EMPTY,  /* nothing was written yet */
+	PIDFILE_HALF_NO_END, /* the line did not end yet, and the PID was no good */
+	PIDFILE_HALF_PREFIX, /* likewise, and a process of the service has a PID that begins so */
+	PIDFILE_HALF_WHEN_READ, /* systemd could not read a PID where a moment later one was */
+};
+
+enum { PIDFILE_BEGAN, PIDFILE_LOOKED, PIDFILE_RETURNED, PIDFILE_PROOFS };
+
+/*
+ * The manager loads its PID file. What it made of it (ret) was seen; what lies there was looked at
+ * a moment later (looked). Strings are as foreign as they came; NULL: not known, or none.
+ */
+struct pidfile_load {
+	uint64_t mono_ns, wall_ns;
+	uint32_t times; /* one after the other, all alike: the last of them */
+	enum pidfile_when when;
+	bool stopping; /* the service was told to end: the file does not matter any more */
+	char *state;
+	char *path;
+	int32_t main_before, main_after; /* in the manager's namespace; 0: none, -1: not known */
+	bool returned;
+	int32_t ret; /* 1: a new main process, 0: the one that it was, -errno: none */
+	bool looked, found, whole;
+	uint64_t looked_after_ns;
+	char *line;
+	int32_t pid, half_of;
+	char *outcome, *rule, *why, *mend; /* what systemd's rules say of what was found */
+	int32_t error;
+	bool agrees; /* … which is what systemd did */
+	uint64_t dev, ino, mtime_ns, size;
+	uint32_t owner;
+	enum pidfile_written written;
+	enum pidfile_half half;
+	/* the unsafe step; NULL: none */
+	char *from, *from_kind, *step, *step_kind, *step_target;
+	uint32_t from_uid, step_uid;
+	char *comm, *cgroup;		    /* of the process that it names */
+	struct proof proof[PIDFILE_PROOFS]; /* the load, the look, the result; seq 0: not seen */
+};
+
+#define PIDFILE_LOADS_MAX 8
+
+/* Since the unit's start. The first is kept, then the last ones. */
+struct pidfile_history {
+	struct pidfile_load load[PIDFILE_LOADS_MAX];
+	unsigned int n, n_left_out;
+};
+
+/* Stable names: "main-exit", "in-place", "no-end"; NULL where there is nothing to say. */
+const char *pidfile_when_name(enum pidfile_when when);
+const char *pidfile_written_name(enum pidfile_written written);
+const char *pidfile_half_name(enum pidfile_half half);
+/*
+ * The load that found, or ought to have found, another main process when the one before it ended
+ * while the service was up; NULL: there was none.
+ */
+const struct pidfile_load *pidfile_hand_over(const struct pidfile_history *h);
+
 struct verdict {
 	/* when: the first deciding event, and the final state */
 	uint64_t begin_mono_ns, begin_wall_ns, end_mono_ns, end_wall_ns;
@@ -293,6 +372,7 @@ struct verdict {
 	struct verdict_request request;
 	/* the manager's call chain at its first decision; n 0: none was sampled */
 	struct ev_stack stack;
+	const struct pidfile_history *pidfiles; /* NULL: no load was seen */
 	/* then */
 	bool restarts; /* systemd restarts it by itself (Restart=) */
 	struct verdict_restart restart;

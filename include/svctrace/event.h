@@ -160,6 +160,19 @@ struct ev_bus_name {
 	struct str socket;
 };
 
+/* See struct wire_pidfile. */
+struct ev_pidfile {
+	uint64_t unit;
+	struct str id, path; /* id is always a valid unit name */
+	int32_t failed, error, pid, half_of;
+	bool found, whole;
+	uint64_t looked_ns, dev, ino, mtime_ns, size;
+	uint32_t owner, mode, from_uid, step_uid;
+	struct str line, outcome, rule, why, mend; /* outcome and rule are plain words */
+	struct str from, from_kind, step, step_kind, step_target;
+	struct str comm, cgroup;
+};
+
 struct ev_proc {
 	struct ev_task task;
 	uint32_t loginuid, session;
@@ -230,6 +243,7 @@ struct ev {
 		struct ev_client_send send; /* CLIENT_SEND */
 		struct ev_bus_name bus_name;
 		struct ev_proc proc;
+		struct ev_pidfile pidfile;
 		struct {
 			struct ev_task task; /* FORK: the child; EXEC, EXIT, OOM_VICTIM: itself */
 			int32_t code;	     /* EXIT: wait(2) status */

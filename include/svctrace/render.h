@@ -13,6 +13,7 @@
 
 #include "svctrace/engine.h"
 #include "svctrace/event.h"
+#include "svctrace/timeline.h"
 
 #define RENDER_SCHEMA_VERSION 1
 
@@ -31,6 +32,7 @@ struct render_options {
 	unsigned int width;	  /* columns; 0: lines are never shortened */
 	const char *const *units; /* names or globs, NULL-terminated; NULL: every unit */
 	uint64_t causes;	  /* bit per enum cause; 0: every cause */
+	const char *const *timelines; /* names or globs, NULL-terminated; NULL: none */
 };
 
 struct renderer;
@@ -40,6 +42,9 @@ void renderer_freep(struct renderer **r);
 
 /* Verdicts that the options leave out return 0 and print nothing; 1 says that it was printed. */
 int render_verdict(struct renderer *r, const struct verdict *v);
+/* What a timeline_filter asks; and 0. */
+bool render_wants_timeline(const struct renderer *r, const char *unit);
+int render_timeline(struct renderer *r, const struct timeline *t);
 /* Likewise; it counts as of the unit of the namespace's init, or of whoever waits. */
 int render_hang(struct renderer *r, const struct hang_verdict *h);
 /* Likewise. */

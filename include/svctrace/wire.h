@@ -88,6 +88,7 @@ enum wire_kind {
 	WIRE_FUSE_HOLDERS = 114, /* struct wire_fuse_holders: who may answer on a connection */
 	WIRE_THREAD = 115,	 /* struct wire_thread: part of the look that follows */
 	WIRE_LOOK = 116,	 /* struct wire_look: at what a unit's threads were doing */
+	WIRE_PIDFILE = 120, /* struct wire_pidfile: the PID file that a manager loads just now */
 };
 
 /* wire_hdr.flags */
@@ -542,6 +543,41 @@ struct wire_dependency {
 	__u32 pad;
 };
 
+/* wire_pidfile.flags */
+#define WIRE_PIDFILE_FOUND (1u << 0) /* there is a file: dev to mode are its */
+#define WIRE_PIDFILE_WHOLE (1u << 1) /* the line is ended by more than the file's end */
+
+/*
+ * What WIRE_SERVICE_PIDFILE_LOAD is about: the PID file, looked at by capture right after the
+ * manager began to load it. The walk is systemd's own, followed in the manager's root
+ * (svctrace/pidfile.h).
+ */
+struct wire_pidfile {
+	struct wire_hdr h; /* h.tgid: the manager; h.mono_ns: that of the load */
+	__u64 unit;	   /* address, as in the load's record */
+	__u64 looked_ns;   /* CLOCK_MONOTONIC: when it was looked at */
+	__s32 failed;	   /* else 0: -errno, it was not looked at, and nothing below is known */
+	__s32 error;	   /* the -errno that systemd gets by this; 0: none */
+	__s32 pid;	   /* that the text names, in the manager's namespace; 0: none */
+	__s32 half_of;	   /* a process of the service whose PID begins with that one; 0: none */
+	__u64 dev, ino, mtime_ns, size;
+	__u32 owner, mode;
+	__u32 flags; /* WIRE_PIDFILE_* */
+	/* The step from one owner to another that makes the file a questionable one. */
+	__u32 from_uid, step_uid;
+	struct wire_str id;
+	struct wire_str path;
+	struct wire_str line;		 /* as far as systemd reads it */
+	struct wire_str outcome;	 /* pidfile_outcome_name() */
+	struct wire_str rule;		 /* pidfile_rule_name() */
+	struct wire_str why;		 /* a sentence, which does not quote the line */
+	struct wire_str mend;		 /* a sentence; empty: nothing to mend */
+	struct wire_str from, from_kind; /* empty: no step is unsafe */
+	struct wire_str step, step_kind, step_target;
+	struct wire_str comm, cgroup; /* of the process that it names */
+	__u32 pad;
+};
+
 struct wire_lost {
 	struct wire_hdr h;
 	__u64 since_ns; /* nothing had been lost up to here */
@@ -587,6 +623,7 @@ WIRE_ASSERT_SIZE(wire_proc, 104);
 WIRE_ASSERT_SIZE(wire_frame, 24);
 WIRE_ASSERT_SIZE(wire_stack, 40);
 WIRE_ASSERT_SIZE(wire_dependency, 40);
+WIRE_ASSERT_SIZE(wire_pidfile, 168);
 WIRE_ASSERT_SIZE(wire_lost, 48);
 
 #endif

@@ -98,7 +98,7 @@ static bool send_authentication(int fd)
 	return send_all(fd, text, n);
 }
 
-static bool wait_until(int fd, uint64_t deadline_ns)
+bool wait_until(int fd, uint64_t deadline_ns)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
@@ -309,27 +309,25 @@ static void ask_wherever(const struct manager *m, const struct question *q,
 	names[NAMES_MAX - 1] = 0;
 }
 
-/* What is left of the budget; 0: nothing. */
-static uint64_t budget(struct asker *a, uint64_t now)
+uint64_t budget_left(struct budget *b, uint64_t now, uint64_t ns, uint64_t per_ns)
 {
-	if (now > a->since_ns + BUDGET_PER_NS) {
-		a->since_ns = now;
-		a->waited_ns = 0;
-	}
-	return a->waited_ns < BUDGET_NS ? BUDGET_NS - a->waited_ns : 0;
+	if (now > b->since_ns + per_ns)
+		*b = (struct budget){.since_ns = now};
+	return b->waited_ns < ns ? ns - b->waited_ns : 0;
 }
 
 static int ask_dependency(struct asker *a, const struct manager *m, struct question *q,
 			  struct stream *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), left = budget(a, now);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC),
+		 left = budget_left(&a->budget, now, BUDGET_NS, BUDGET_PER_NS);
 	struct wire_dependency *w;
 	char names[NAMES_MAX] = "";
 
 	if (left > 0) {
 		q->deadline_ns = now + left;
 		ask_wherever(m, q, names);
-		a->waited_ns += clock_ns(CLOCK_MONOTONIC) - now;
+		a->budget.waited_ns += clock_ns(CLOCK_MONOTONIC) - now;
 	}
 	w = stream_begin(s, WIRE_DEPENDENCY, sizeof(*w), m->pid);
 	stream_string(s, &w->unit, q->unit);

@@ -59,6 +59,7 @@ struct capture {
 	struct probes probes;
 	struct enrich *enrich;
 	struct asker asker;
+	struct pidfile_looker pidfiles;
 	struct hang_watch hangs;
 	struct looker *looker; /* NULL: this kernel does not let us look at threads */
 	struct watchdog_watch watchdogs;
@@ -310,6 +311,7 @@ void capture_freep(struct capture **cp)
 	closep(&c->batch_fd);
 	looker_freep(&c->looker);
 	closep(&c->late_fd);
+	pidfile_look_done(&c->pidfiles);
 	closep(&c->hang_fd);
 	closep(&c->clock_fd);
 	closep(&c->recheck_fd);
@@ -482,6 +484,8 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 
 	if (m && job)
 		ask_later(&c->asker, m, (const struct wire_job *)h);
+	if (h->kind == WIRE_SERVICE_PIDFILE_LOAD && (m = managers_find(&c->managers, h->tgid)))
+		return pidfile_look(&c->pidfiles, m, (const struct wire_service *)h, &c->stream);
 	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
 }
 
@@ -761,6 +765,7 @@ static int run(struct capture *c)
 	int r = 0;
 
 	c->lost_checked_ns = clock_ns(CLOCK_MONOTONIC);
+	pidfile_look_prepare(&c->pidfiles, &c->stream);
 	if (c->o.timeout_ns)
 		r = set_timer(c->timeout_fd, c->o.timeout_ns);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #include "svctrace/capture.h"
+#include "svctrace/pidfile.h"
 #include "svctrace/symbol.h"
 #include "svctrace/unwind.h"
 #include "svctrace/wire.h"
@@ -44,6 +45,7 @@ struct object {
 	struct sym_object file;
 	struct symbols *symbols;
 	struct manager_layout layout;
+	struct pidfile_rules pidfile_rules; /* of the first manager that it was seen in */
 	struct uprobe links[2 * UPROBES_MAX];
 	unsigned int n_links;
 	struct probe_state state[STATES_MAX];
@@ -178,10 +180,33 @@ int privileges_give_up(void);
 /* -EXDEV where the process numbers of /proc are not those that BPF sees. */
 int privileges_check_namespace(struct capture_error *err);
 
+/* How long capture may wait for others: the ring buffer holds what happens meanwhile. */
+struct budget {
+	uint64_t since_ns, waited_ns;
+};
+/* What is left of ns in each per_ns; 0: nothing. */
+uint64_t budget_left(struct budget *b, uint64_t now, uint64_t ns, uint64_t per_ns);
+/* Until there is something to read; false: not in time. */
+bool wait_until(int fd, uint64_t deadline_ns);
+
+/* pidfile_look.c: the PID file that a manager is about to load. */
+struct pidfile_looker {
+	struct budget budget;
+	pid_t child; /* waits to be asked by fd; 0: none */
+	int fd;
+	pid_t late; /* a process that did not answer in time, and may not have ended yet; 0: none */
+};
+/* Makes the process that does it, with the privileges of now. */
+void pidfile_look_prepare(struct pidfile_looker *l, struct stream *s);
+void pidfile_look_done(struct pidfile_looker *l);
+/* Follows the way to the file, and puts what is found into the stream. */
+int pidfile_look(struct pidfile_looker *l, const struct manager *m, const struct wire_service *load,
+		 struct stream *s);
+
 /* ask.c: what only the manager knows. */
 #define ASK_MAX 64
 struct asker {
-	uint64_t since_ns, waited_ns;
+	struct budget budget;
 	/* jobs that others pulled in, the latest; asked about when one of them runs */
 	struct pulled_in {
 		pid_t manager;

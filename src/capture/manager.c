@@ -2,6 +2,7 @@
 /* The service managers that are traced: PID 1, systemd --user, the systemds of containers. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,19 @@ int managers_init(struct managers *ms)
 	return unwind_files_new(symbols_by_inode, ms, &ms->files);
 }
 
-static int object_get(struct managers *ms, struct probes *p, struct sym_object *file,
+/* Before it loads a PID file: it takes a moment, and what lies on disk may be replaced later. */
+static void learn_pidfile_rules(struct object *o, pid_t pid)
+{
+	_cleanup_close_ int root = -1;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root >= 0)
+		pidfile_rules_of(root, &o->pidfile_rules);
+}
+
+static int object_get(struct managers *ms, struct probes *p, struct sym_object *file, pid_t pid,
 		      struct object **ret, struct capture_error *err)
 {
 	int r;
@@ -116,9 +129,11 @@ static int object_get(struct managers *ms, struct probes *p, struct sym_object *
 				    OBJECTS_MAX);
 	}
 	r = object_new(file, p, ret, err);
-	if (r == 0)
-		ms->objects[ms->n_objects++] = *ret;
-	return r;
+	if (r < 0)
+		return r;
+	ms->objects[ms->n_objects++] = *ret;
+	learn_pidfile_rules(*ret, pid);
+	return 0;
 }
 
 static void object_put(struct managers *ms, struct object *o)
@@ -223,7 +238,7 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 	}
 	r = identify(pid, &new);
 	if (r == 0)
-		r = object_get(ms, p, &file, &new.object, err);
+		r = object_get(ms, p, &file, pid, &new.object, err);
 	sym_object_done(&file);
 	if (r < 0)
 		return r;

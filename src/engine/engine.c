@@ -14,8 +14,10 @@
 #include <string.h>
 
 #include "engine/hang.h"
+#include "engine/pidfile_history.h"
 #include "engine/rules.h"
 #include "engine/slow.h"
+#include "engine/timeline.h"
 #include "engine/verdict.h"
 #include "engine/watch.h"
 #include "svctrace/text.h"
@@ -51,6 +53,7 @@ struct engine {
 	struct thread_look look; /* whose threads come now */
 	slow_sink slow;		 /* NULL: nobody wants to know */
 	void *slow_ctx;
+	struct timeline_table timelines;
 	unsigned int n_ended; /* stops that only wait for a restart to follow */
 	struct lost_span lost[LOST_SPANS_MAX];
 	unsigned int n_lost; /* ever; the newest overwrite the oldest */
@@ -74,6 +77,7 @@ int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 	call_table_init(&g->calls);
 	hang_table_init(&g->hangs);
 	watch_table_init(&g->watches);
+	timeline_table_init(&g->timelines);
 	TAILQ_INIT(&g->stops);
 	*ret = g;
 	return 0;
@@ -88,6 +92,7 @@ void engine_freep(struct engine **g)
 	hang_table_done(&(*g)->hangs);
 	watch_table_done(&(*g)->watches);
 	look_clear(&(*g)->look);
+	timeline_table_done(&(*g)->timelines);
 	cgroup_table_done(&(*g)->cgroups);
 	process_table_done(&(*g)->processes);
 	free(*g);
@@ -105,6 +110,13 @@ void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx)
 {
 	g->slow = sink;
 	g->slow_ctx = ctx;
+}
+
+void engine_tell_timelines(struct engine *g, timeline_filter wanted, timeline_sink sink, void *ctx)
+{
+	g->timelines.wanted = wanted;
+	g->timelines.sink = sink;
+	g->timelines.ctx = ctx;
 }
 
 static bool is_trigger(enum wire_kind kind)
@@ -233,6 +245,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	int r = complete_processes(g, v);
 
 	v->active_state = state_active(v->sub_state);
+	v->pidfiles = u->pidfiles;
 	if (r == 0)
 		r = note_result(v);
 	if (r == 0)
@@ -242,6 +255,8 @@ static int stop_finish(struct engine *g, struct unit *u)
 	if (r == 0)
 		r = apply_losses(g, v);
 	verdict_sort_proof(v);
+	if (r == 0)
+		r = timeline_end(&g->timelines, v);
 	if (r == 0 && (!u->stop->from_final || v->restarts ||
 		       (v->active_state && strcmp(v->active_state, "failed") == 0))) {
 		g->stats.verdicts++;
@@ -252,6 +267,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 	c = cgroup_find(&g->cgroups, m && m->root ? m->root : "", u->id);
 	if (c)
 		cgroup_drop(&g->cgroups, c);
+	pidfile_history_freep(&u->pidfiles); /* the next start has its own */
 	stop_free(g, u);
 	return r;
 }
@@ -364,6 +380,8 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 		r = stop_set_processes(&o, g);
 	if (r == 0)
 		r = rules_apply(&o);
+	if (r == 0 && triggered_by(&o, WIRE_SERVICE_SIGCHLD))
+		r = pidfile_history_explain(u->pidfiles, o.v, o.trigger->proof.mono_ns);
 	if (r == 0 && o.trigger)
 		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
 	if (r < 0)
@@ -590,22 +608,25 @@ static bool opens_stop(const struct manager *m, const struct ev *e)
 	return from != STATE_FINAL;
 }
 
-/* What was asked of the unit in its life before is over. */
-static void forget_stops(struct manager *m, const struct ev *e)
+/*
+ * It starts anew: what was asked of the unit in its life before, and read from its PID file, is
+ * over. It is up: what went wrong on the way does not matter any more.
+ */
+static void forget_past(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
+	enum state_class from = state_class(e->service.state);
 	enum state_class to = state_class(e->service.new_state);
+	bool anew = from == STATE_FINAL && (to == STATE_STARTING || to == STATE_UP);
 
-	if (state_class(e->service.state) == STATE_FINAL &&
-	    (to == STATE_STARTING || to == STATE_UP))
+	if (anew)
 		jobs_forget_stops(&m->jobs, e->service.id);
-}
-
-/* It is up: what went wrong on the way does not matter any more. */
-static void forget_start(struct engine *g, struct unit *u, const struct ev *e)
-{
-	if (!u || state_class(e->service.new_state) != STATE_UP)
+	if (!u)
 		return;
-	unit_drop(&g->units, u);
+	if (anew)
+		pidfile_history_freep(&u->pidfiles);
+	if (to == STATE_UP)
+		unit_forget(u);
+	unit_release(&g->units, u);
 }
 
 static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
@@ -615,8 +636,7 @@ static int on_deciding(struct engine *g, struct manager *m, const struct ev *e)
 
 	if (!u || !u->stop) {
 		if (!opens_stop(m, e)) {
-			forget_stops(m, e);
-			forget_start(g, u, e);
+			forget_past(g, m, u, e);
 			return 0;
 		}
 		u = unit_get(&g->units, m->tgid, e->service.id);
@@ -805,6 +825,18 @@ static int on_job(struct engine *g, const struct ev *e)
 	return r;
 }
 
+/* A load, what was found there, or what the manager made of it. */
+static int on_pidfile(struct engine *g, struct manager *m, const struct ev *e)
+{
+	struct str id = e->kind == WIRE_PIDFILE ? e->pidfile.id : e->service.id;
+	struct unit *u = e->kind == WIRE_SERVICE_PIDFILE_LOAD ? unit_get(&g->units, m->tgid, id)
+							      : unit_find(&g->units, m->tgid, id);
+
+	if (!u)
+		return e->kind == WIRE_SERVICE_PIDFILE_LOAD ? -ENOMEM : 0;
+	return pidfile_history_learn(&u->pidfiles, e, m);
+}
+
 /* Its main process ends, but systemd lets a command end first. */
 static bool is_end_put_off(const struct ev *e)
 {
@@ -817,19 +849,14 @@ static bool is_end_put_off(const struct ev *e)
 /* What may turn out to be the reason of a stop that has not begun. */
 static int remember(struct engine *g, struct manager *m, const struct ev *e)
 {
-	bool pid_file =
-		e->kind == WIRE_SERVICE_PIDFILE_LOAD || e->kind == WIRE_SERVICE_PIDFILE_RESULT;
 	struct unit *u;
-	int r;
 
-	if (!pid_file && !is_end_put_off(e))
+	if (e->kind == WIRE_SERVICE_PIDFILE_LOAD || e->kind == WIRE_SERVICE_PIDFILE_RESULT)
+		return on_pidfile(g, m, e);
+	if (!is_end_put_off(e))
 		return 0;
 	u = unit_get(&g->units, m->tgid, e->service.id);
-	if (!u)
-		return -ENOMEM;
-	r = pid_file ? unit_learn_pid_file(u, e) : unit_learn_main_end(u, e);
-	unit_release(&g->units, u);
-	return r;
+	return u ? unit_learn_main_end(u, e) : -ENOMEM;
 }
 
 static int follow_service(struct engine *g, struct manager *m, const struct ev *e)
@@ -861,11 +888,22 @@ static int on_dependency(struct engine *g, const struct ev *e)
 	return m ? jobs_name_dependency(&m->jobs, e) : 0;
 }
 
+static int on_pidfile_look(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_get(&g->units, e);
+
+	if (!m || timeline_learn(&g->timelines, m, e) < 0)
+		return -ENOMEM;
+	return on_pidfile(g, m, e);
+}
+
 static int on_service(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
-	int r = m ? follow_service(g, m, e) : -ENOMEM;
+	int r = m ? timeline_learn(&g->timelines, m, e) : -ENOMEM;
 
+	if (r == 0)
+		r = follow_service(g, m, e);
 	if (m)
 		ev_stack_done(&m->stack); /* it was this event's or nobody's */
 	return r;
@@ -1137,6 +1175,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return calls_learn_name(&g->calls, e);
 	case WIRE_DEPENDENCY:
 		return on_dependency(g, e);
+	case WIRE_PIDFILE:
+		return on_pidfile_look(g, e);
 	case WIRE_MANAGER_CGROUP_EMPTY:
 	case WIRE_MANAGER_CGROUP_EVENT:
 		return on_manager_cgroup(g, e);
@@ -1261,7 +1301,7 @@ int engine_flush(struct engine *g)
 	while (r == 0 && !TAILQ_EMPTY(&g->stops))
 		r = stop_abandon(g, TAILQ_FIRST(&g->stops)->unit,
 				 "still stopping when the trace ended");
-	return r;
+	return r == 0 ? timeline_flush(&g->timelines) : r;
 }
 
 void engine_stats(const struct engine *g, struct engine_stats *ret)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/pidfile_history.h"
 #include "engine/rules.h"
 #include "engine/verdict.h"
 #include "svctrace/text.h"
@@ -169,21 +170,19 @@ static enum cause cause_of_load(int32_t error, const char **words)
 /* Its starter is gone, and nothing but the PID file could tell systemd what it left behind. */
 int blame_pid_file(struct opening *o)
 {
-	const struct pid_file *f = &o->unit->pid_file;
+	const struct pidfile_load *l = pidfile_history_refused(o->unit->pidfiles);
 	const char *state = o->trigger ? o->trigger->state : "";
 	const char *words;
 	char path[256];
 	int r;
 
-	if (f->result.seq == 0 || o->trigger->main_pid > 0 || state_class(state) != STATE_STARTING)
+	if (!l || o->trigger->main_pid > 0 || state_class(state) != STATE_STARTING)
 		return 0;
-	o->v->cause = cause_of_load(f->error, &words);
-	r = verdict_cite(o->v, &f->load);
-	if (r == 0)
-		r = verdict_cite(o->v, &f->result);
+	o->v->cause = cause_of_load(l->ret, &words);
+	r = pidfile_load_cite(l, o->v);
 	if (r == 0)
 		r = verdict_step(o->v, "PID file %s %s",
-				 f->path ? text_escape(path, sizeof(path), f->path, strlen(f->path))
+				 l->path ? text_escape(path, sizeof(path), l->path, strlen(l->path))
 					 : "?",
 				 words);
 	return r < 0 ? r : 1;

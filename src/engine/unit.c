@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/look.h"
+#include "engine/pidfile_history.h"
 #include "engine/unit.h"
 #include "engine/verdict.h"
 
@@ -162,6 +163,7 @@ static void unit_free(struct unit_table *t, struct unit *u)
 	if (u->stop)
 		stop_done(u->stop);
 	free(u->stop);
+	pidfile_history_freep(&u->pidfiles);
 	unit_forget(u);
 	free(u);
 }
@@ -264,36 +266,10 @@ struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id)
 	return u;
 }
 
-static void pid_file_done(struct pid_file *f)
-{
-	proof_done(&f->load);
-	proof_done(&f->result);
-	free(f->path);
-	*f = (struct pid_file){};
-}
-
 void unit_forget(struct unit *u)
 {
-	pid_file_done(&u->pid_file);
 	proof_done(&u->main_end.proof);
 	u->main_end = (struct main_end){};
-}
-
-int unit_learn_pid_file(struct unit *u, const struct ev *e)
-{
-	struct pid_file *f = &u->pid_file;
-
-	if (e->kind == WIRE_SERVICE_PIDFILE_LOAD) {
-		pid_file_done(f);
-		f->path = e->service.path.s ? str_dup(e->service.path) : NULL;
-		return proof_set(&f->load, e);
-	}
-	if (e->service.arg[0] >= 0) {
-		pid_file_done(f);
-		return 0;
-	}
-	f->error = e->service.arg[0];
-	return proof_set(&f->result, e);
 }
 
 int unit_learn_main_end(struct unit *u, const struct ev *e)
@@ -306,13 +282,14 @@ int unit_learn_main_end(struct unit *u, const struct ev *e)
 
 void unit_release(struct unit_table *t, struct unit *u)
 {
-	if (!u->stop && u->pid_file.load.seq == 0 && u->main_end.proof.seq == 0)
+	if (!u->stop && !u->pidfiles && u->main_end.proof.seq == 0)
 		unit_free(t, u);
 }
 
 void unit_drop(struct unit_table *t, struct unit *u)
 {
 	unit_forget(u);
+	pidfile_history_freep(&u->pidfiles);
 	unit_release(t, u);
 }
 

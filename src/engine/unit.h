@@ -80,13 +80,6 @@ TAILQ_HEAD(stop_queue, stop);
 /* Frees what s holds. */
 void stop_done(struct stop *s);
 
-/* The PID file that was loaded last, if that failed. */
-struct pid_file {
-	struct proof load, result; /* result.seq 0: none failed */
-	int32_t error;
-	char *path;
-};
-
 /* A main process that ended while its unit had something else to do first. */
 struct main_end {
 	struct proof proof; /* seq 0: none */
@@ -97,7 +90,7 @@ struct unit {
 	uint32_t manager;
 	char id[WIRE_ID_MAX];
 	struct stop *stop;
-	struct pid_file pid_file;
+	struct pidfile_history *pidfiles; /* NULL: none was loaded */
 	struct main_end main_end;
 	TAILQ_ENTRY(unit) entry;
 };
@@ -131,7 +124,6 @@ void unit_drop(struct unit_table *t, struct unit *u);
 /* Forgets what was remembered of it in case it stops. */
 void unit_forget(struct unit *u);
 /* Remembers what e tells in case the unit stops. */
-int unit_learn_pid_file(struct unit *u, const struct ev *e);
 int unit_learn_main_end(struct unit *u, const struct ev *e);
 /* The oldest unit, if there are too many. */
 struct unit *unit_surplus(const struct unit_table *t);

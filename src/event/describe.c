@@ -350,6 +350,25 @@ static void describe_look(char *dst, size_t size, const struct ev_look *l)
 			 look_reason_name(l->reason), l->n);
 }
 
+/* "PID file /run/d.pid of d.service says "812": refused (unsafe-path)" */
+static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
+{
+	char path[NAME_LEN], line[NAME_LEN], rule[NAME_LEN];
+	int n = snprintf(dst, size, "PID file %s of %.*s", show(p->path, path), (int)p->id.n,
+			 p->id.s);
+
+	if (n < 0 || (size_t)n >= size)
+		return;
+	dst += n;
+	size -= n;
+	if (p->failed)
+		snprintf(dst, size, " could not be looked at");
+	else
+		snprintf(dst, size, "%s%s%s: %s (%s)", p->line.s ? " says \"" : "",
+			 p->line.s ? show(p->line, line) : "", p->line.s ? "\"" : "",
+			 show(p->outcome, path), show(p->rule, rule));
+}
+
 /* "call stack, whole: service_enter_stop < service_sigchld_event < source_dispatch" */
 static void describe_stack(char *dst, size_t size, const struct ev_stack *s)
 {
@@ -407,6 +426,9 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		break;
 	case WIRE_LOOK:
 		describe_look(dst, size, &e->look);
+		break;
+	case WIRE_PIDFILE:
+		describe_pidfile(dst, size, &e->pidfile);
 		break;
 	case WIRE_LOST:
 		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,

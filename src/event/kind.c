@@ -570,6 +570,68 @@ static int decode_proc(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
+/* "unsafe-path": shown as it is. */
+static bool is_plain_word(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.n && (s.s[i] == '-' || (s.s[i] >= 'a' && s.s[i] <= 'z')))
+		i++;
+	return i == s.n;
+}
+
+static int decode_pidfile(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_pidfile w = FIXED(r, wire_pidfile);
+	struct ev_pidfile *p = &e->pidfile;
+	const struct {
+		struct wire_str from;
+		struct str *to;
+	} strings[] = {
+		{w.id, &p->id},
+		{w.path, &p->path},
+		{w.line, &p->line},
+		{w.outcome, &p->outcome},
+		{w.rule, &p->rule},
+		{w.why, &p->why},
+		{w.mend, &p->mend},
+		{w.from, &p->from},
+		{w.from_kind, &p->from_kind},
+		{w.step, &p->step},
+		{w.step_kind, &p->step_kind},
+		{w.step_target, &p->step_target},
+		{w.comm, &p->comm},
+		{w.cgroup, &p->cgroup},
+	};
+
+	(void)m;
+	*p = (struct ev_pidfile){
+		.unit = w.unit,
+		.looked_ns = w.looked_ns,
+		.failed = w.failed,
+		.error = w.error,
+		.pid = w.pid,
+		.half_of = w.half_of,
+		.found = w.flags & WIRE_PIDFILE_FOUND,
+		.whole = w.flags & WIRE_PIDFILE_WHOLE,
+		.dev = w.dev,
+		.ino = w.ino,
+		.mtime_ns = w.mtime_ns,
+		.size = w.size,
+		.owner = w.owner,
+		.mode = w.mode,
+		.from_uid = w.from_uid,
+		.step_uid = w.step_uid,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(strings); i++)
+		if (get_str(r, strings[i].from, strings[i].to) < 0)
+			return -EBADMSG;
+	if (!is_plain_word(p->outcome) || !is_plain_word(p->rule) || !is_plain_word(p->from_kind) ||
+	    !is_plain_word(p->step_kind))
+		return -EBADMSG;
+	return unit_name_is_valid(p->id) ? 0 : -EBADMSG;
+}
+
 static int decode_lost(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_lost w = FIXED(r, wire_lost);
@@ -775,6 +837,7 @@ static const struct kind kinds[] = {
 	[WIRE_FUSE_HOLDERS] = OTHER("fuse-holders", fuse_holders),
 	[WIRE_THREAD] = OTHER("thread", thread),
 	[WIRE_LOOK] = {"look", NULL, sizeof(struct wire_look), true, decode_look},
+	[WIRE_PIDFILE] = {"pidfile", NULL, sizeof(struct wire_pidfile), true, decode_pidfile},
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */

@@ -395,6 +395,34 @@ static void put_look(struct json_object *o, const struct ev_look *l)
 	json_put(o, "threads", json_number(l->n));
 }
 
+static void put_pidfile(struct json_object *o, const struct ev_pidfile *p)
+{
+	json_put(o, "systemd.unit.name", slice_json(p->id));
+	json_put(o, "path", slice_json(p->path));
+	json_put(o, "looked_at_ns", json_number(p->looked_ns));
+	json_put(o, "failed", json_integer(p->failed));
+	json_put(o, "outcome", slice_json(p->outcome));
+	json_put(o, "rule", slice_json(p->rule));
+	json_put(o, "error", json_integer(p->error));
+	json_put(o, "line", slice_json(p->line));
+	json_put(o, "whole", json_boolean(p->whole));
+	json_put(o, "pid", json_number_or_null(p->pid > 0 ? p->pid : 0, 0));
+	json_put(o, "half_of", json_number_or_null(p->half_of > 0 ? p->half_of : 0, 0));
+	json_put(o, "process.command", slice_json(p->comm));
+	json_put(o, "process.linux.cgroup", slice_json(p->cgroup));
+	json_put(o, "owner", p->found ? json_number(p->owner) : json_null());
+	json_put(o, "device", p->found ? json_number(p->dev) : json_null());
+	json_put(o, "inode", p->found ? json_number(p->ino) : json_null());
+	json_put(o, "size", p->found ? json_number(p->size) : json_null());
+	json_put(o, "modified_ns", p->found ? json_number(p->mtime_ns) : json_null());
+	json_put(o, "from", slice_json(p->from));
+	json_put(o, "from_uid", p->from.s ? json_number(p->from_uid) : json_null());
+	json_put(o, "step", slice_json(p->step));
+	json_put(o, "step_uid", p->step.s ? json_number(p->step_uid) : json_null());
+	json_put(o, "why", slice_json(p->why));
+	json_put(o, "mend", slice_json(p->mend));
+}
+
 /* "KEY=VALUE", each ended by NUL; the first of a key counts. */
 static json_t *facts_json(struct str text)
 {
@@ -484,6 +512,9 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		break;
 	case WIRE_LOOK:
 		put_look(o, &e->look);
+		break;
+	case WIRE_PIDFILE:
+		put_pidfile(o, &e->pidfile);
 		break;
 	case WIRE_LOST:
 		json_put(o, "since_ns", json_number(e->lost.since_ns));

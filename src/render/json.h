@@ -8,6 +8,8 @@
 #include "svctrace/engine.h"
 #include "svctrace/event.h"
 
+struct renderer;
+
 struct json_object {
 	json_t *json;
 	bool failed;
@@ -15,6 +17,11 @@ struct json_object {
 
 /* Takes value over, in every case. */
 void json_put(struct json_object *o, const char *key, json_t *value);
+/* What each line begins with. */
+void json_put_envelope(struct json_object *o, const struct renderer *r, const char *name,
+		       uint64_t wall_ns, uint64_t mono_ns);
+/* One line; NULL: out of memory. */
+int write_json(struct renderer *r, const json_t *j);
 /* The object, which is the caller's then; NULL if anything failed. */
 json_t *json_done(struct json_object *o);
 
@@ -29,6 +36,8 @@ json_t *json_number_or_null(uint64_t n, uint64_t none);
 json_t *json_usec(uint64_t usec);
 /* A number that is unsigned in systemd; null for WIRE_NONE. */
 json_t *json_count(int32_t n);
+/* RFC 3339; null if the wall clock is not known. */
+json_t *json_time(uint64_t wall_ns);
 /* "SIGKILL"; null for 0. */
 json_t *json_signal(int32_t sig);
 

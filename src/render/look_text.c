@@ -101,9 +101,9 @@ static void put_thread(FILE *f, const void *thread)
 			text_duration(t->cpu_since_ns, cpu));
 }
 
-typedef void (*put_fn)(FILE *f, const void *what);
+typedef void (*say_fn)(FILE *f, const void *what);
 
-static int put_text(FILE *f, const struct renderer *r, const char *label, put_fn put,
+static int put_text(FILE *f, const struct renderer *r, const char *label, say_fn say,
 		    const void *what)
 {
 	_cleanup_free_ char *text = NULL;
@@ -112,7 +112,7 @@ static int put_text(FILE *f, const struct renderer *r, const char *label, put_fn
 
 	if (!line)
 		return -ENOMEM;
-	put(line, what);
+	say(line, what);
 	if (fclose(line) != 0)
 		return -ENOMEM;
 	put_line(f, r, label, text);

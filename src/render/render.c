@@ -147,8 +147,7 @@ const char *time_rfc3339(uint64_t wall_ns, char buf[static TIME_LEN])
 	return buf;
 }
 
-/* A pattern without a type means the service of that name. */
-static bool unit_matches(const char *pattern, const char *unit)
+bool unit_matches(const char *pattern, const char *unit)
 {
 	_cleanup_free_ char *service = NULL;
 

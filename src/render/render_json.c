@@ -10,6 +10,7 @@
 
 #include "render/json.h"
 #include "render/renderer.h"
+#include "render/verdict_json.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
 
@@ -98,14 +99,14 @@ json_t *json_done(struct json_object *o)
 	return o->json;
 }
 
-static json_t *time_json(uint64_t wall_ns)
+json_t *json_time(uint64_t wall_ns)
 {
 	char buf[TIME_LEN];
 
 	return json_text(time_rfc3339(wall_ns, buf));
 }
 
-static int write_line(struct renderer *r, const json_t *j)
+int write_json(struct renderer *r, const json_t *j)
 {
 	_cleanup_free_ char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
 
@@ -441,12 +442,12 @@ static json_t *manager_json(const struct renderer *r, const struct verdict *v)
 	return json_done(&o);
 }
 
-static void put_envelope(struct json_object *o, const struct renderer *r, const char *name,
-			 uint64_t wall_ns, uint64_t mono_ns)
+void json_put_envelope(struct json_object *o, const struct renderer *r, const char *name,
+		       uint64_t wall_ns, uint64_t mono_ns)
 {
 	json_put(o, "schema_version", json_integer(RENDER_SCHEMA_VERSION));
 	json_put(o, "event.name", json_string(name));
-	json_put(o, "time", time_json(wall_ns));
+	json_put(o, "time", json_time(wall_ns));
 	json_put(o, "monotonic_ns", json_number(mono_ns));
 	json_put(o, "boot_id", json_text(*r->boot_id ? r->boot_id : NULL));
 }
@@ -460,7 +461,7 @@ static void put_state(struct json_object *o, const struct verdict *v)
 	json_put(o, "result", json_text(v->result));
 	json_put(o, "cause", json_string(cause_name(v->cause)));
 	json_put(o, "certainty", json_string(certainty_name(v->certainty)));
-	json_put(o, "begin_time", time_json(v->begin_wall_ns));
+	json_put(o, "begin_time", json_time(v->begin_wall_ns));
 	json_put(o, "duration_ns",
 		 json_number(v->end_mono_ns > v->begin_mono_ns ? v->end_mono_ns - v->begin_mono_ns
 							       : 0));
@@ -498,7 +499,7 @@ static json_t *server_json(const struct hang_server *s)
 
 	json_put(&o, "answered_mount", json_boolean(s->mounted));
 	json_put(&o, "pid_namespace", json_number_or_null(s->pidns, 0));
-	json_put(&o, "end_time", s->end_wall_ns ? time_json(s->end_wall_ns) : json_null());
+	json_put(&o, "end_time", s->end_wall_ns ? json_time(s->end_wall_ns) : json_null());
 	json_put(&o, "death", json_text(s->death));
 	json_put_process(&o, &s->a);
 	return json_done(&o);
@@ -534,7 +535,7 @@ static void put_hang_tasks(struct json_object *o, const struct hang_verdict *h)
 static void put_hang(struct json_object *o, const struct hang_verdict *h)
 {
 	json_put(o, "kind", json_text(stuck_kind_name(h->kind)));
-	json_put(o, "begin_time", time_json(h->begin_wall_ns));
+	json_put(o, "begin_time", json_time(h->begin_wall_ns));
 	json_put(o, "duration_ns", json_number(h->mono_ns - h->begin_mono_ns));
 	json_put(o, "pid_namespace", json_number_or_null(h->pidns, 0));
 	json_put(o, "left", h->pidns ? json_number(h->left) : json_null());
@@ -563,7 +564,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	struct json_object then = {.json = json_object()}, o = {.json = json_object()};
 	json_auto_t *done = NULL;
 
-	put_envelope(&o, r, "svctrace.verdict", v->end_wall_ns, v->end_mono_ns);
+	json_put_envelope(&o, r, "svctrace.verdict", v->end_wall_ns, v->end_mono_ns);
 	put_state(&o, v);
 	json_put(&o, "main", main_json(v));
 	json_put(&o, "exit", exit_json(v));
@@ -578,6 +579,9 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "via", texts_json(v->via, v->n_via));
 	json_put(&o, "path", json_text(v->path));
 	json_put_stack(&o, &v->stack);
+	json_put(&o, "pid_file", pidfiles_json(v));
+	json_put(&o, "pid_file_left_out", json_number(v->pidfiles ? v->pidfiles->n_left_out : 0));
+	json_put(&o, "hand_over", hand_over_json(v));
 	json_put(&then, "restart", json_boolean(v->restarts));
 	json_put(&o, "then", json_done(&then));
 	json_put(&o, "restart", restart_json(&v->restart));
@@ -590,7 +594,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "hang", hang_json(v->hang));
 	json_put(&o, "manager", manager_json(r, v));
 	done = json_done(&o);
-	return write_line(r, done);
+	return write_json(r, done);
 }
 
 int render_slow_json(struct renderer *r, const struct slow_notice *s)
@@ -598,16 +602,16 @@ int render_slow_json(struct renderer *r, const struct slow_notice *s)
 	struct json_object o = {.json = json_object()};
 	json_auto_t *done = NULL;
 
-	put_envelope(&o, r, "svctrace.slow", s->wall_ns, s->mono_ns);
+	json_put_envelope(&o, r, "svctrace.slow", s->wall_ns, s->mono_ns);
 	json_put(&o, "systemd.unit.name", json_text(s->v->unit));
 	json_put(&o, "systemd.unit.sub_state", json_text(s->v->sub_state));
 	json_put(&o, "cause", json_string(cause_name(s->v->cause)));
-	json_put(&o, "begin_time", time_json(s->v->begin_wall_ns));
+	json_put(&o, "begin_time", json_time(s->v->begin_wall_ns));
 	json_put(&o, "duration_ns", json_number(s->mono_ns - s->v->begin_mono_ns));
 	json_put(&o, "actor", actor_json(s->v));
 	json_put(&o, "left", json_look(s->look));
 	done = json_done(&o);
-	return write_line(r, done);
+	return write_json(r, done);
 }
 
 int render_hang_json(struct renderer *r, const struct hang_verdict *h)
@@ -616,14 +620,14 @@ int render_hang_json(struct renderer *r, const struct hang_verdict *h)
 	json_t *proof = json_array();
 	json_auto_t *done = NULL;
 
-	put_envelope(&o, r, "svctrace.hang", h->wall_ns, h->mono_ns);
+	json_put_envelope(&o, r, "svctrace.hang", h->wall_ns, h->mono_ns);
 	put_hang(&o, h);
 	json_put(&o, "ended", json_boolean(h->ended));
 	for (unsigned int i = 0; i < h->n_proof; i++)
 		append(proof, proof_json(&h->proof[i]), &o.failed);
 	json_put(&o, "proof", proof);
 	done = json_done(&o);
-	return write_line(r, done);
+	return write_json(r, done);
 }
 
 int render_event_json(struct renderer *r, const struct ev *e)
@@ -636,12 +640,12 @@ int render_event_json(struct renderer *r, const struct ev *e)
 		snprintf(name, sizeof(name), "svctrace.lost");
 	else
 		snprintf(name, sizeof(name), "svctrace.event.%s", wire_kind_name(e->kind));
-	put_envelope(&o, r, name, e->wall_ns, e->mono_ns);
+	json_put_envelope(&o, r, name, e->wall_ns, e->mono_ns);
 	json_put(&o, "seq", json_number(e->seq));
 	json_put(&o, "truncated", json_boolean(e->flags & WIRE_F_TRUNCATED));
 	json_put(&o, "process.pid", json_number_or_null(e->tgid, 0));
 	json_put(&o, "text", event_text_json(e));
 	json_put(&o, "data", event_data_json(e));
 	done = json_done(&o);
-	return write_line(r, done);
+	return write_json(r, done);
 }

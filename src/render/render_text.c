@@ -74,7 +74,21 @@ static int write_out(struct renderer *r, const char *text)
 	return ferror(r->out) ? -EIO : 0;
 }
 
-/* One labelled line, continued below itself where it is wider than the terminal. */
+int write_block(struct renderer *r, put_fn put, const void *what)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int k;
+
+	if (!f)
+		return -ENOMEM;
+	k = put(f, r, what);
+	if (fclose(f) != 0 && k == 0)
+		k = -ENOMEM;
+	return k < 0 ? k : write_out(r, text);
+}
+
 void put_line(FILE *f, const struct renderer *r, const char *label, const char *text)
 {
 	size_t width = r->options.width > 2 * INDENT_LEN ? r->options.width : 0;
@@ -643,6 +657,9 @@ static int put_verdict(FILE *f, const struct renderer *r, const void *what)
 	if (k < 0)
 		return k;
 	put_line(f, r, "why", v->path ? v->path : "not known");
+	k = put_pidfiles(f, r, v);
+	if (k < 0)
+		return k;
 	put_then(f, r, v);
 	k = render_watchdog(f, r, &v->watchdog);
 	if (k == 0)
@@ -657,24 +674,6 @@ static int put_verdict(FILE *f, const struct renderer *r, const void *what)
 	if (k == 0 && r->options.stack)
 		put_stack(f, r, &v->stack);
 	return k;
-}
-
-/* A block is written whole or not at all. */
-typedef int (*put_fn)(FILE *f, const struct renderer *r, const void *what);
-
-static int write_block(struct renderer *r, put_fn put, const void *what)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-	int k;
-
-	if (!f)
-		return -ENOMEM;
-	k = put(f, r, what);
-	if (fclose(f) != 0 && k == 0)
-		k = -ENOMEM;
-	return k < 0 ? k : write_out(r, text);
 }
 
 static int put_slow(FILE *f, const struct renderer *r, const void *what)

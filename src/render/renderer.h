@@ -35,9 +35,16 @@ const char *time_of_day(const struct renderer *r, uint64_t wall_ns, uint64_t mon
 /* RFC 3339 in UTC with nanoseconds; NULL if there is no wall clock. */
 const char *time_rfc3339(uint64_t wall_ns, char buf[static TIME_LEN]);
 
-/* Pieces of a block of text: a labelled line, continued below itself where it is too wide; … */
+/* Prints what one line or block is about; it is written whole or not at all. */
+typedef int (*put_fn)(FILE *f, const struct renderer *r, const void *what);
+int write_block(struct renderer *r, put_fn put, const void *what);
+/* A pattern without a type means the service of that name. */
+bool unit_matches(const char *pattern, const char *unit);
+/* One labelled line, continued below itself where it is wider than the terminal. */
 void put_line(FILE *f, const struct renderer *r, const char *label, const char *text);
-/* … what was seen of a watchdog that fired, if it did; who was left, if anybody looked. */
+/* render_pidfile.c: nothing, if there is nothing to tell. */
+int put_pidfiles(FILE *f, const struct renderer *r, const struct verdict *v);
+/* What was seen of a watchdog that fired, if it did; who was left, if anybody looked. */
 int render_watchdog(FILE *f, const struct renderer *r, const struct verdict_watchdog *w);
 int render_left(FILE *f, const struct renderer *r, const struct thread_look *l);
 

@@ -6,8 +6,9 @@
  *
  * Samples of stacks hold memory, and are dropped for that; the call chains made of them stay.
  * Kept: unit names, cgroups, states, signals, numbers (PIDs, uids, times), the names of programs;
- * replaced: arguments, the host's name and boot id, the home directories' names. Replaced words
- * become "x" and a keyed hash, so that the same word stays the same word.
+ * replaced: arguments, the host's name and boot id, the home directories' names, what a PID file
+ * holds if it is no number. Replaced words become "x" and a keyed hash, so that the same word stays
+ * the same word.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #include "trace/block.h"
 #include "trace/siphash.h"
 
-#define STRINGS_MAX 5
+#define STRINGS_MAX 14
 #define WORD_MAX    10 /* "x" and eight digits, and NUL */
 
 enum string {
@@ -29,6 +30,7 @@ enum string {
 	PATH,	   /* may lead through somebody's home */
 	ARGUMENTS, /* NUL-separated; the first is a path */
 	FACTS,	   /* KEY=VALUE, NUL-separated: the host's */
+	NUMBER,	   /* kept if it is one */
 	MESSAGES,  /* D-Bus or Varlink: only what was understood gets over */
 };
 
@@ -121,6 +123,13 @@ static const struct shape shapes[] = {
 	[WIRE_FUSE_HOLDERS] = NUMBERS(fuse_holders),
 	[WIRE_THREAD] = {sizeof(struct wire_thread), {{PLAIN, AT(thread, stack)}}},
 	[WIRE_LOOK] = {sizeof(struct wire_look), {{PLAIN, AT(look, id)}}},
+	/* its sentences name paths, but never what is in the file */
+	[WIRE_PIDFILE] = {sizeof(struct wire_pidfile), {{PLAIN, AT(pidfile, id)},
+		{PATH, AT(pidfile, path)}, {NUMBER, AT(pidfile, line)}, {PLAIN, AT(pidfile, outcome)},
+		{PLAIN, AT(pidfile, rule)}, {PATH, AT(pidfile, why)}, {PATH, AT(pidfile, mend)},
+		{PATH, AT(pidfile, from)}, {PLAIN, AT(pidfile, from_kind)}, {PATH, AT(pidfile, step)},
+		{PLAIN, AT(pidfile, step_kind)}, {PATH, AT(pidfile, step_target)},
+		{PLAIN, AT(pidfile, comm)}, {PLAIN, AT(pidfile, cgroup)}}},
 	[WIRE_OFFSET] = {sizeof(struct wire_symbol),
 			 {{PLAIN, AT(symbol, name)}, {PLAIN, AT(symbol, origin)}}},
 };
@@ -221,23 +230,28 @@ static void put_pseudonym(struct trace_scrubber *s, const char *p, size_t n)
 	put(s, word, WORD_MAX - 1);
 }
 
-/* "/home/alice/bin/x": the part behind /home. */
+/* "/home/alice/bin/x": the part behind /home, wherever it comes. */
 static void put_path(struct trace_scrubber *s, const char *p, size_t n)
 {
 	static const char home[] = "/home/";
-	const char *at = memmem(p, n, home, sizeof(home) - 1), *end;
+	const char *at, *end = p + n;
 
-	if (!at) {
-		put(s, p, n);
-		return;
+	while ((at = memmem(p, (size_t)(end - p), home, sizeof(home) - 1))) {
+		at += sizeof(home) - 1;
+		put(s, p, (size_t)(at - p));
+		p = memchr(at, '/', (size_t)(end - at)) ?: end;
+		put_pseudonym(s, at, (size_t)(p - at));
 	}
-	at += sizeof(home) - 1;
-	put(s, p, (size_t)(at - p));
-	end = memchr(at, '/', (size_t)(p + n - at));
-	if (!end)
-		end = p + n;
-	put_pseudonym(s, at, (size_t)(end - at));
-	put(s, end, (size_t)(p + n - end));
+	put(s, p, (size_t)(end - p));
+}
+
+static bool is_number(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] >= '0' && p[i] <= '9')
+		i++;
+	return i == n;
 }
 
 /*
@@ -368,6 +382,8 @@ static void change(struct trace_scrubber *s, enum string what, const char *p, si
 		put_arguments(s, p, n);
 	else if (what == FACTS)
 		put_facts(s, p, n);
+	else if (what == NUMBER && !is_number(p, n))
+		put_pseudonym(s, p, n);
 	else
 		put(s, p, n);
 	swap(s);

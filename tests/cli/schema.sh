@@ -46,7 +46,9 @@ refuses() { # FILE: the validator finds something
 
 main() {
 	local f
-	SVCTRACE_TEST_JSON=$TMP/samples.json build-san/tests/unit/test_render >"$TMP/log" 2>&1
+	for f in render pidfile_live timeline; do
+		SVCTRACE_TEST_JSON=$TMP/samples.json "build-san/tests/unit/test_$f" >"$TMP/log" 2>&1
+	done
 	tap 'schema: a sample of every kind' validate "$TMP/samples.json"
 	sed 's/"schema_version":1/"schema_version":"one"/' "$TMP/samples.json" >"$TMP/wrong-type.json"
 	tap 'schema: a wrong type is found' refuses "$TMP/wrong-type.json"

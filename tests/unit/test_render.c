@@ -480,7 +480,7 @@ static void test_every_kind_of_event(void **state)
 
 		assert_int_equal(renderer_new(f, &o, &p.renderer), 0);
 		assert_int_equal(decoder_new(print, &p, &d), 0);
-		for (unsigned int kind = 1; kind < 120; kind++) {
+		for (unsigned int kind = 1; kind < 128; kind++) {
 			if (wb_fixed(kind) == 0)
 				continue;
 			wb_begin(&b, kind, wb_fixed(kind), 1, 5 * SECOND);

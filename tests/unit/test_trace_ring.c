@@ -269,6 +269,39 @@ static void test_scrub(void **state)
 	decoder_freep(&s.decoder);
 }
 
+/* A PID file's ways lose the homes that they lead through, wherever they are named, and its text.
+ */
+static void test_scrub_pidfiles(void **state)
+{
+	struct trace_scrubber *x = NULL;
+	struct scrubbed s = {};
+	struct wire_pidfile *w;
+	struct wire_buf b;
+
+	(void)state;
+	assert_int_equal(decoder_new(on_scrubbed_event, &s, &s.decoder), 0);
+	assert_int_equal(trace_scrubber_new(key, NULL, on_scrubbed, &s, &x), 0);
+	wb_begin(&b, WIRE_PIDFILE, sizeof(*w), 1, 7);
+	w = wb_as(&b, wire_pidfile);
+	wb_str(&b, &w->id, "a.service");
+	wb_str(&b, &w->path, "/home/alice/a.pid");
+	wb_str(&b, &w->line, "hunter2");
+	wb_str(&b, &w->why, "from /home/alice to /home/alice/run and /home/alice");
+	wb_str(&b, &w->rule, "no-pid");
+	assert_int_equal(trace_scrubber_record(x, b.bytes, wb_hdr(&b)->size), 0);
+	assert_null(memmem(s.p, s.n, "alice", 5));
+	assert_null(memmem(s.p, s.n, "hunter2", 7));
+	assert_non_null(memmem(s.p, s.n, "a.service", 9));
+	assert_non_null(memmem(s.p, s.n, "no-pid", 6));
+	wb_begin(&b, WIRE_PIDFILE, sizeof(*w), 1, 7);
+	wb_str(&b, &w->id, "a.service");
+	wb_str(&b, &w->line, "4711");
+	assert_int_equal(trace_scrubber_record(x, b.bytes, wb_hdr(&b)->size), 0);
+	assert_non_null(memmem(s.p, s.n, "4711", 4));
+	trace_scrubber_freep(&x);
+	decoder_freep(&s.decoder);
+}
+
 /* Call chains stay, but for the homes that their files lie in; what they were made of goes. */
 static void test_scrub_stacks(void **state)
 {
@@ -377,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_ring_that_is_not_full),
 		cmocka_unit_test(test_state_is_bounded),
 		cmocka_unit_test(test_scrub),
+		cmocka_unit_test(test_scrub_pidfiles),
 		cmocka_unit_test(test_scrub_stacks),
 		cmocka_unit_test(test_scrub_messages),
 		cmocka_unit_test(test_scrub_knows_every_kind),

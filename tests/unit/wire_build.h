@@ -125,6 +125,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_pid_levels);
 	case WIRE_FUSE_HOLDERS:
 		return sizeof(struct wire_fuse_holders);
+	case WIRE_PIDFILE:
+		return sizeof(struct wire_pidfile);
 	case WIRE_STACK_SAMPLE:
 		return sizeof(struct wire_stack_sample);
 	case WIRE_STACK:
@@ -179,6 +181,9 @@ static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *u
 		break;
 	case WIRE_LOOK:
 		wb_str(b, &wb_as(b, wire_look)->id, unit);
+		break;
+	case WIRE_PIDFILE:
+		wb_str(b, &wb_as(b, wire_pidfile)->id, unit);
 		break;
 	case WIRE_BUS_KILL:
 	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:

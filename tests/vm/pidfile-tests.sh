@@ -4,7 +4,8 @@
 # svctrace pidfile beside real systemds; sourced by run.sh, which says what $suite, $work, $files
 # and $svctrace are.
 
-BED_TESTS+=" pidfile_differential pidfile_upgrade"
+BED_TESTS+=" pidfile_differential pidfile_upgrade pidfile_live"
+GUEST_TESTS+=" pidfile_live"
 
 # Some hundred services, each with a PID file of its own kind: does systemd take it, and if not, with
 # which words? svctrace looks from outside, through the container's root.
@@ -51,4 +52,23 @@ bed_pidfile_upgrade() {
 	grep -q 'may be half of [0-9]*, a process of the service' "$work/o/half"
 	expect 'what systemd logs' "$(cat "$work/o/logged")" \
 		"$(sed -n 's/^  log    \(.*\)  (error)$/\1/p' "$work/o/foretold")"
+}
+
+# Upgrades as they happen: the verdicts tell of each load what systemd's own main process afterwards
+# confirms.
+check_upgrades() {
+	keep_json "$work/trace.out" upgrades
+	"$HERE/check-upgrades" "$work/trace.steps" "$work/trace.out"
+}
+
+bed_pidfile_live() {
+	cp "$HERE/pidfile-steps" "$files/"
+	bed_watch 'sh pidfile-steps' --json
+	check_upgrades
+}
+
+guest_pidfile_live() {
+	cp "$HERE/pidfile-steps" "$files/"
+	guest_watch 'sh pidfile-steps' --json
+	check_upgrades
 }

@@ -24,7 +24,7 @@ same_replay() { # OPTIONS
 
 bed_live_is_replay() {
 	local options
-	for options in '--utc' '--json' '--events --json' '--events --utc'; do
+	for options in '--utc --timeline=sc-*' '--json --timeline=sc-*' '--events --json' '--events --utc'; do
 		OPTIONS=$options WATCH=$HERE/watch bed_host '
 			"$WATCH" trace "$BED_EXEC sh /host/scenarios.sh stop_systemctl kill9_main exit3 cgempty_notchild" \
 				"$S" record --live --manager="$BED_PID" $OPTIONS -o rec.trace'

@@ -6,7 +6,7 @@
 # the guest inside. What it printed as JSON is kept in $json_dir, for the schema's tests.
 
 BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly hundred_rounds
-	lost_is_told second_manager container_restarts unit_removed"
+	lost_is_told second_manager container_restarts unit_removed timeline"
 GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
 	hybrid clock_set_back no_btf"
 
@@ -222,6 +222,15 @@ bed_unit_removed() {
 		v, = map(json.loads, open(sys.argv[1]))
 		assert v["cause"] == "main-killed" and v["result"] == "signal" and v["certainty"] == "certain", v
 	PY
+}
+
+# The states of services, their times held against those that systemd notes; and the same from a
+# recording.
+bed_timeline() {
+	cp "$HERE/timeline-steps" "$files/"
+	bed_watch 'sh timeline-steps' --json '--timeline=tl-*'
+	keep_json "$work/trace.out" timeline
+	"$HERE/check-timeline" "$work/trace.steps" "$work/trace.out"
 }
 
 # ---- the guest ----
