@@ -96,6 +96,15 @@ int BPF_PROG(cgroup_populated, struct cgroup *cgrp, const char *path, int popula
 	return path_event(WIRE_CGROUP_POPULATED, cgrp, path, populated);
 }
 
+/* All its processes have come to rest, or may run again. */
+SEC("raw_tp/cgroup_notify_frozen")
+int BPF_PROG(cgroup_frozen, struct cgroup *cgrp, const char *path, int frozen)
+{
+	if (!is_tracked(cgrp) || !is_service_cgroup(cgroup_id(cgrp)))
+		return 0;
+	return path_event(WIRE_CGROUP_FROZEN, cgrp, path, frozen);
+}
+
 struct attach_record {
 	struct wire_attach a;
 	char path[WIRE_PATH_MAX];

@@ -45,6 +45,7 @@ enum wire_kind {
 	WIRE_BUS_KILL = 19,	   /* bus_unit_method_kill */
 	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
 	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
+	WIRE_CGROUP_FROZEN = 22,   /* struct wire_path, value: frozen (1) or thawed (0) */
 	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
 	WIRE_EMERGENCY_ACTION = 25,  /* struct wire_action: FailureAction= and its like */
 	WIRE_SERVICE_KEEPALIVE = 26, /* struct wire_keepalive: service_start_watchdog */

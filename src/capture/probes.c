@@ -99,6 +99,8 @@ static const struct kernel_probe specs[] = {
 		   "processes moved between cgroups"),
 	TRACEPOINT("cgroup_notify_populated", "cgroup_populated", WIRE_CGROUP_POPULATED,
 		   "the moment at which a cgroup becomes empty (cgroup v2)"),
+	TRACEPOINT("cgroup_notify_frozen", "cgroup_frozen", WIRE_CGROUP_FROZEN,
+		   "services that are frozen (cgroup v2)"),
 	{
 		.name = "module_load",
 		.lost = "kernel modules that come later (fuse)",

@@ -134,6 +134,8 @@ static void cgroup_free(struct cgroup *c)
 {
 	for (unsigned int i = 0; i < c->n_leavers; i++)
 		leaver_done(&c->leavers[i]);
+	proof_done(&c->frozen);
+	proof_done(&c->thawed);
 	free(c->path);
 	free(c);
 }
@@ -191,10 +193,9 @@ static struct cgroup *cgroup_new(struct cgroup_table *t, char *path)
 	return c;
 }
 
-/* The cgroup of p's unit, made if need be. *ret NULL: p is in no unit's. */
-static int cgroup_of(struct cgroup_table *t, const struct process *p, struct cgroup **ret)
+/* The cgroup of the unit that path lies in, made if need be. *ret NULL: in no service's. */
+static int cgroup_of(struct cgroup_table *t, struct str path, struct cgroup **ret)
 {
-	struct str path = {p->a.cgroup, p->a.cgroup ? strlen(p->a.cgroup) : 0};
 	_cleanup_free_ char *unit_path = NULL;
 	struct cgroup *c;
 
@@ -219,6 +220,11 @@ static int cgroup_of(struct cgroup_table *t, const struct process *p, struct cgr
 	return 0;
 }
 
+static struct str path_of(const struct process *p)
+{
+	return (struct str){p->a.cgroup, p->a.cgroup ? strlen(p->a.cgroup) : 0};
+}
+
 static void push(struct cgroup *c, const struct leaver *l)
 {
 	if (c->n_leavers == LEAVERS_MAX) {
@@ -233,7 +239,7 @@ int cgroup_note_exit(struct cgroup_table *t, struct process *p)
 {
 	struct leaver l = {};
 	struct cgroup *c;
-	int r = cgroup_of(t, p, &c);
+	int r = cgroup_of(t, path_of(p), &c);
 
 	if (r < 0 || !c)
 		return r;
@@ -263,7 +269,7 @@ int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev 
 	struct str to = cgroup_unit_path(e->attach.path);
 	struct leaver l = {};
 	struct cgroup *c;
-	int r = cgroup_of(t, p, &c);
+	int r = cgroup_of(t, path_of(p), &c);
 
 	if (r < 0 || !c || !e->attach.path.s || (to.s && str_equal(to, c->path)))
 		return r;
@@ -277,6 +283,23 @@ int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev 
 	else
 		leaver_done(&l);
 	return r;
+}
+
+int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e)
+{
+	struct str unit = cgroup_unit_path(e->path.path);
+	struct cgroup *c;
+	int r;
+
+	if (unit.n != e->path.path.n) /* one below it is not all of it */
+		return 0;
+	r = cgroup_of(t, e->path.path, &c);
+	if (r < 0 || !c)
+		return r;
+	if (!e->path.value)
+		return c->frozen.seq ? proof_set(&c->thawed, e) : 0;
+	proof_done(&c->thawed);
+	return proof_set(&c->frozen, e);
 }
 
 struct cgroup *cgroup_find(const struct cgroup_table *t, const char *root, const char *unit)

@@ -21,6 +21,7 @@ struct cgroup {
 	char *path;
 	struct leaver leavers[LEAVERS_MAX]; /* the latest, oldest first */
 	unsigned int n_leavers;
+	struct proof frozen, thawed; /* the last time; seq 0: it was not, is not yet */
 	TAILQ_ENTRY(cgroup) entry;
 };
 
@@ -47,6 +48,9 @@ int cgroup_note_exit(struct cgroup_table *t, struct process *p);
 /* p is still known under its old path; nothing happens if it stays within the unit. */
 int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev *e,
 		     const struct process_table *processes);
+
+/* A unit's cgroup is frozen or thawed. */
+int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e);
 
 /* The cgroup of a unit whose manager's units live below root; NULL if nobody left it. */
 struct cgroup *cgroup_find(const struct cgroup_table *t, const char *root, const char *unit);

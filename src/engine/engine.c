@@ -34,6 +34,8 @@
 /* Losses this much before a stop count as losses in it: what led to it came earlier. */
 #define LOST_LEAD_NS	   SECOND_NS
 #define LOST_LEAD_MAX_NS   (120 * SECOND_NS)
+/* What a service did while it was frozen, or did not, is felt for a while. */
+#define FROZEN_WINDOW_NS   (60 * SECOND_NS)
 #define LOST_SPANS_MAX	   32
 
 struct lost_span {
@@ -287,19 +289,12 @@ static int stop_abandon(struct engine *g, struct unit *u, const char *why)
 	return r < 0 ? r : stop_finish(g, u);
 }
 
-static int stop_set_processes(struct opening *o, const struct engine *g)
+static int stop_set_processes(struct opening *o)
 {
-	struct verdict *v = o->v;
-	int32_t pid = o->trigger ? o->trigger->main_pid : o->e->service.main_pid;
+	int32_t control = o->e->service.control_pid;
 
-	v->main_pid = pid == WIRE_NONE ? -1 : pid;
-	pid = o->e->service.control_pid;
-	v->control_pid = pid == WIRE_NONE ? -1 : pid;
-	o->main = manager_process(&g->processes, o->manager, v->main_pid);
-	if (!o->main)
-		return 0;
-	v->main_tgid = o->main->a.tgid;
-	return set_word(&v->main_cmdline, o->main->a.cmdline);
+	o->v->control_pid = control == WIRE_NONE ? -1 : control;
+	return opening_set_main(o, o->trigger ? o->trigger->main_pid : o->e->service.main_pid);
 }
 
 /* The call chain leads through another of the ways into a service's code than that. */
@@ -318,6 +313,7 @@ static bool is_of_another(const struct opening *o, enum wire_kind trigger)
 		{"service_force_watchdog", WIRE_SERVICE_WATCHDOG},
 		{"service_notify_message", 0},
 		{"service_bus_name_owner_change", 0},
+		{"signal_name_owner_changed", 0},
 		{"service_start", 0},
 	};
 	bool other = false;
@@ -361,6 +357,29 @@ static int stop_set_trigger(struct opening *o)
 	return r;
 }
 
+/* Who is frozen hears no signal, sends no keepalive, ends nothing in time. */
+static int note_frozen(const struct opening *o)
+{
+	const char *root = o->manager->root ? o->manager->root : "";
+	const struct cgroup *c = cgroup_find(o->cgroups, root, o->unit->id);
+	uint64_t now = o->e->mono_ns, until = c && c->thawed.seq ? c->thawed.mono_ns : now;
+	char how_long[32], since[32];
+	int r;
+
+	if (!c || c->frozen.seq == 0 || until + FROZEN_WINDOW_NS < now)
+		return 0;
+	r = verdict_cite(o->v, &c->frozen);
+	if (r == 0)
+		r = verdict_cite(o->v, &c->thawed);
+	if (r < 0)
+		return r;
+	text_duration(until - c->frozen.mono_ns, how_long);
+	if (!c->thawed.seq)
+		return verdict_note(o->v, "its processes were frozen, for %s by then", how_long);
+	return verdict_note(o->v, "its processes had been frozen for %s, until %s before", how_long,
+			    text_duration(now - until, since));
+}
+
 static int stop_explain(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
 {
 	struct opening o = {
@@ -377,11 +396,13 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 	int r = stop_set_trigger(&o);
 
 	if (r == 0)
-		r = stop_set_processes(&o, g);
+		r = stop_set_processes(&o);
 	if (r == 0)
 		r = rules_apply(&o);
 	if (r == 0 && triggered_by(&o, WIRE_SERVICE_SIGCHLD))
 		r = pidfile_history_explain(u->pidfiles, o.v, o.trigger->proof.mono_ns);
+	if (r == 0)
+		r = note_frozen(&o);
 	if (r == 0 && o.trigger)
 		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
 	if (r < 0)
@@ -731,6 +752,9 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 			const struct str name = stack->frames[f].name;
 			size_t n = strlen(functions[i].prefix);
 
+			/* the end of a unit, even if that is a timer or a socket */
+			if (str_equal(name, "unit_notify"))
+				return ROOT_UNKNOWN;
 			if (name.n >= n && memcmp(name.s, functions[i].prefix, n) == 0)
 				return functions[i].reason;
 		}
@@ -758,6 +782,18 @@ static enum root_reason inlined_reason(const struct ev_stack *stack, const struc
 		       : ROOT_UNKNOWN;
 }
 
+/* The unit whose end is told is none of the services: a mount, a device, a socket … */
+static bool ended_other_than_service(const struct ev_stack *stack)
+{
+	for (unsigned int i = 0; i + 1 < stack->n; i++)
+		if (str_equal(stack->frames[i].name, "unit_notify")) {
+			const struct str by = stack->frames[i + 1].name;
+
+			return by.s && (by.n < 8 || memcmp(by.s, "service_", 8) != 0);
+		}
+	return false;
+}
+
 /* A unit that ends takes others along, or starts them: which one, and who ended it? */
 static int set_culprit(const struct manager *m, const struct ev *e, struct transaction *t)
 {
@@ -765,6 +801,8 @@ static int set_culprit(const struct manager *m, const struct ev *e, struct trans
 	bool certain = x->set && !x->followed_by_others && strcmp(x->id, m->down.id) == 0 &&
 		       e->mono_ns - x->proof.mono_ns <= TRIGGER_CERTAIN_NS;
 
+	if (ended_other_than_service(&m->stack))
+		return 0;
 	if (!*m->down.id || strcmp(m->down.id, t->anchor) == 0 ||
 	    m->down.mono_ns + TRIGGER_CERTAIN_NS < e->mono_ns)
 		return 0;
@@ -1206,6 +1244,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_FUSE_SERVE ... WIRE_PID_LEVELS:
 	case WIRE_FUSE_HOLDERS:
 		return hang_learn(&g->hangs, e, &g->processes);
+	case WIRE_CGROUP_FROZEN:
+		return cgroup_note_frozen(&g->cgroups, e);
 	case WIRE_CGROUP_RMDIR:
 		cgroup_drop_path(&g->cgroups, e->path.path);
 		return 0;

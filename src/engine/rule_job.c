@@ -92,6 +92,7 @@ static int step_root(struct verdict *v, const struct transaction *t)
 	static const char *const words[ROOT_MAX] = {
 		[ROOT_UNKNOWN] = "systemd's own reason",
 		[ROOT_UNNEEDED] = "StopWhenUnneeded=",
+		[ROOT_BOUND] = "end of another unit (BindsTo=)",
 		[ROOT_UPHELD] = "Upholds=",
 		[ROOT_RESTART] = "Restart=",
 		[ROOT_EMERGENCY] = "emergency action",

@@ -119,7 +119,9 @@ int rule_bus_name(struct opening *o)
 {
 	int r;
 
-	if (!called_from(o, "service_bus_name_owner_change"))
+	/* the one calls the other, and leaves no frame of its own where it does so last */
+	if (!called_from(o, "service_bus_name_owner_change") &&
+	    !called_from(o, "signal_name_owner_changed"))
 		return 0;
 	o->v->cause = CAUSE_BUS_NAME_LOST;
 	o->v->certainty = CERTAIN;
@@ -194,7 +196,8 @@ static int main_had_ended(struct opening *o)
 	const struct main_end *x = &o->unit->main_end;
 	int r = verdict_cite(o->v, &x->proof);
 
-	o->v->main_pid = x->pid;
+	if (r == 0)
+		r = opening_set_main(o, x->pid);
 	rules_set_exit(o->v, x->code, x->status);
 	return r < 0 ? r : main_ended(o);
 }

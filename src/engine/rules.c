@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -41,6 +42,20 @@ const struct process *manager_process(const struct process_table *t, const struc
 		return NULL;
 	return m->initial ? process_by_tgid(t, (uint32_t)pid)
 			  : process_by_ns(t, m->pidns, (uint32_t)pid);
+}
+
+int opening_set_main(struct opening *o, int32_t pid)
+{
+	struct verdict *v = o->v;
+
+	v->main_pid = pid == WIRE_NONE ? -1 : pid;
+	o->main = manager_process(o->processes, o->manager, v->main_pid);
+	if (!o->main)
+		return 0;
+	v->main_tgid = o->main->a.tgid;
+	free(v->main_cmdline);
+	v->main_cmdline = o->main->a.cmdline ? strdup(o->main->a.cmdline) : NULL;
+	return o->main->a.cmdline && !v->main_cmdline ? -ENOMEM : 0;
 }
 
 bool called_from(const struct opening *o, const char *function)

@@ -30,6 +30,9 @@ int rules_apply(struct opening *o);
 const struct process *manager_process(const struct process_table *t, const struct manager *m,
 				      int32_t pid);
 
+/* Fills in o and its verdict which process the main one is, or was. */
+int opening_set_main(struct opening *o, int32_t pid);
+
 bool triggered_by(const struct opening *o, enum wire_kind kind);
 /* The manager's call chain at its decision leads through that function. */
 bool called_from(const struct opening *o, const char *function);

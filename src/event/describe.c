@@ -243,6 +243,9 @@ static void describe_path(char *dst, size_t size, const struct ev *e)
 	case WIRE_CGROUP_POPULATED:
 		snprintf(dst, size, "cgroup %s %s", path, e->path.value ? "populated" : "empty");
 		break;
+	case WIRE_CGROUP_FROZEN:
+		snprintf(dst, size, "cgroup %s %s", path, e->path.value ? "frozen" : "thawed");
+		break;
 	default:
 		snprintf(dst, size, "cgroup %s %s", path,
 			 e->kind == WIRE_CGROUP_RMDIR	? "removed"
@@ -458,6 +461,7 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 	case WIRE_CGROUP_MKDIR:
 	case WIRE_CGROUP_RMDIR:
 	case WIRE_CGROUP_POPULATED:
+	case WIRE_CGROUP_FROZEN:
 	case WIRE_CGROUP:
 		describe_path(dst, dst_size, e);
 		break;

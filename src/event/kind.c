@@ -813,6 +813,7 @@ static const struct kind kinds[] = {
 	[WIRE_CGROUP_RMDIR] = PATH("cgroup-rmdir"),
 	[WIRE_CGROUP_ATTACH] = OTHER("cgroup-attach", attach),
 	[WIRE_CGROUP_POPULATED] = PATH("cgroup-populated"),
+	[WIRE_CGROUP_FROZEN] = PATH("cgroup-frozen"),
 	[WIRE_PIDNS_ZAP_ENTER] = OTHER("pidns-zap-enter", pidns),
 	[WIRE_PIDNS_ZAP_EXIT] = OTHER("pidns-zap-exit", pidns),
 	[WIRE_FUSE_FLUSH_ENTER] = OTHER("fuse-flush-enter", fuse),

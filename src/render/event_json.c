@@ -181,6 +181,8 @@ static void put_path(struct json_object *o, const struct ev *e)
 	json_put(o, "path", slice_json(e->path.path));
 	json_put(o, "populated",
 		 e->kind == WIRE_CGROUP_POPULATED ? json_boolean(e->path.value) : json_null());
+	json_put(o, "frozen",
+		 e->kind == WIRE_CGROUP_FROZEN ? json_boolean(e->path.value) : json_null());
 }
 
 static json_t *ancestors_json(const struct ev_origin *s)
@@ -563,6 +565,7 @@ json_t *event_data_json(const struct ev *e)
 	case WIRE_CGROUP_MKDIR:
 	case WIRE_CGROUP_RMDIR:
 	case WIRE_CGROUP_POPULATED:
+	case WIRE_CGROUP_FROZEN:
 	case WIRE_CGROUP:
 		put_path(&o, e);
 		break;

@@ -32,12 +32,12 @@ json_t *json_text(const char *s);
 json_t *json_lines(struct str s);
 json_t *json_number(uint64_t n);
 json_t *json_number_or_null(uint64_t n, uint64_t none);
+/* RFC 3339; null if the wall clock is not known. */
+json_t *json_time(uint64_t wall_ns);
 /* A time of systemd, us: "infinity" for its infinity, null for WIRE_USEC_NONE. */
 json_t *json_usec(uint64_t usec);
 /* A number that is unsigned in systemd; null for WIRE_NONE. */
 json_t *json_count(int32_t n);
-/* RFC 3339; null if the wall clock is not known. */
-json_t *json_time(uint64_t wall_ns);
 /* "SIGKILL"; null for 0. */
 json_t *json_signal(int32_t sig);
 

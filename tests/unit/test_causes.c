@@ -335,6 +335,48 @@ static void test_oom(void **state)
 	assert_int_equal(w->v[3].cause, CAUSE_OOM_KILL);
 }
 
+static void freeze(struct world *w, const char *path, int frozen)
+{
+	struct wire_path *r = begin(w, WIRE_CGROUP_FROZEN, 0);
+
+	r->id = 2;
+	r->value = frozen;
+	wb_str(&w->b, &r->path, path);
+	send(w);
+}
+
+static void test_frozen(void **state)
+{
+	static const char path[] = "/system.slice/a.service";
+	struct world *w = *state;
+
+	freeze(w, "/system.slice/a.service/below", 1);
+	freeze(w, "/system.slice/b.service", 1);
+	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
+	watchdog(w, NULL);
+	assert_string_equal(w->v[0].notes, "");
+	freeze(w, path, 1);
+	w->now += 2 * SECOND;
+	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
+	watchdog(w, NULL);
+	assert_string_equal(w->v[1].notes, "its processes were frozen, for 2.0s by then");
+	freeze(w, path, 1);
+	w->now += 2 * SECOND;
+	freeze(w, path, 0);
+	w->now += 3 * SECOND;
+	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
+	watchdog(w, NULL);
+	assert_string_equal(w->v[2].notes,
+			    "its processes had been frozen for 2.0s, until 3.0s before");
+	/* long ago */
+	freeze(w, path, 1);
+	freeze(w, path, 0);
+	w->now += 100 * SECOND;
+	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
+	watchdog(w, NULL);
+	assert_string_equal(w->v[3].notes, "");
+}
+
 static void test_others(void **state)
 {
 	struct world *w = *state;
@@ -381,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_escalation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watchdog, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_oom, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frozen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_others, setup, teardown),
 	};
 

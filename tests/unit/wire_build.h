@@ -79,6 +79,7 @@ static inline size_t wb_fixed(unsigned int kind)
 	case WIRE_CGROUP_MKDIR:
 	case WIRE_CGROUP_RMDIR:
 	case WIRE_CGROUP_POPULATED:
+	case WIRE_CGROUP_FROZEN:
 	case WIRE_CGROUP:
 		return sizeof(struct wire_path);
 	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:

@@ -403,6 +403,205 @@ run_execstop_fail() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"
 units_startpre_fail() { sleeper 'ExecStartPre=/bin/sh -c "exit 9"\n'; }
 run_startpre_fail() { begin "$t"; finish "$t"; }
 
+# ---- what keeps it from coming up, and what fails beside it ----
+
+exits() { echo "/bin/sh -c \"exit $1\""; } # a command for a unit file
+
+units_condition_unmet() { sleeper "ExecCondition=$(exits 1)\\n"; }
+run_condition_unmet() { begin "$t"; finish "$t"; }
+units_condition_fail() { sleeper "ExecCondition=$(exits 255)\\n"; }
+run_condition_fail() { begin "$t"; finish "$t"; }
+units_startpost_fail() { sleeper "ExecStartPost=$(exits 5)\\n"; }
+run_startpost_fail() { begin "$t"; finish "$t"; }
+units_forking_fail() { forking; echo 'exit 3' | script; }
+run_forking_fail() { begin "$t"; finish "$t"; }
+units_forking_nothing() { forking; echo 'exit 0' | script; }
+run_forking_nothing() { begin "$t"; finish "$t"; }
+units_stoppost_fail() { sleeper "ExecStopPost=$(exits 6)\\n"; }
+run_stoppost_fail() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
+
+# It goes on as before.
+units_reload_fail() { sleeper "ExecReload=$(exits 4)\\n"; }
+run_reload_fail() {
+	begin "$t"
+	systemctl reload "$t" 2>/dev/null
+	settle "$t" active/running/
+	show "$t"
+}
+
+units_startpre_killed() { sleeper 'ExecStartPre=/bin/sleep 1000\n'; }
+run_startpre_killed() {
+	systemctl start --no-block "$t"
+	settle "$t" activating/start-pre/
+	note "$t"
+	kill_by_ops -9 "$(systemctl show -P ControlPID "$t")"
+	finish "$t"
+}
+
+# The main process ends while a command of the start runs: it is that which counts, once that command
+# has ended.
+units_startpost_main() {
+	fifo
+	rm -f "$WORK/$name.main"
+	mkfifo "$WORK/$name.main"
+	printf '[Service]\nType=exec\nExecStart=/bin/sh -c "read x <%s/%s.main; exit 3"\nExecStartPost=/bin/sh -c "read x <%s/%s.fifo"\n' \
+		"$WORK" "$name" "$WORK" "$name" | unit .service
+}
+run_startpost_main() {
+	systemctl start --no-block "$t"
+	settle "$t" activating/start-post/
+	note "$t"
+	echo go >"$WORK/$name.main"
+	end=$(($(now) + SETTLE_SECS))
+	until [ "$(systemctl show -P MainPID "$t")" = 0 ] || [ "$(now)" -ge $end ]; do sleep 0.02; done
+	trigger
+	finish "$t"
+}
+
+oneshot() { printf '[Service]\nType=oneshot\n%b' "$1" | unit .service; }
+units_oneshot_fail() { oneshot "ExecStart=$(exits 3)\\n"; }
+run_oneshot_fail() { begin "$t"; finish "$t"; }
+units_oneshot_timeout() { oneshot 'ExecStart=/bin/sleep 1000\nTimeoutStartSec=1s\n'; }
+run_oneshot_timeout() { begin "$t"; finish "$t"; }
+units_startpre_timeout() { sleeper 'ExecStartPre=/bin/sleep 1000\nTimeoutStartSec=1s\n'; }
+run_startpre_timeout() { begin "$t"; finish "$t"; }
+
+notifying() { printf '[Service]\nType=notify\nNotifyAccess=all\nExecStart=%s\n' "$1" | unit .service; }
+units_notify_exit() { notifying "$(exits 0)"; }
+run_notify_exit() { begin "$t"; finish "$t"; }
+units_notify_fail() { notifying "$(exits 3)"; }
+run_notify_fail() { begin "$t"; finish "$t"; }
+
+# It hears SIGTERM and says that it is on its way out.
+units_announced() {
+	notifying "/bin/sh $WORK/$name.sh"
+	printf "trap 'systemd-notify STOPPING=1; kill \$!; exit 0' TERM\nsleep 1000 &\nsystemd-notify --ready\nwhile :; do wait; done\n" |
+		script
+}
+run_announced() { begin "$t"; kill_by_ops -TERM "$main"; finish "$t"; }
+
+units_exec_missing() { printf '[Service]\nType=exec\nExecStart=/nonexistent\n' | unit .service; }
+run_exec_missing() { begin "$t"; finish "$t"; }
+units_exec_pre_missing() { sleeper 'ExecStartPre=/nonexistent\n'; }
+run_exec_pre_missing() { begin "$t"; finish "$t"; }
+units_exec_chdir() { sleeper 'WorkingDirectory=/nonexistent\n'; }
+run_exec_chdir() { begin "$t"; finish "$t"; }
+units_exec_own_code() { exiting 203; }
+run_exec_own_code() { begin "$t"; trigger; finish "$t"; }
+units_spawn_failed() { sleeper 'EnvironmentFile=/nonexistent\n'; }
+run_spawn_failed() { begin "$t"; finish "$t"; }
+
+units_pid_garbage() {
+	forking "$(pid_file)TimeoutStartSec=2s\\n"
+	echo "sleep 1000 & echo none >$WORK/$name.pid" | script
+}
+run_pid_garbage() { begin "$t"; finish "$t"; }
+
+# It comes when systemd has given up.
+units_pid_late() {
+	forking "$(pid_file)TimeoutStartSec=1s\\nTimeoutStopSec=10s\\n"
+	printf "( trap 'echo \$\$ >%s/%s.pid; exit 0' TERM; sleep 1000 & wait ) &\n" "$WORK" "$name" | script
+}
+run_pid_late() { begin "$t"; finish "$t"; }
+
+# ---- time that runs out on the way down ----
+
+units_stop_timeout_stop() { sleeper 'ExecStop=/bin/sleep 1000\nTimeoutStopSec=500ms\n'; }
+run_stop_timeout_stop() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
+
+stubborn() { # LINES: a service that ignores signals
+	printf '[Service]\nType=exec\nExecStart=/bin/sh %s/%s.sh\n%b' "$WORK" "$name" "$1" | unit .service
+	printf "trap '' TERM ABRT\n: >%s/%s.ready\nexec sleep 1000\n" "$WORK" "$name" | script
+}
+units_stop_timeout_post() {
+	sleeper "ExecStopPost=/bin/sh $WORK/$name.sh\\nTimeoutStopSec=500ms\\n"
+	printf "trap '' TERM\nexec sleep 1000\n" | script
+}
+run_stop_timeout_post() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
+units_abort_timeout() { stubborn 'WatchdogSec=2s\nTimeoutAbortSec=500ms\n'; }
+run_abort_timeout() { begin "$t"; finish "$t"; }
+
+# ---- a name on the bus ----
+
+BUS_NAME=org.example.Scenario
+on_bus() { # COMMAND [LINES]
+	mkdir -p /etc/dbus-1/system.d
+	printf '<busconfig><policy user="root"><allow own_prefix="%s"/></policy></busconfig>\n' $BUS_NAME \
+		>/etc/dbus-1/system.d/scenario.conf
+	printf '[Service]\nType=dbus\nBusName=%s.%s\nExecStart=%s\n%b' $BUS_NAME "$(echo "$name" | tr -d -)" "$1" "${2:-}" |
+		unit .service
+}
+reload_bus() {
+	busctl -q call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
+}
+units_bus_name_lost() { on_bus "$HELPERS/stop-client own bus $BUS_NAME.$(echo "$name" | tr -d -)"; }
+run_bus_name_lost() {
+	reload_bus
+	begin "$t"
+	kill_by_ops -USR1 "$main"
+	finish "$t"
+}
+units_bus_name_never() { on_bus '/bin/sleep 1000' 'TimeoutStartSec=1s\n'; }
+run_bus_name_never() { begin "$t"; finish "$t"; }
+units_bus_name_exit() { on_bus "$(exits 0)"; }
+run_bus_name_exit() { begin "$t"; finish "$t"; }
+
+# ---- frozen ----
+
+freeze() {
+	begin "$t"
+	if [ -z "$(find /sys/fs/cgroup -path "*/$t/cgroup.freeze" | head -n 1)" ]; then
+		skip="cgroup v1 has no such freezer"
+		leftover=$t
+		return 1
+	fi
+	systemctl freeze "$t" || echo "#error $t is not frozen"
+}
+run_freeze_thaw() {
+	freeze || return 0
+	systemctl thaw "$t"
+	ops requester systemctl stop "$t"
+	finish "$t"
+}
+run_freeze_kill9() {
+	freeze || return 0
+	kill_by_ops -9 "$main"
+	finish "$t"
+}
+
+# ---- what it is bound to ----
+
+mount_unit() { systemd-escape -p --suffix=mount "$WORK/$name.mnt"; }
+units_bindsto_mount() {
+	mkdir -p "$WORK/$name.mnt"
+	printf '[Mount]\nWhat=tmpfs\nType=tmpfs\nWhere=%s\n' "$WORK/$name.mnt" >"$UNITS/$(mount_unit)"
+	printf '[Unit]\nBindsTo=%s\nAfter=%s\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$(mount_unit)" "$(mount_unit)" |
+		unit .service
+}
+run_bindsto_mount() { begin "$t"; ops killer umount "$WORK/$name.mnt"; finish "$t"; }
+
+units_bindsto_socket() {
+	printf '[Socket]\nListenFIFO=%s/%s.socket\nService=%s\n' "$WORK" "$name" "$d" | unit .socket
+	dependent ''
+	printf '[Unit]\nBindsTo=sc-%s.socket\nAfter=sc-%s.socket\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$name" "$name" |
+		unit .service
+}
+run_bindsto_socket() { begin "$t"; ops requester systemctl stop "sc-$name.socket"; finish "$t"; }
+
+# It gives up on a service that leaves what is to be read unread.
+units_bindsto_socket_fails() {
+	printf '[Socket]\nListenFIFO=%s/%s.socket\nService=%s\nTriggerLimitIntervalSec=60\nTriggerLimitBurst=2\n' "$WORK" "$name" "$d" |
+		unit .socket
+	printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/bin/true\n' | unit -dep.service
+	printf '[Unit]\nBindsTo=sc-%s.socket\nAfter=sc-%s.socket\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' "$name" "$name" |
+		unit .service
+}
+run_bindsto_socket_fails() {
+	begin "$t"
+	timeout $SETTLE_SECS sh -c "echo x >$WORK/$name.socket"
+	finish "$t"
+}
+
 run_systemctl_kill() { begin "$t"; ops requester systemctl kill "$t"; finish "$t"; }
 run_systemctl_kill9() { begin "$t"; ops requester systemctl kill -s KILL "$t"; finish "$t"; }
 

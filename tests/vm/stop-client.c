@@ -28,6 +28,7 @@ static const char usage[] =
 	"                                             as soon as the first has its answer\n"
 	"       stop-client race ENDPOINT UNIT        one client stops, one restarts, at once\n"
 	"       stop-client flood ENDPOINT UNIT       calls without end, UNIT in some of them\n"
+	"       stop-client own bus NAME              owns that name until SIGUSR1\n"
 	"\n"
 	"  ENDPOINT  private (systemd's socket), bus (the system bus)\n"
 	"  HOW       big (big-endian, seven bytes an iovec), two (header and body apart)\n";
@@ -116,6 +117,8 @@ static void put_field(struct message *m, unsigned char code, const char *type, c
 		put_string(m, value);
 }
 
+static const char zero[] = "0"; /* as an argument: a number */
+
 struct call {
 	const char *destination, *path, *interface, *member;
 	const char *arg[2]; /* strings; NULL: none */
@@ -137,12 +140,18 @@ static void put_call(struct connection *c, const struct call *call)
 	put_field(m, FIELD_MEMBER, "s", call->member);
 	put_field(m, FIELD_DESTINATION, "s", call->destination);
 	if (call->arg[0])
-		put_field(m, FIELD_SIGNATURE, "g", call->arg[1] ? "ss" : "s");
+		put_field(m, FIELD_SIGNATURE, "g",
+			  call->arg[1] == zero ? "su"
+			  : call->arg[1]       ? "ss"
+					       : "s");
 	set_u32(m, begin + 12, m->n - fields);
 	align(m, 8);
 	body = m->header = m->n;
 	for (int i = 0; i < 2 && call->arg[i]; i++)
-		put_string(m, call->arg[i]);
+		if (call->arg[i] == zero)
+			put_u32(m, 0);
+		else
+			put_string(m, call->arg[i]);
 	set_u32(m, begin + 4, m->n - body);
 }
 
@@ -477,6 +486,33 @@ static int flood(const char *endpoint, const char *unit)
 	return 0;
 }
 
+/* ---- a service with a name on the bus ---- */
+
+static int ask_bus(struct connection *c, const char *member, const char *name, const char *more)
+{
+	put_call(c, &(struct call){BUS, "/org/freedesktop/DBus", BUS, member, {name, more}});
+	flush(c);
+	return next_answer(c) == METHOD_RETURN ? 0 : 1;
+}
+
+/* Lives on when it has given the name up. */
+static int own(const char *endpoint, const char *name)
+{
+	struct connection c;
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	open_connection(&c, endpoint);
+	if (ask_bus(&c, "RequestName", name, zero) || sigwait(&set, &sig) ||
+	    ask_bus(&c, "ReleaseName", name, NULL))
+		return 1;
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 3 ? argv[1] : "";
@@ -489,6 +525,8 @@ int main(int argc, char **argv)
 		return two(argv[2], argv[3], !strcmp(verb, "order"));
 	if (!strcmp(verb, "flood") && argc == 4)
 		return flood(argv[2], argv[3]);
+	if (!strcmp(verb, "own") && argc == 4)
+		return own(argv[2], argv[3]);
 	fputs(usage, stderr);
 	return 2;
 }
