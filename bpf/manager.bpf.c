@@ -65,6 +65,7 @@ static __always_inline int service_event(__u32 kind, const void *unit, __s32 a0,
 SEC("uprobe")
 int BPF_KPROBE(service_enter_stop, void *s, int result)
 {
+	service_facts(s);
 	stack_sample(ctx);
 	return service_event(WIRE_SERVICE_ENTER_STOP, s, result, 0, 0);
 }

@@ -25,6 +25,10 @@ int tracing_option(struct tracing *t, int c, const char *arg)
 		return parse_duration(arg, &t->capture.timeout_ns) < 0
 			       ? output_usage("--duration takes a time like 30s or 5min, not", arg)
 			       : 0;
+	case TRACING_SLOW:
+		return parse_duration(arg, &t->capture.slow_ns) < 0
+			       ? output_usage("--slow takes a time like 10s or 1min, not", arg)
+			       : 0;
 	case 'q':
 		t->quiet = true;
 		return 0;

@@ -17,9 +17,11 @@ enum {
 	TRACING_MANAGER = 768,
 	TRACING_BTF,
 	TRACING_DURATION,
+	TRACING_SLOW,
 };
 #define TRACING_LONG_OPTIONS                                                                       \
 	{"duration", required_argument, NULL, TRACING_DURATION},                                   \
+		{"slow", required_argument, NULL, TRACING_SLOW},                                   \
 		{"quiet", no_argument, NULL, 'q'}, {"verbose", no_argument, NULL, 'v'},            \
 		{"manager", required_argument, NULL, TRACING_MANAGER},                             \
 	{                                                                                          \
@@ -27,6 +29,8 @@ enum {
 	}
 #define TRACING_SHORT_OPTIONS "qv"
 #define TRACING_HELP                                                                               \
+	"      --slow=TIME        tell of stops that last longer (10s), while they do, and who\n"  \
+	"                         is left (default: only when they time out)\n"                    \
 	"      --manager=PID      trace that systemd alone (default: PID 1, and every\n"           \
 	"                         systemd --user and systemd in a container)\n"                    \
 	"      --btf=FILE         kernel types, for a kernel without /sys/kernel/btf/vmlinux\n"

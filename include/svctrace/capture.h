@@ -23,6 +23,7 @@
 struct capture_options {
 	pid_t manager;	     /* the service manager to trace; 0: every one on this machine */
 	size_t ring_size;    /* bytes, rounded up to a power of two pages; 0: the default */
+	uint64_t slow_ns;    /* stops that last longer are looked at; 0: none */
 	uint64_t timeout_ns; /* capture_run() returns after that long; 0: never */
 	bool raw_stacks;     /* samples of the managers' stacks too, with what they hold */
 	const char *btf; /* types of a kernel that does not ship its own; NULL: /sys/kernel/btf */

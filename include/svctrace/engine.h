@@ -214,6 +214,21 @@ struct thread_look {
 	struct proof proof;
 };
 
+#define LEAVERS_MAX 8
+
+/* A process that left a unit's cgroup, for good. */
+struct left_cgroup {
+	struct actor a;
+	uint64_t mono_ns;
+	int32_t exit_code, exit_signal; /* exit_signal 0: it exited by itself, or was moved */
+	char *moved_to;			/* the other cgroup's path; NULL: it ended */
+	struct actor
+		*by; /* who killed or moved it, then its parent …; NULL: nobody, or not known */
+	unsigned int n_by;
+	bool by_manager;
+	enum certainty certainty; /* that it was this one */
+};
+
 #define KEEPALIVES_MAX 8
 
 /* One that was told; up to ten a second are. */
@@ -380,7 +395,10 @@ struct verdict {
 	/* what it was doing */
 	struct verdict_watchdog watchdog;
 	struct thread_look
-		*left; /* in the cgroup when the stop timed out or was slow; NULL: none */
+		*left; /* who is, as the stop times out or is slow; NULL: nobody looked */
+	struct left_cgroup gone[LEAVERS_MAX]; /* who left the cgroup last, if it became empty */
+	unsigned int n_gone;
+	uint64_t n_gone_earlier; /* others before them, that were seen */
 	/* how sure */
 	struct proof proof[VERDICT_PROOF_MAX];
 	unsigned int n_proof;

@@ -165,9 +165,9 @@ struct wire_exit_set {
 
 /*
  * What a service is configured to, and where it stands: read when the manager decides about it,
- * just ahead of SERVICE_ENTER_SIGNAL, SERVICE_ENTER_DEAD and SERVICE_WATCHDOG. Enum numbers are
- * those of this very build, times are microseconds; a field that a build lacks is WIRE_NONE,
- * WIRE_USEC_NONE.
+ * just ahead of SERVICE_ENTER_STOP, SERVICE_ENTER_SIGNAL, SERVICE_ENTER_DEAD and SERVICE_WATCHDOG.
+ * Enum numbers are those of this very build, times are microseconds; a field that a build lacks is
+ * WIRE_NONE, WIRE_USEC_NONE.
  */
 struct wire_service_facts {
 	struct wire_hdr h;

@@ -18,7 +18,9 @@
 
 #include "capture/capture_internal.h"
 #include "capture/hang_watch.h"
+#include "capture/stop_watch.h"
 #include "capture/watchdog_watch.h"
+#include "elf/maps.h"
 #include "svctrace/cleanup.h"
 
 /* How long nothing must come before the stream says that time went on. */
@@ -63,6 +65,7 @@ struct capture {
 	struct hang_watch hangs;
 	struct looker *looker; /* NULL: this kernel does not let us look at threads */
 	struct watchdog_watch watchdogs;
+	struct stop_watch stops;
 	struct ring_buffer *ring;
 	struct ring_fill fill;
 	struct stream stream;
@@ -251,7 +254,7 @@ static int set_up(struct capture *c, struct capture_error *err)
 		return r;
 	c->probes.hierarchy_id = c->hierarchy.id;
 	c->probes.ring_size = ring_size(c->o.ring_size ? c->o.ring_size : CAPTURE_RING_DEFAULT);
-	c->probes.ring_batch = c->probes.ring_size / 4;
+	c->probes.ring_batch = c->probes.ring_size / 16;
 	c->probes.btf = c->o.btf;
 	r = probes_load(&c->probes, err);
 	if (r == 0)
@@ -264,6 +267,25 @@ static int set_up(struct capture *c, struct capture_error *err)
 	r = find_managers(c, err);
 	c->times.managers_ns = clock_ns(CLOCK_MONOTONIC) - t0;
 	return r;
+}
+
+static int leave_code(void *ctx, struct mapping *m)
+{
+	(void)ctx;
+	if (m->executable)
+		madvise((void *)(uintptr_t)m->start, m->end - m->start, MADV_DONTNEED);
+	return 0;
+}
+
+/*
+ * The start is over: what libbpf knew of the kernel's types goes back, and the code that was needed
+ * for it alone. What is needed again comes back from the page cache.
+ */
+static void rest(void)
+{
+	malloc_trim(0);
+	probes_rest();
+	maps_each(getpid(), leave_code, NULL);
 }
 
 int capture_new(const struct capture_options *o, struct capture **ret, struct capture_error *err)
@@ -287,10 +309,11 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return r;
 	hang_watch_load(&c->hangs);
 	looker_new(c->hierarchy.id, &c->looker);
+	c->stops.slow_after_ns = o->slow_ns;
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
-	malloc_trim(0); /* what libbpf knew of the kernel's types, while it loaded */
+	rest();
 	*ret = take_ptr(c);
 	return 0;
 }
@@ -445,8 +468,11 @@ static const struct manager *manager_of(const struct capture *c, const struct wi
 /* The timer for what is looked at before its time is up. Past times are due at once. */
 static void set_late_timer(struct capture *c)
 {
-	uint64_t next = watchdog_watch_next(&c->watchdogs), now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t next = watchdog_watch_next(&c->watchdogs), stop = stop_watch_next(&c->stops);
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
+	if (stop && (next == 0 || stop < next))
+		next = stop;
 	if (next && next != c->late_ns)
 		set_timer(c->late_fd, next > now ? next - now : 1);
 	c->late_ns = next;
@@ -458,7 +484,12 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	const struct wire_exec *e = (const struct wire_exec *)h;
 	const struct wire_path *p = (const struct wire_path *)h;
 
-	watchdog_watch_follow(&c->watchdogs, c->looker, manager_of(c, h), h);
+	if (c->looker) {
+		const struct manager *m = manager_of(c, h);
+
+		watchdog_watch_follow(&c->watchdogs, c->looker, m, h);
+		stop_watch_follow(&c->stops, m, h);
+	}
 	if (h->kind == WIRE_EXEC) {
 		bool known = managers_find(&c->managers, h->tgid);
 
@@ -492,9 +523,13 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 /* At what a service does of which the record says that its time is up. */
 static int look_late(struct capture *c, const struct wire_hdr *h)
 {
-	const struct manager *m = manager_of(c, h);
+	const struct manager *m = c->looker ? manager_of(c, h) : NULL;
+	int r;
 
-	return watchdog_watch_fired(&c->watchdogs, c->looker, m, h, &c->stream);
+	if (!m)
+		return 0;
+	r = watchdog_watch_fired(&c->watchdogs, c->looker, m, h, &c->stream);
+	return r ? r : stop_watch_timed_out(&c->stops, c->looker, &c->hierarchy, m, h, &c->stream);
 }
 
 /* A sample itself is kept only if that was asked for: it holds the manager's memory. */
@@ -666,6 +701,8 @@ static int watch_late(struct capture *c)
 	c->late_ns = 0;
 	if (r == 0)
 		r = watchdog_watch_look(&c->watchdogs, c->looker, &c->stream);
+	if (r == 0)
+		r = stop_watch_look(&c->stops, c->looker, &c->hierarchy, &c->stream);
 	set_late_timer(c);
 	return r;
 }

@@ -150,6 +150,8 @@ struct probes {
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);
 void probes_done(struct probes *p);
+/* The programs as a file are not needed in memory until more are loaded. */
+void probes_rest(void);
 int probes_map_fd(const struct probes *p, const char *map);
 /* Puts a key into a set that the programs ask key_hints about first. */
 int probes_add_key(const struct probes *p, const char *map, const void *key, uint64_t number,

@@ -15,7 +15,10 @@
 #include "task_states.skel.h"
 
 /* Each thread told with the longest stack there may be. */
-#define TEXT_MAX (TASK_STATES_MAX * (sizeof(struct task_state) + TASK_STATE_FRAMES * 256))
+#define TEXT_MAX      (TASK_STATES_MAX * (sizeof(struct task_state) + TASK_STATE_FRAMES * 256))
+
+#define LEAD_FRACTION 10
+#define LEAD_MAX_NS   1000000000ull
 
 struct looked {
 	struct task_state state;
@@ -135,6 +138,13 @@ int look_at_cgroups(struct looker *l, const uint64_t *ids, unsigned int n)
 const struct task_state *look_thread(const struct looker *l, unsigned int i)
 {
 	return i < l->n ? &l->thread[i].state : NULL;
+}
+
+uint64_t look_before(uint64_t from_ns, uint64_t time_ns)
+{
+	uint64_t lead = time_ns / LEAD_FRACTION;
+
+	return from_ns + time_ns - (lead < LEAD_MAX_NS ? lead : LEAD_MAX_NS);
 }
 
 /* As /proc shows it. */

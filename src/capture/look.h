@@ -35,6 +35,9 @@ struct look_base {
 	} thread[LOOK_BASE_MAX];
 };
 
+/* When to look at what ends time_ns after from_ns: a tenth of that before, but at most a second. */
+uint64_t look_before(uint64_t from_ns, uint64_t time_ns);
+
 /* Says in the stream what the last look saw. w: manager, unit and reason are filled in. */
 int look_send(const struct looker *l, const struct wire_look *w, const char *id,
 	      const struct look_base *base, struct stream *s);

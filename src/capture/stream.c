@@ -52,3 +52,13 @@ int stream_end(struct stream *s)
 
 	return s->sink(s->ctx, s->buf, h->size);
 }
+
+void record_string(const struct wire_hdr *h, struct wire_str str, char *dst, size_t size)
+{
+	size_t n = str.len < size ? str.len : size - 1;
+
+	if ((size_t)str.off + n > h->size)
+		n = 0;
+	memcpy(dst, (const char *)h + str.off, n);
+	dst[n] = 0;
+}

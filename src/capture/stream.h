@@ -25,4 +25,7 @@ void stream_string(struct stream *s, struct wire_str *str, const char *p);
 /* Hands the record on; what the sink said. */
 int stream_end(struct stream *s);
 
+/* A copy of a string of a record that BPF programs made, cut to what fits. */
+void record_string(const struct wire_hdr *h, struct wire_str str, char *dst, size_t size);
+
 #endif

@@ -10,12 +10,9 @@
 #include "capture/watchdog_watch.h"
 #include "svctrace/cleanup.h"
 
-#define SECOND_NS     1000000000ull
+#define SECOND_NS    1000000000ull
 /* service_dispatch_watchdog() and service_enter_signal() tell of the same. */
-#define SAME_FIRE_NS  SECOND_NS
-/* How long before the watchdog fires: a tenth of the interval, but not longer than a second. */
-#define LEAD_MAX_NS   SECOND_NS
-#define LEAD_FRACTION 10
+#define SAME_FIRE_NS SECOND_NS
 
 static struct watchdog_watched *find(struct watchdog_watch *w, pid_t manager, uint64_t unit)
 {
@@ -109,8 +106,6 @@ void watchdog_watch_follow(struct watchdog_watch *w, struct looker *l, const str
 {
 	const struct wire_service *s = (const struct wire_service *)h;
 
-	if (!l)
-		return;
 	if (m && h->kind == WIRE_SERVICE_KEEPALIVE)
 		keepalive(w, l, m, (const struct wire_keepalive *)h);
 	else if (m && h->kind == WIRE_SERVICE_SET_STATE &&
@@ -123,9 +118,7 @@ void watchdog_watch_follow(struct watchdog_watch *w, struct looker *l, const str
 
 static uint64_t due_ns(const struct watchdog_watched *x)
 {
-	uint64_t lead = x->interval_ns / LEAD_FRACTION;
-
-	return x->keepalive_ns + x->interval_ns - (lead < LEAD_MAX_NS ? lead : LEAD_MAX_NS);
+	return look_before(x->keepalive_ns, x->interval_ns);
 }
 
 uint64_t watchdog_watch_next(const struct watchdog_watch *w)
@@ -186,7 +179,7 @@ int watchdog_watch_fired(struct watchdog_watch *w, struct looker *l, const struc
 	const struct wire_service *r = (const struct wire_service *)h;
 	struct watchdog_watched x = {}, *known;
 
-	if (!l || !m || !has_fired(m, r) || r->main_pid <= 0)
+	if (!has_fired(m, r) || r->main_pid <= 0)
 		return 0;
 	if (w->fired_unit == r->unit && h->mono_ns < w->fired_ns + SAME_FIRE_NS)
 		return 0;
@@ -198,6 +191,6 @@ int watchdog_watch_fired(struct watchdog_watch *w, struct looker *l, const struc
 		return send(known, WIRE_LOOK_WATCHDOG, l, s);
 	x.manager = m->pid;
 	x.unit = r->unit;
-	snprintf(x.id, sizeof(x.id), "%.*s", (int)r->id.len, (const char *)r + r->id.off);
+	record_string(&r->h, r->id, x.id, sizeof(x.id));
 	return send(&x, WIRE_LOOK_WATCHDOG, l, s);
 }

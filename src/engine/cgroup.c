@@ -231,6 +231,7 @@ static void push(struct cgroup *c, const struct leaver *l)
 		leaver_done(&c->leavers[0]);
 		memmove(&c->leavers[0], &c->leavers[1], (LEAVERS_MAX - 1) * sizeof(*l));
 		c->n_leavers--;
+		c->n_earlier++;
 	}
 	c->leavers[c->n_leavers++] = *l;
 }

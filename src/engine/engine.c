@@ -1142,10 +1142,13 @@ static int on_signal(struct engine *g, const struct ev *e)
 static int on_attach(struct engine *g, const struct ev *e)
 {
 	const struct ev_task *task = &e->attach.task;
-	struct process *p = process_find(&g->processes, task->tgid, task->start_ns);
+	struct process *p;
 	int r;
 
+	if (task->tid != task->tgid)
+		return 0; /* a thread alone: its process stays */
 	/* the task's cgroup may be told as the new one already: what was known is the old one */
+	p = process_find(&g->processes, task->tgid, task->start_ns);
 	if (!p)
 		p = process_learn_task(&g->processes, task);
 	if (!p)

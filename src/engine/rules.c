@@ -170,6 +170,8 @@ static int rule_hidden_end(struct opening *o)
 	r = via_cgroup(o);
 	if (r == 0)
 		r = main_ended(o);
+	if (r >= 0 && leavers_list(o) < 0)
+		r = -ENOMEM;
 	if (r < 0 || verdict_step(o->v, "its cgroup became empty") < 0)
 		return r < 0 ? r : -ENOMEM;
 	r = verdict_note(o->v, "systemd was not told how the main process ended: "
@@ -177,60 +179,8 @@ static int rule_hidden_end(struct opening *o)
 	return r < 0 ? r : 1;
 }
 
-static int note_leaver(struct opening *o, const struct leaver *l)
-{
-	char name[ACTOR_NAME_MAX], other[ACTOR_NAME_MAX], path[256], sig[24];
-	const struct process *p = l->process;
-	const struct signal_seen *x;
-	int r = verdict_cite(o->v, &l->proof);
-
-	if (r < 0)
-		return r;
-	actor_name(&p->a, name);
-	if (l->moved_to)
-		return verdict_note(
-			o->v, "left its cgroup: %s, moved to %s by %s", name,
-			text_escape(path, sizeof(path), l->moved_to, strlen(l->moved_to)),
-			actor_name(&l->mover.chain[0], other));
-	if (!WIFSIGNALED(p->status))
-		return verdict_note(o->v, "left its cgroup: %s, exited with %d", name,
-				    WEXITSTATUS(p->status));
-	x = process_fatal_signal(p, WTERMSIG(p->status), p->exit_ns);
-	return verdict_note(o->v, "left its cgroup: %s, killed by %s%s%s", name,
-			    text_signal(WTERMSIG(p->status), sig), x ? " from " : "",
-			    x ? actor_name(&x->from.chain[0], other) : "");
-}
-
-/* The one that left last made it empty. */
-static int blame_last_leaver(struct opening *o, const struct leaver *l)
-{
-	int status = l->process->status, r;
-	char name[ACTOR_NAME_MAX], sig[24];
-	struct verdict *v = o->v;
-
-	actor_name(&l->process->a, name);
-	if (!l->moved_to && !WIFSIGNALED(status))
-		return verdict_step(v, "%s exited with %d", name, WEXITSTATUS(status));
-	if (!l->moved_to) {
-		r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
-		if (r == 0)
-			r = verdict_step(v, "%s died", name);
-		if (r == 0)
-			r = blame_signal(o, l->process, WTERMSIG(status));
-		return r < 0 ? r : blame_oom(o, l->process);
-	}
-	r = verdict_step(v, "%s was moved away", name);
-	if (r < 0)
-		return r;
-	v->actor_certainty = CERTAIN;
-	v->actor_manager = l->mover.chain[0].tgid == o->manager->tgid;
-	return blame_actor(v, l->mover.chain, l->mover.n);
-}
-
 static int rule_cgroup_empty(struct opening *o)
 {
-	const struct manager *m = o->manager;
-	const struct cgroup *c;
 	int r;
 
 	if (!triggered_by(o, WIRE_SERVICE_CGROUP_EMPTY))
@@ -243,11 +193,10 @@ static int rule_cgroup_empty(struct opening *o)
 	if (r == 0 && o->v->main_pid > 0)
 		r = verdict_note(o->v, "how its main process %" PRId32 " ended was not seen",
 				 o->v->main_pid);
-	c = cgroup_find(o->cgroups, m->root ? m->root : "", o->unit->id);
-	for (unsigned int i = 0; r == 0 && c && i < c->n_leavers; i++)
-		r = note_leaver(o, &c->leavers[i]);
-	if (r == 0 && c && c->n_leavers > 0)
-		r = blame_last_leaver(o, &c->leavers[c->n_leavers - 1]);
+	if (r == 0)
+		r = leavers_tell(o);
+	if (r == 0)
+		r = leavers_blame(o);
 	if (r == 0)
 		r = verdict_step(o->v, "its cgroup became empty");
 	return r < 0 ? r : 1;

@@ -80,6 +80,12 @@ int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n);
 /* The client that the manager was asked by, or whoever is behind it. */
 int blame_client(struct verdict *v, const struct request *q);
 
+/* Who left the cgroup last, and how: into the verdict's list; … */
+int leavers_list(struct opening *o);
+/* … and its notes; the one that made it empty is to blame. */
+int leavers_tell(struct opening *o);
+int leavers_blame(struct opening *o);
+
 /* "kill 11733", safe to show. */
 #define ACTOR_NAME_MAX 96
 const char *actor_name(const struct actor *a, char buf[static ACTOR_NAME_MAX]);

@@ -147,6 +147,15 @@ static void request_done(struct verdict_request *q)
 	actor_done(&q->passed_on_by);
 }
 
+static void gone_done(struct left_cgroup *g)
+{
+	actor_done(&g->a);
+	free(g->moved_to);
+	for (unsigned int i = 0; i < g->n_by; i++)
+		actor_done(&g->by[i]);
+	free(g->by);
+}
+
 void verdict_done(struct verdict *v)
 {
 	char *const texts[] = {v->unit,	  v->main_cmdline, v->old_state, v->sub_state,
@@ -164,6 +173,8 @@ void verdict_done(struct verdict *v)
 	ev_stack_done(&v->stack);
 	look_free(v->watchdog.look);
 	look_free(v->left);
+	for (unsigned int i = 0; i < v->n_gone; i++)
+		gone_done(&v->gone[i]);
 	for (unsigned int i = 0; i < v->n_proof; i++)
 		proof_done(&v->proof[i]);
 	if (v->hang)

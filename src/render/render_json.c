@@ -144,12 +144,12 @@ static json_t *process_json(const struct actor *a)
 	return json_done(&o);
 }
 
-static json_t *ancestors_json(const struct verdict *v)
+static json_t *ancestors_json(const struct actor *chain, unsigned int n)
 {
 	json_t *list = json_array();
 
-	for (unsigned int i = 1; i < v->n_chain; i++)
-		if (json_array_append_new(list, process_json(&v->chain[i])) < 0) {
+	for (unsigned int i = 1; i < n; i++)
+		if (json_array_append_new(list, process_json(&chain[i])) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -172,8 +172,49 @@ static json_t *actor_json(const struct verdict *v)
 	json_put(&o, "signal", json_signal(v->signal));
 	json_put(&o, "syscall", json_text(v->signal_syscall_name));
 	json_put_process(&o, v->n_chain ? &v->chain[0] : &nobody);
-	json_put(&o, "ancestors", ancestors_json(v));
+	json_put(&o, "ancestors", ancestors_json(v->chain, v->n_chain));
 	return json_done(&o);
+}
+
+static json_t *by_json(const struct left_cgroup *g)
+{
+	struct json_object o = {};
+
+	if (g->n_by == 0)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "kind", json_string(g->by_manager ? "manager" : "process"));
+	json_put(&o, "certainty", json_string(certainty_name(g->certainty)));
+	json_put_process(&o, &g->by[0]);
+	json_put(&o, "ancestors", ancestors_json(g->by, g->n_by));
+	return json_done(&o);
+}
+
+static json_t *gone_one_json(const struct left_cgroup *g)
+{
+	bool exited = !g->moved_to && !g->exit_signal;
+	struct json_object o = {.json = json_object()};
+
+	json_put(&o, "how", json_string(g->moved_to ? "moved" : exited ? "exited" : "killed"));
+	json_put(&o, "monotonic_ns", json_number(g->mono_ns));
+	json_put(&o, "code", exited ? json_integer(g->exit_code) : json_null());
+	json_put(&o, "signal", json_signal(g->exit_signal));
+	json_put(&o, "moved_to", json_text(g->moved_to));
+	json_put(&o, "by", by_json(g));
+	json_put_process(&o, &g->a);
+	return json_done(&o);
+}
+
+static json_t *gone_json(const struct verdict *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < v->n_gone; i++)
+		if (json_array_append_new(list, gone_one_json(&v->gone[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
 }
 
 static json_t *frame_json(const struct ev_frame *f)
@@ -585,6 +626,8 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&then, "restart", json_boolean(v->restarts));
 	json_put(&o, "then", json_done(&then));
 	json_put(&o, "restart", restart_json(&v->restart));
+	json_put(&o, "left_cgroup", gone_json(v));
+	json_put(&o, "left_cgroup_earlier", json_number(v->n_gone_earlier));
 	json_put(&o, "watchdog", json_watchdog(&v->watchdog));
 	json_put(&o, "left", json_look(v->left));
 	json_put(&o, "proof", proofs_json(v));

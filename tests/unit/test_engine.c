@@ -779,7 +779,8 @@ static void test_cgroup_empty_by_exit(void **state)
 	assert_string_equal(w->v[0].notes, "left its cgroup: worker 102, exited with 2\n"
 					   "left its cgroup: worker 103, exited with 3\n"
 					   "left its cgroup: worker 104, exited with 4\n"
-					   "left its cgroup: worker 105, exited with 5");
+					   "left its cgroup: worker 105, exited with 5\n"
+					   "and 2 more left it before these");
 	assert_string_equal(w->v[0].path, "worker 105 exited with 5 → its cgroup became empty → "
 					  "service_notify_cgroup_empty_event → "
 					  "service_enter_stop(success)");

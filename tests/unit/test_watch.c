@@ -349,6 +349,55 @@ static void test_stop_in_time(void **state)
 	world_done(&w);
 }
 
+/* The last to leave a cgroup: nine that exit, one that is killed, one that is moved. */
+static void test_left_cgroup(void **state)
+{
+	struct wire_attach *a;
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	send_cgroup(&w, WIRE_CGROUP, 20, "/user.slice/x.scope");
+	for (uint32_t i = 0; i < 11; i++)
+		fork_process(&w, 1, 100 + i, "worker", 2);
+	for (uint32_t i = 0; i < 9; i++)
+		exit_process(&w, 100 + i, "worker", 2, (int)i << 8);
+	signal_from(&w, 11733, "kill", 109, 2, SIGKILL);
+	send(&w);
+	exit_process(&w, 109, "worker", 2, SIGKILL);
+	for (unsigned int whole = 0; whole < 2; whole++) {
+		a = begin(&w, WIRE_CGROUP_ATTACH, 11734);
+		a->task = task(110, "worker", 2);
+		a->task.tid += whole == 0; /* a thread alone: its process stays */
+		a->cgroup = 20;
+		a->threadgroup = whole;
+		send(&w);
+	}
+	service(&w, WIRE_SERVICE_CGROUP_EMPTY, A, "running", 0);
+	send(&w);
+	run_down(&w, A, "success", "dead");
+	idle(&w);
+	fflush(w.out);
+	j = line_of(&w, "svctrace.verdict");
+	assert_int_equal(json_array_size(at(j, "left_cgroup")), LEAVERS_MAX);
+	expect_number(j, "left_cgroup_earlier", 11 - LEAVERS_MAX);
+	expect_text(j, "left_cgroup 5 how", "exited");
+	expect_number(j, "left_cgroup 5 code", 8);
+	assert_true(json_is_null(at(j, "left_cgroup 5 by")));
+	expect_text(j, "left_cgroup 6 how", "killed");
+	expect_text(j, "left_cgroup 6 signal", "SIGKILL");
+	expect_number(j, "left_cgroup 6 by process.pid", 11733);
+	expect_text(j, "left_cgroup 6 by certainty", "certain");
+	expect_text(j, "left_cgroup 6 by ancestors 1 process.command", "sshd");
+	expect_text(j, "left_cgroup 7 how", "moved");
+	expect_text(j, "left_cgroup 7 moved_to", "/user.slice/x.scope");
+	expect_number(j, "left_cgroup 7 process.pid", 110);
+	expect_number(j, "left_cgroup 7 by process.pid", 11734);
+	json_decref(j);
+	world_done(&w);
+}
+
 static int on_slow(void *ctx, const struct slow_notice *s)
 {
 	struct world *w = ctx;
@@ -470,13 +519,13 @@ static void test_hostile_stack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_missed),	      cmocka_unit_test(test_recovered),
-		cmocka_unit_test(test_reload),	      cmocka_unit_test(test_override),
-		cmocka_unit_test(test_nothing_seen),  cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_stop_timeout),  cmocka_unit_test(test_stop_timeout_late),
-		cmocka_unit_test(test_stop_in_time),  cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_many_threads),  cmocka_unit_test(test_text),
-		cmocka_unit_test(test_hostile_stack),
+		cmocka_unit_test(test_missed),	     cmocka_unit_test(test_recovered),
+		cmocka_unit_test(test_reload),	     cmocka_unit_test(test_override),
+		cmocka_unit_test(test_nothing_seen), cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_stop_timeout), cmocka_unit_test(test_stop_timeout_late),
+		cmocka_unit_test(test_stop_in_time), cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_left_cgroup),  cmocka_unit_test(test_many_threads),
+		cmocka_unit_test(test_text),	     cmocka_unit_test(test_hostile_stack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,7 +233,7 @@ guest_two_at_once() {
 build_helpers() { # FOLDER
 	local program
 	mkdir "$1"
-	for program in stop-client send-signal keepalive; do
+	for program in stop-client send-signal keepalive leftover; do
 		gcc -Wall -Wextra -Werror -static -O1 -o "$1/$program" "$HERE/$program.c"
 	done
 }

@@ -304,11 +304,11 @@ show_alive() { # LINES of what is sent
 	echo "#alive $t $last $(tr ' \n' ', ' <"$WORK/$name.sent")"
 }
 
-units_watchdog_silent() { alive 10 150 3s; }
+units_watchdog_silent() { alive 10 150 8s; }
 run_watchdog_silent() { show_alive 11; }
 
 # The unit's own interval would never pass.
-units_watchdog_override() { alive 2 150 1h WATCHDOG_USEC=3000000; }
+units_watchdog_override() { alive 2 150 1h WATCHDOG_USEC=8000000; }
 run_watchdog_override() { show_alive 4; }
 
 units_watchdog_trigger() {
@@ -336,6 +336,34 @@ run_stop_timeout() {
 	wait_for -e "$WORK/$name.ready"
 	ops requester systemctl stop "$t"
 	finish "$t"
+}
+
+# One of two processes is in no state to take SIGTERM, the other does not want to.
+units_stop_leftover() {
+	printf '[Service]\nType=exec\nTimeoutStopSec=8s\nExecStart=%s/leftover %s/%s.ready\n' "$HELPERS" "$WORK" "$name" | unit .service
+}
+run_stop_leftover() {
+	begin "$t"
+	wait_for -s "$WORK/$name.ready"
+	child=$(cat "/proc/$main/task/$main/children")
+	left="$(host_pid "$main") $(host_pid "${child% }")"
+	ops requester systemctl stop "$t"
+	finish "$t"
+	echo "#left $t $left"
+}
+
+# It ends, but takes its time. What it starts meanwhile would get the signal too.
+units_stop_slow() {
+	printf '[Service]\nType=exec\nKillMode=mixed\nExecStart=/bin/sh %s/%s.sh\n' "$WORK" "$name" | unit .service
+	printf "trap 'sleep 3; exit 0' TERM\n: >%s/%s.ready\nwhile :; do sleep 0.1; done\n" "$WORK" "$name" | script
+}
+run_stop_slow() {
+	begin "$t"
+	wait_for -e "$WORK/$name.ready"
+	left=$(host_pid "$main")
+	ops requester systemctl stop "$t"
+	finish "$t"
+	echo "#left $t $left"
 }
 
 units_runtime_max() { sleeper 'RuntimeMaxSec=500ms\n'; }
@@ -978,6 +1006,18 @@ run_cgroup_moved() {
 	/bin/kill -9 "$last"
 	wait_for ! -d "/proc/$last"
 	rmdir "$elsewhere"
+}
+
+# systemd itself moves it: a client makes a scope of it, as container managers do.
+units_cgroup_scope() { units_cgroup_moved; }
+run_cgroup_scope() {
+	begin "$t"
+	last=$(cat "$WORK/$name.pid")
+	note_pid victim "$last"
+	ops requester busctl -q call org.freedesktop.systemd1 "$MANAGER_OBJECT" $MANAGER_INTERFACE StartTransientUnit \
+		'ssa(sv)a(sa(sv))' "sc-$name.scope" fail 1 PIDs au 1 "$last" 0
+	finish "$t"
+	systemctl stop "sc-$name.scope"
 }
 
 # ---- running them ----

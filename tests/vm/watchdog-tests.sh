@@ -25,3 +25,54 @@ guest_watchdogs() {
 	check_verdicts watchdogs-guest
 	check_watchdogs
 }
+
+# ---- stops that take long ----
+
+BED_TESTS+=" slow slow_recorded"
+GUEST_TESTS+=" slow"
+ONCE+=" bed_slow_recorded"
+
+SLOW_SCENARIOS="stop_leftover stop_slow"
+
+check_slow() { # NAME
+	check_verdicts "$1"
+	"$HERE/check-left" "$work/trace.steps" "$work/trace.out"
+}
+
+bed_slow() {
+	bed_watch "sh scenarios.sh $SLOW_SCENARIOS" --json --slow=1s
+	check_slow slow
+}
+
+guest_slow() {
+	guest_watch "sh scenarios.sh $SLOW_SCENARIOS" --json --slow=1s
+	check_slow slow-guest
+}
+
+# What was seen is in the recording: a replay tells the same.
+bed_slow_recorded() {
+	SCENARIOS=$SLOW_SCENARIOS WATCH=$HERE/watch bed_host '
+		"$WATCH" trace "$BED_EXEC sh /host/scenarios.sh $SCENARIOS" \
+			"$S" record --live --manager="$BED_PID" --slow=1s --json -o rec.trace >trace.steps'
+	same_replay --json
+	check_slow slow-recorded
+}
+
+# ---- why a cgroup became empty ----
+
+BED_TESTS+=" left_cgroup"
+GUEST_TESTS+=" left_cgroup_v1"
+
+LEFT_SCENARIOS="cgroup_moved cgroup_scope cgempty_nopidfile"
+
+bed_left_cgroup() {
+	bed_watch "sh scenarios.sh $LEFT_SCENARIOS" --json
+	check_verdicts left-cgroup
+}
+
+guest_left_cgroup_v1() {
+	local append=$CGROUP_V1
+	case " $CGROUP_V1_SUITES " in *" $suite "*) ;; *) echo "the tests boot $suite with cgroup v2 only"; return 77 ;; esac
+	guest_watch "sh scenarios.sh $LEFT_SCENARIOS" --json
+	check_verdicts left-cgroup-v1
+}

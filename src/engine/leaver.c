@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Why a cgroup became empty: who left it last, and how. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "engine/rules.h"
+#include "engine/verdict.h"
+#include "svctrace/text.h"
+
+/* Told as notes, too; the list has more. */
+#define NOTED_MAX 4
+
+static const struct cgroup *cgroup_of(const struct opening *o)
+{
+	return cgroup_find(o->cgroups, o->manager->root ? o->manager->root : "", o->unit->id);
+}
+
+/* NULL: it was not killed, or nobody was seen to. */
+static const struct signal_seen *killer(const struct leaver *l)
+{
+	const struct process *p = l->process;
+
+	if (l->moved_to || !WIFSIGNALED(p->status))
+		return NULL;
+	return process_fatal_signal(p, WTERMSIG(p->status), p->exit_ns);
+}
+
+/* A signal that was sent in no call that sends signals may be the kernel's own. */
+static enum certainty killer_certainty(const struct opening *o, const struct signal_seen *x)
+{
+	bool sent = (x->flags & WIRE_TARGET_MANAGER_SENT) ||
+		    (x->syscall != WIRE_NONE && syscall_kill_name(o->arch, x->syscall));
+
+	return sent ? CERTAIN : INFERRED;
+}
+
+static int set_by(struct left_cgroup *g, const struct lineage *from, enum certainty certainty,
+		  uint32_t manager)
+{
+	struct lineage copy = {};
+	int r = lineage_copy(&copy, from);
+
+	if (r < 0)
+		return r;
+	g->by = copy.chain;
+	g->n_by = copy.n;
+	g->by_manager = copy.n > 0 && copy.chain[0].tgid == manager;
+	g->certainty = certainty;
+	return 0;
+}
+
+static int list_one(struct opening *o, const struct leaver *l)
+{
+	struct left_cgroup *g = &o->v->gone[o->v->n_gone++];
+	const struct signal_seen *x = killer(l);
+	int status = l->process->status;
+
+	*g = (struct left_cgroup){.mono_ns = l->proof.mono_ns, .certainty = UNKNOWN};
+	if (actor_copy(&g->a, &l->process->a) < 0)
+		return -ENOMEM;
+	if (l->moved_to) {
+		g->moved_to = strdup(l->moved_to);
+		return g->moved_to ? set_by(g, &l->mover, CERTAIN, o->manager->tgid) : -ENOMEM;
+	}
+	if (WIFSIGNALED(status))
+		g->exit_signal = WTERMSIG(status);
+	else
+		g->exit_code = WEXITSTATUS(status);
+	return x ? set_by(g, &x->from, killer_certainty(o, x), o->manager->tgid) : 0;
+}
+
+int leavers_list(struct opening *o)
+{
+	const struct cgroup *c = cgroup_of(o);
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && c && i < c->n_leavers; i++) {
+		r = list_one(o, &c->leavers[i]);
+		if (r == 0)
+			r = verdict_cite(o->v, &c->leavers[i].proof);
+	}
+	o->v->n_gone_earlier = c ? c->n_earlier : 0;
+	return r;
+}
+
+static int note_one(struct verdict *v, const struct leaver *l)
+{
+	char name[ACTOR_NAME_MAX], other[ACTOR_NAME_MAX], path[256], sig[24];
+	const struct process *p = l->process;
+	const struct signal_seen *x = killer(l);
+
+	actor_name(&p->a, name);
+	if (l->moved_to)
+		return verdict_note(
+			v, "left its cgroup: %s, moved to %s by %s", name,
+			text_escape(path, sizeof(path), l->moved_to, strlen(l->moved_to)),
+			actor_name(&l->mover.chain[0], other));
+	if (!WIFSIGNALED(p->status))
+		return verdict_note(v, "left its cgroup: %s, exited with %d", name,
+				    WEXITSTATUS(p->status));
+	return verdict_note(v, "left its cgroup: %s, killed by %s%s%s", name,
+			    text_signal(WTERMSIG(p->status), sig), x ? " from " : "",
+			    x ? actor_name(&x->from.chain[0], other) : "");
+}
+
+int leavers_tell(struct opening *o)
+{
+	const struct cgroup *c = cgroup_of(o);
+	unsigned int first = c && c->n_leavers > NOTED_MAX ? c->n_leavers - NOTED_MAX : 0;
+	int r = leavers_list(o);
+
+	for (unsigned int i = first; r == 0 && c && i < c->n_leavers; i++)
+		r = note_one(o->v, &c->leavers[i]);
+	if (r == 0 && c && c->n_earlier + first > 0)
+		r = verdict_note(o->v, "and %" PRIu64 " more left it before these",
+				 c->n_earlier + first);
+	return r;
+}
+
+int leavers_blame(struct opening *o)
+{
+	const struct cgroup *c = cgroup_of(o);
+	const struct leaver *l = c && c->n_leavers ? &c->leavers[c->n_leavers - 1] : NULL;
+	int status = l ? l->process->status : 0, r;
+	char name[ACTOR_NAME_MAX], sig[24];
+	struct verdict *v = o->v;
+
+	if (!l)
+		return 0;
+	actor_name(&l->process->a, name);
+	if (!l->moved_to && !WIFSIGNALED(status))
+		return verdict_step(v, "%s exited with %d", name, WEXITSTATUS(status));
+	if (!l->moved_to) {
+		r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
+		if (r == 0)
+			r = verdict_step(v, "%s died", name);
+		if (r == 0)
+			r = blame_signal(o, l->process, WTERMSIG(status));
+		return r < 0 ? r : blame_oom(o, l->process);
+	}
+	r = verdict_step(v, "%s was moved away", name);
+	if (r < 0)
+		return r;
+	v->actor_certainty = CERTAIN;
+	v->actor_manager = l->mover.chain[0].tgid == o->manager->tgid;
+	return blame_actor(v, l->mover.chain, l->mover.n);
+}
