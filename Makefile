@@ -166,6 +166,27 @@ check: ## install what is missing, build, pass every test
 	@tools/deps check
 	@SUITES='$(SUITES)' tests/run
 
+# Benchmarks (docs/benchmark.md).
+bench_programs := $(O)/bench/load $(O)/bench/bus $(O)/bench/unwind
+$(O)/bench/load: bench_link := -static
+$(O)/bench/bus: bench_link = $(call pkg_libs,libsystemd)
+$(O)/bench/unwind: bench_link = $(call pkg_libs,libelf libdw zlib jansson)
+$(O)/bench/unwind: $(O)/libsym.a $(O)/libcore.a
+$(O)/bench/%: $(O)/tests/bench/%.o
+	$(call msg,LINK)
+	$(q)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $^ $(bench_link)
+
+.PHONY: bench bench-quick bench-programs
+bench-programs: all static $(bench_programs) $(O)/tests/unit/test_trace_scale
+bench: ## measure what svctrace costs, next to its peers; writes the tables of docs/benchmark.md
+	@tools/deps bench
+	@$(MAKE) -s bench-programs
+	@tests/bench/bench --docs
+bench-quick: ## the same in less than five minutes, for tests/bench/compare
+	@tools/deps bench
+	@$(MAKE) -s bench-programs
+	@tests/bench/bench --quick
+
 .PHONY: demo
 demo: ## install what is missing, build, show the main job
 	@tools/deps $(if $(GUEST),guest,demo)

@@ -260,6 +260,7 @@ enum pidfile_when {
 	PIDFILE_AT_START,     /* what starts the service is done */
 	PIDFILE_AT_CHANGE,    /* something changed on the way to the file, which is waited for */
 	PIDFILE_AT_RELOAD,    /* what reloads it is done */
+	PIDFILE_AT_WRITE,     /* no load: somebody has just written it, or put it in its place */
 	PIDFILE_AT_MAIN_EXIT, /* the main process ended: is there another one? */
 	PIDFILE_AT_OTHER,     /* not known */
 	PIDFILE_WHEN_MAX,
@@ -299,7 +300,7 @@ struct pidfile_load {
 	bool returned;
 	int32_t ret; /* 1: a new main process, 0: the one that it was, -errno: none */
 	bool looked, found, whole;
-	uint64_t looked_after_ns;
+	int64_t looked_after_ns; /* below 0: it was gone by then, and this is how it was before */
 	char *line;
 	int32_t pid, half_of;
 	char *outcome, *rule, *why, *mend; /* what systemd's rules say of what was found */

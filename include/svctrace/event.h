@@ -165,7 +165,7 @@ struct ev_pidfile {
 	uint64_t unit;
 	struct str id, path; /* id is always a valid unit name */
 	int32_t failed, error, pid, half_of;
-	bool found, whole;
+	bool found, whole, changed, renamed;
 	uint64_t looked_ns, dev, ino, mtime_ns, size;
 	uint32_t owner, mode, from_uid, step_uid;
 	struct str line, outcome, rule, why, mend; /* outcome and rule are plain words */

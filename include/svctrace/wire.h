@@ -545,16 +545,18 @@ struct wire_dependency {
 };
 
 /* wire_pidfile.flags */
-#define WIRE_PIDFILE_FOUND (1u << 0) /* there is a file: dev to mode are its */
-#define WIRE_PIDFILE_WHOLE (1u << 1) /* the line is ended by more than the file's end */
+#define WIRE_PIDFILE_FOUND   (1u << 0) /* there is a file: dev to mode are its */
+#define WIRE_PIDFILE_WHOLE   (1u << 1) /* the line is ended by more than the file's end */
+#define WIRE_PIDFILE_CHANGED (1u << 2) /* no load: somebody has just changed it … */
+#define WIRE_PIDFILE_RENAMED (1u << 3) /* … by putting another file, or link, in its place */
 
 /*
  * What WIRE_SERVICE_PIDFILE_LOAD is about: the PID file, looked at by capture right after the
- * manager began to load it. The walk is systemd's own, followed in the manager's root
- * (svctrace/pidfile.h).
+ * manager began to load it, and whenever it changes after that. The walk is systemd's own, followed
+ * in the manager's root (svctrace/pidfile.h).
  */
 struct wire_pidfile {
-	struct wire_hdr h; /* h.tgid: the manager; h.mono_ns: that of the load */
+	struct wire_hdr h; /* h.tgid: the manager; h.mono_ns: that of the load, or of the change */
 	__u64 unit;	   /* address, as in the load's record */
 	__u64 looked_ns;   /* CLOCK_MONOTONIC: when it was looked at */
 	__s32 failed;	   /* else 0: -errno, it was not looked at, and nothing below is known */

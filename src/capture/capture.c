@@ -20,6 +20,7 @@
 #include "capture/hang_watch.h"
 #include "capture/stop_watch.h"
 #include "capture/watchdog_watch.h"
+#include "elf/maps.h"
 #include "svctrace/cleanup.h"
 
 /* How long nothing must come before the stream says that time went on. */
@@ -162,6 +163,8 @@ static int open_loop(struct capture *c)
 		r = add_fd(c, c->recheck_fd);
 	if (r == 0)
 		r = add_fd(c, c->hang_fd);
+	if (r == 0 && pidfile_look_open(&c->pidfiles) >= 0)
+		r = add_fd(c, c->pidfiles.changes);
 	if (r == 0)
 		r = add_fd(c, c->batch_fd);
 	if (r == 0)
@@ -253,7 +256,7 @@ static int set_up(struct capture *c, struct capture_error *err)
 		return r;
 	c->probes.hierarchy_id = c->hierarchy.id;
 	c->probes.ring_size = ring_size(c->o.ring_size ? c->o.ring_size : CAPTURE_RING_DEFAULT);
-	c->probes.ring_batch = c->probes.ring_size / 4;
+	c->probes.ring_batch = c->probes.ring_size / 16;
 	c->probes.btf = c->o.btf;
 	r = probes_load(&c->probes, err);
 	if (r == 0)
@@ -268,6 +271,25 @@ static int set_up(struct capture *c, struct capture_error *err)
 	return r;
 }
 
+static int leave_code(void *ctx, struct mapping *m)
+{
+	(void)ctx;
+	if (m->executable)
+		madvise((void *)(uintptr_t)m->start, m->end - m->start, MADV_DONTNEED);
+	return 0;
+}
+
+/*
+ * The start is over: what libbpf knew of the kernel's types goes back, and the code that was needed
+ * for it alone. What is needed again comes back from the page cache.
+ */
+static void rest(void)
+{
+	malloc_trim(0);
+	probes_rest();
+	maps_each(getpid(), leave_code, NULL);
+}
+
 int capture_new(const struct capture_options *o, struct capture **ret, struct capture_error *err)
 {
 	_cleanup_(capture_freep) struct capture *c = calloc(1, sizeof(*c));
@@ -277,7 +299,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return capture_fail(err, -ENOMEM, "", "out of memory");
 	c->o = *o;
 	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
-	c->hang_fd = c->batch_fd = c->late_fd = -1;
+	c->hang_fd = c->batch_fd = c->late_fd = c->pidfiles.changes = -1;
 	probes_set_log(o->log);
 	r = managers_init(&c->managers);
 	if (r < 0)
@@ -293,7 +315,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
-	malloc_trim(0); /* what libbpf knew of the kernel's types, while it loaded */
+	rest();
 	*ret = take_ptr(c);
 	return 0;
 }
@@ -484,6 +506,7 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 		set_timer(c->hang_fd, HANG_TICK_NS);
 	} else if (h->kind == WIRE_EXIT && managers_find(&c->managers, h->tgid)) {
 		managers_remove(&c->managers, &c->probes, h->tgid);
+		pidfile_look_forget(&c->pidfiles, h->tgid, 0);
 		note(c, "service manager %u ended", h->tgid);
 	}
 }
@@ -495,6 +518,10 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 
 	if (m && job)
 		ask_later(&c->asker, m, (const struct wire_job *)h);
+	if (h->kind == WIRE_SERVICE_PIDFILE_RESULT)
+		pidfile_look_result(&c->pidfiles, (const struct wire_service *)h);
+	if (h->kind == WIRE_SERVICE_ENTER_DEAD)
+		pidfile_look_forget(&c->pidfiles, h->tgid, ((const struct wire_service *)h)->unit);
 	if (h->kind == WIRE_SERVICE_PIDFILE_LOAD && (m = managers_find(&c->managers, h->tgid)))
 		return pidfile_look(&c->pidfiles, m, (const struct wire_service *)h, &c->stream);
 	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
@@ -725,6 +752,14 @@ static int on_idle(struct capture *c)
 	return r || c->last_ns != last ? r : send_bare(c, WIRE_IDLE);
 }
 
+/* What came before a change stands before it in the stream. */
+static int look_at_changes(struct capture *c)
+{
+	int r = drain(c);
+
+	return r ? r : pidfile_look_at_changes(&c->pidfiles, &c->stream);
+}
+
 static int dispatch(struct capture *c, int fd)
 {
 	if (fd == c->stop_fd || fd == c->timeout_fd) {
@@ -750,6 +785,8 @@ static int dispatch(struct capture *c, int fd)
 		recheck(c);
 		return c->refused;
 	}
+	if (fd == c->pidfiles.changes)
+		return look_at_changes(c);
 	if (fd == c->hang_fd) {
 		forget_timer(fd);
 		return watch_hangs(c);

@@ -150,6 +150,8 @@ struct probes {
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);
 void probes_done(struct probes *p);
+/* The programs as a file are not needed in memory until more are loaded. */
+void probes_rest(void);
 int probes_map_fd(const struct probes *p, const char *map);
 /* Puts a key into a set that the programs ask key_hints about first. */
 int probes_add_key(const struct probes *p, const char *map, const void *key, uint64_t number,
@@ -195,7 +197,19 @@ struct pidfile_looker {
 	pid_t child; /* waits to be asked by fd; 0: none */
 	int fd;
 	pid_t late; /* a process that did not answer in time, and may not have ended yet; 0: none */
+	int changes; /* inotify: something changed where a file is; -1: none is looked at */
+	struct pidfile_watch *watch; /* the files that were loaded */
+	unsigned int n_watches;
 };
+#define PIDFILE_PLACES	    2 /* of the name, and of the file that a link leads to */
+#define PIDFILE_WATCHES_MAX 256
+/* What to wait on for changes; -1: nothing can be looked at. */
+int pidfile_look_open(struct pidfile_looker *l);
+/* Looks again at what has changed. */
+int pidfile_look_at_changes(struct pidfile_looker *l, struct stream *s);
+void pidfile_look_result(struct pidfile_looker *l, const struct wire_service *result);
+/* That service has ended; unit 0: all of that manager's. */
+void pidfile_look_forget(struct pidfile_looker *l, pid_t manager, uint64_t unit);
 /* Makes the process that does it, with the privileges of now. */
 void pidfile_look_prepare(struct pidfile_looker *l, struct stream *s);
 void pidfile_look_done(struct pidfile_looker *l);

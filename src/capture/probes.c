@@ -545,6 +545,17 @@ int probes_retry(struct probes *p, const char *module)
 	return done;
 }
 
+void probes_rest(void)
+{
+	size_t size, page = sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (uintptr_t)svctrace_bpf__elf_bytes(&size), end = begin + size;
+
+	begin = (begin + page - 1) / page * page;
+	end = end / page * page;
+	if (begin < end)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 void probes_done(struct probes *p)
 {
 	for (unsigned int i = 0; i < p->n; i++)

@@ -62,6 +62,8 @@ static enum sender classify(const struct opening *o, const struct process *targe
 		return SENDER_MANAGER;
 	if (x->syscall != WIRE_NONE && syscall_kill_name(o->arch, x->syscall))
 		return SENDER_PROCESS;
+	if (x->sig == SIGKILL && target->oom_proof.seq)
+		return SENDER_KERNEL;
 	if (is_parent_death(target, x))
 		return SENDER_PARENT_DEATH;
 	if (x->code != WIRE_NONE && code_is_of_process(x->code) && sender->tgid != target->a.tgid)

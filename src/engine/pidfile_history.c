@@ -19,9 +19,8 @@
 const char *pidfile_when_name(enum pidfile_when when)
 {
 	static const char *const names[PIDFILE_WHEN_MAX] = {
-		[PIDFILE_AT_START] = "start",
-		[PIDFILE_AT_CHANGE] = "change",
-		[PIDFILE_AT_RELOAD] = "reload",
+		[PIDFILE_AT_START] = "start",	      [PIDFILE_AT_CHANGE] = "change",
+		[PIDFILE_AT_RELOAD] = "reload",	      [PIDFILE_AT_WRITE] = "written",
 		[PIDFILE_AT_MAIN_EXIT] = "main-exit",
 	};
 
@@ -133,8 +132,9 @@ static enum pidfile_written written_since(const struct pidfile_history *h)
 		return PIDFILE_WRITTEN_UNKNOWN;
 	if (l->dev != before->dev || l->ino != before->ino)
 		return PIDFILE_REPLACED;
-	return l->mtime_ns == before->mtime_ns && l->size == before->size ? PIDFILE_UNCHANGED
-									  : PIDFILE_IN_PLACE;
+	if (l->mtime_ns != before->mtime_ns || l->size != before->size)
+		return PIDFILE_IN_PLACE;
+	return before->when == PIDFILE_AT_WRITE ? before->written : PIDFILE_UNCHANGED;
 }
 
 static int copy_texts(struct pidfile_load *l, const struct ev_pidfile *p)
@@ -160,19 +160,28 @@ static int copy_texts(struct pidfile_load *l, const struct ev_pidfile *p)
 	return 0;
 }
 
-static int learn_look(struct pidfile_history *h, const struct ev *e)
+/* Somebody has changed the file: of several changes in a row the last one counts. */
+static struct pidfile_load *begin_write(struct pidfile_history *h, const struct ev *e)
 {
-	const struct ev_pidfile *p = &e->pidfile;
 	struct pidfile_load *l = last(h);
 
-	if (!l || l->returned || l->proof[PIDFILE_LOOKED].seq)
-		return 0; /* of a load that was lost */
-	if (proof_set(&l->proof[PIDFILE_LOOKED], e) < 0)
-		return -ENOMEM;
-	if (p->failed)
-		return 0;
+	if (l && l->when == PIDFILE_AT_WRITE)
+		load_done(l);
+	else
+		l = append(h);
+	l->mono_ns = e->mono_ns;
+	l->wall_ns = e->wall_ns;
+	l->times = 1;
+	l->when = PIDFILE_AT_WRITE;
+	l->main_before = l->main_after = -1;
+	l->path = str_dup(e->pidfile.path);
+	return l;
+}
+
+static int fill_look(struct pidfile_load *l, const struct ev_pidfile *p)
+{
 	l->looked = true;
-	l->looked_after_ns = p->looked_ns > l->mono_ns ? p->looked_ns - l->mono_ns : 0;
+	l->looked_after_ns = p->looked_ns > l->mono_ns ? (int64_t)(p->looked_ns - l->mono_ns) : 0;
 	l->found = p->found;
 	l->whole = p->whole;
 	l->pid = p->pid;
@@ -185,13 +194,83 @@ static int learn_look(struct pidfile_history *h, const struct ev *e)
 	l->owner = p->owner;
 	l->from_uid = p->from_uid;
 	l->step_uid = p->step_uid;
-	l->written = written_since(h);
 	return copy_texts(l, p);
+}
+
+static int learn_look(struct pidfile_history *h, const struct ev *e)
+{
+	const struct ev_pidfile *p = &e->pidfile;
+	struct pidfile_load *l;
+
+	if (p->changed && p->failed)
+		return 0;
+	l = p->changed ? begin_write(h, e) : last(h);
+	if (!l || l->returned || l->proof[PIDFILE_LOOKED].seq)
+		return 0; /* of a load that was lost */
+	if (proof_set(&l->proof[PIDFILE_LOOKED], e) < 0 || (!p->failed && fill_look(l, p) < 0))
+		return -ENOMEM;
+	l->written = !p->changed  ? written_since(h)
+		     : p->renamed ? PIDFILE_REPLACED
+				  : PIDFILE_IN_PLACE;
+	return 0;
 }
 
 static bool is_outcome(const struct pidfile_load *l, const char *name)
 {
 	return l->outcome && strcmp(l->outcome, name) == 0;
+}
+
+/* Would systemd have done that, by what was found? */
+static bool would_agree(const struct pidfile_load *found, int32_t ret)
+{
+	return found->looked && (ret < 0 ? !is_outcome(found, "accepted") && found->error == ret
+					 : is_outcome(found, "accepted"));
+}
+
+static struct str str_of(const char *s)
+{
+	return (struct str){s, s ? strlen(s) : 0};
+}
+
+/*
+ * Systemd removes the file when the service has ended: it may be gone when it is looked at, but
+ * what it was before is known if somebody was seen to write it.
+ */
+static int adopt(struct pidfile_load *l, const struct pidfile_load *from)
+{
+	const struct ev_pidfile p = {
+		.found = from->found,
+		.whole = from->whole,
+		.pid = from->pid,
+		.half_of = from->half_of,
+		.error = from->error,
+		.dev = from->dev,
+		.ino = from->ino,
+		.mtime_ns = from->mtime_ns,
+		.size = from->size,
+		.owner = from->owner,
+		.from_uid = from->from_uid,
+		.step_uid = from->step_uid,
+		.line = str_of(from->line),
+		.outcome = str_of(from->outcome),
+		.rule = str_of(from->rule),
+		.why = str_of(from->why),
+		.mend = str_of(from->mend),
+		.from = str_of(from->from),
+		.step = str_of(from->step),
+		.from_kind = str_of(from->from_kind),
+		.comm = str_of(from->comm),
+		.step_kind = str_of(from->step_kind),
+		.cgroup = str_of(from->cgroup),
+		.step_target = str_of(from->step_target),
+	};
+
+	if (fill_look(l, &p) < 0)
+		return -ENOMEM;
+	l->looked_after_ns = -(int64_t)(l->mono_ns - from->mono_ns);
+	l->written = from->written;
+	proof_done(&l->proof[PIDFILE_LOOKED]);
+	return proof_copy(&l->proof[PIDFILE_LOOKED], &from->proof[PIDFILE_LOOKED]);
 }
 
 /* The manager says that there is no PID in it: -EINVAL and -ERANGE come from nothing else. */
@@ -245,15 +324,17 @@ static void join_alike(struct pidfile_history *h)
 static int learn_result(struct pidfile_history *h, const struct ev *e)
 {
 	const struct ev_service *s = &e->service;
-	struct pidfile_load *l = last(h);
+	struct pidfile_load *l = last(h), *before = h->n > 1 ? l - 1 : NULL;
 
-	if (!l || l->returned)
+	if (!l || l->returned || l->when == PIDFILE_AT_WRITE)
 		return 0;
 	l->returned = true;
 	l->ret = s->arg[0];
 	l->main_after = s->main_pid == WIRE_NONE ? -1 : s->main_pid;
-	l->agrees = l->looked && (l->ret < 0 ? !is_outcome(l, "accepted") && l->error == l->ret
-					     : is_outcome(l, "accepted"));
+	if (!would_agree(l, l->ret) && before && before->when == PIDFILE_AT_WRITE &&
+	    would_agree(before, l->ret) && adopt(l, before) < 0)
+		return -ENOMEM;
+	l->agrees = would_agree(l, l->ret);
 	l->half = half_of(l);
 	if (proof_set(&l->proof[PIDFILE_RETURNED], e) < 0)
 		return -ENOMEM;

@@ -57,6 +57,7 @@ static const struct process *find_victim(const struct opening *o)
 /* OOMPolicy= had systemd stop the unit because some process of it was killed. */
 int rule_oom(struct opening *o)
 {
+	char name[ACTOR_NAME_MAX];
 	const struct process *p;
 	int r;
 
@@ -71,5 +72,9 @@ int rule_oom(struct opening *o)
 	r = blame_signal(o, p, SIGKILL);
 	if (r == 0)
 		r = blame_oom(o, p);
+	if (r == 0)
+		r = verdict_step(o->v, "SIGKILL");
+	if (r == 0)
+		r = verdict_step(o->v, "%s died", actor_name(&p->a, name));
 	return r < 0 ? r : 1;
 }

@@ -169,6 +169,15 @@ static enum cause cause_of_load(int32_t error, const char **words)
 	}
 }
 
+/*
+ * -EPERM is also what some systemds return where they could not open the file at all. What lay
+ * there a moment later tells which.
+ */
+static int32_t reason_of(const struct pidfile_load *l)
+{
+	return l->ret == -EPERM && l->looked && l->error < 0 ? l->error : l->ret;
+}
+
 /* Its starter is gone, and nothing but the PID file could tell systemd what it left behind. */
 int blame_pid_file(struct opening *o)
 {
@@ -180,7 +189,9 @@ int blame_pid_file(struct opening *o)
 
 	if (!l || o->trigger->main_pid > 0 || state_class(state) != STATE_STARTING)
 		return 0;
-	o->v->cause = cause_of_load(l->ret, &words);
+	o->v->cause = cause_of_load(reason_of(l), &words);
+	if (reason_of(l) != l->ret)
+		certainty_limit(&o->v->certainty, INFERRED);
 	r = pidfile_load_cite(l, o->v);
 	if (r == 0)
 		r = verdict_step(o->v, "PID file %s %s",

@@ -357,8 +357,11 @@ static void describe_look(char *dst, size_t size, const struct ev_look *l)
 static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
 {
 	char path[NAME_LEN], line[NAME_LEN], rule[NAME_LEN];
-	int n = snprintf(dst, size, "PID file %s of %.*s", show(p->path, path), (int)p->id.n,
-			 p->id.s);
+	int n = snprintf(dst, size, "PID file %s of %.*s%s", show(p->path, path), (int)p->id.n,
+			 p->id.s,
+			 !p->changed  ? ""
+			 : p->renamed ? ", replaced,"
+				      : ", written,");
 
 	if (n < 0 || (size_t)n >= size)
 		return;

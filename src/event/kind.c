@@ -614,6 +614,8 @@ static int decode_pidfile(struct memory *m, const struct record *r, struct ev *e
 		.half_of = w.half_of,
 		.found = w.flags & WIRE_PIDFILE_FOUND,
 		.whole = w.flags & WIRE_PIDFILE_WHOLE,
+		.changed = w.flags & WIRE_PIDFILE_CHANGED,
+		.renamed = w.flags & WIRE_PIDFILE_RENAMED,
 		.dev = w.dev,
 		.ino = w.ino,
 		.mtime_ns = w.mtime_ns,

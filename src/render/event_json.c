@@ -403,6 +403,8 @@ static void put_pidfile(struct json_object *o, const struct ev_pidfile *p)
 	json_put(o, "path", slice_json(p->path));
 	json_put(o, "looked_at_ns", json_number(p->looked_ns));
 	json_put(o, "failed", json_integer(p->failed));
+	json_put(o, "changed", json_boolean(p->changed));
+	json_put(o, "renamed", json_boolean(p->renamed));
 	json_put(o, "outcome", slice_json(p->outcome));
 	json_put(o, "rule", slice_json(p->rule));
 	json_put(o, "error", json_integer(p->error));

@@ -50,6 +50,11 @@ static void put_when(FILE *f, const struct pidfile_load *l)
 	case PIDFILE_AT_RELOAD:
 		fputs("as it had reloaded", f);
 		break;
+	case PIDFILE_AT_WRITE:
+		fputs(l->written == PIDFILE_REPLACED ? "somebody put another file there"
+						     : "somebody wrote it",
+		      f);
+		break;
 	case PIDFILE_AT_MAIN_EXIT:
 		fprintf(f, "as main process %" PRId32 " ended", l->main_before);
 		break;
@@ -61,7 +66,7 @@ static void put_when(FILE *f, const struct pidfile_load *l)
 
 static void put_found(FILE *f, const struct pidfile_load *l)
 {
-	char text[TEXT_LEN];
+	char text[TEXT_LEN], before[32];
 
 	if (!l->looked)
 		fputs("(not looked at)", f);
@@ -71,10 +76,13 @@ static void put_found(FILE *f, const struct pidfile_load *l)
 		fputs(l->size ? "(an empty line)" : "(empty)", f);
 	else
 		fprintf(f, "\"%s\"", text_escape(text, sizeof(text), l->line, strlen(l->line)));
-	if (l->written == PIDFILE_IN_PLACE)
+	if (l->when != PIDFILE_AT_WRITE && l->written == PIDFILE_IN_PLACE)
 		fputs(", written in place since", f);
-	if (l->written == PIDFILE_REPLACED)
+	if (l->when != PIDFILE_AT_WRITE && l->written == PIDFILE_REPLACED)
 		fputs(", another file than before", f);
+	if (l->looked && l->looked_after_ns < 0)
+		fprintf(f, ", as it was %s before",
+			text_duration((uint64_t)-l->looked_after_ns, before));
 	if (l->looked && l->comm)
 		fprintf(f, ", names %s", text_escape(text, sizeof(text), l->comm, strlen(l->comm)));
 	if (l->looked && l->cgroup)
@@ -85,7 +93,9 @@ static void put_result(FILE *f, const struct pidfile_load *l)
 {
 	bool rule = l->looked && l->agrees && l->rule;
 
-	if (!l->returned)
+	if (l->when == PIDFILE_AT_WRITE)
+		fprintf(f, "by systemd's rules %s (%s)", l->outcome ?: "?", l->rule ?: "?");
+	else if (!l->returned)
 		fputs("what came of it was not seen", f);
 	else if (l->ret > 0)
 		fprintf(f, "taken, main process %" PRId32, l->main_after);
@@ -276,7 +286,7 @@ static json_t *found_json(const struct pidfile_load *l)
 	if (!l->looked)
 		return json_null();
 	o.json = json_object();
-	json_put(&o, "after_ns", json_number(l->looked_after_ns));
+	json_put(&o, "after_ns", json_integer(l->looked_after_ns));
 	json_put(&o, "line", l->found ? json_text(l->line ?: "") : json_null());
 	json_put(&o, "whole", json_boolean(l->whole));
 	json_put(&o, "pid", pid_json(l->pid));

@@ -205,6 +205,41 @@ static void test_pid_file(void **state)
 	assert_int_equal(w->v[6].cause, CAUSE_START_TIMEOUT);
 }
 
+/* One error for all that goes wrong: what lay there a moment later tells. */
+static void test_pid_file_looked_at(void **state)
+{
+	static const struct {
+		int32_t found, returned;
+		enum cause cause;
+		enum certainty certainty;
+	} cases[] = {
+		{-ENOENT, -EPERM, CAUSE_PID_FILE_MISSING, INFERRED},
+		{-EPERM, -EPERM, CAUSE_PID_FILE_REFUSED, CERTAIN},
+		{0, -EPERM, CAUSE_PID_FILE_REFUSED, CERTAIN},
+		{0, -ENOENT, CAUSE_PID_FILE_MISSING, CERTAIN},
+	};
+	struct world *w = *state;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(cases); i++) {
+		struct wire_service *s = service(w, WIRE_SERVICE_PIDFILE_LOAD, A, "start", 0);
+		uint64_t unit = s->unit;
+		struct wire_pidfile *f;
+
+		send(w);
+		f = begin(w, WIRE_PIDFILE, w->manager);
+		f->unit = unit;
+		f->error = cases[i].found;
+		wb_str(&w->b, &f->id, A);
+		send(w);
+		service(w, WIRE_SERVICE_PIDFILE_RESULT, A, "start", 0)->arg[0] = cases[i].returned;
+		send(w);
+		trigger(w, WIRE_SERVICE_TIMER, "start", 0);
+		fail_to_start(w, "start", "timeout");
+		assert_int_equal(w->v[i].cause, cases[i].cause);
+		assert_int_equal(w->v[i].certainty, cases[i].certainty);
+	}
+}
+
 static void test_timeouts(void **state)
 {
 	static const struct {
@@ -419,6 +454,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_main_ends_under_a_command, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_main_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pid_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pid_file_looked_at, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timeouts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_escalation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watchdog, setup, teardown),

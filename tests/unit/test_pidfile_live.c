@@ -16,7 +16,7 @@ struct found {
 	const char *line, *outcome, *rule;
 	int pid, error;
 	uint64_t ino, mtime_ns;
-	bool whole, gone;
+	bool whole, gone, renamed;
 	const char *from, *step;
 	int half_of;
 };
@@ -60,7 +60,7 @@ static void begin_load(struct world *w, const char *state, int main_pid)
 	send(w);
 }
 
-static void look(struct world *w, const struct found *f)
+static void look_at(struct world *w, const struct found *f, unsigned int flags)
 {
 	struct wire_pidfile *r = begin(w, WIRE_PIDFILE, w->manager);
 
@@ -68,7 +68,7 @@ static void look(struct world *w, const struct found *f)
 	r->error = f->error;
 	r->pid = f->pid;
 	r->half_of = f->half_of;
-	r->flags = (f->gone ? 0 : WIRE_PIDFILE_FOUND) | (f->whole ? WIRE_PIDFILE_WHOLE : 0);
+	r->flags = flags | (f->gone ? 0 : WIRE_PIDFILE_FOUND) | (f->whole ? WIRE_PIDFILE_WHOLE : 0);
 	r->dev = 21;
 	r->ino = f->ino;
 	r->mtime_ns = f->mtime_ns;
@@ -88,6 +88,17 @@ static void look(struct world *w, const struct found *f)
 		wb_str(&w->b, &r->mend, "chown\\x1b -h root \033");
 	}
 	send(w);
+}
+
+/* Somebody changes the file. */
+static void write_file(struct world *w, const struct found *f)
+{
+	look_at(w, f, WIRE_PIDFILE_CHANGED | (f->renamed ? WIRE_PIDFILE_RENAMED : 0));
+}
+
+static void look(struct world *w, const struct found *f)
+{
+	look_at(w, f, 0);
 }
 
 static void end_load(struct world *w, const char *state, int main_pid, int ret)
@@ -112,6 +123,7 @@ static void start(struct world *w)
 	set_state(w, A, "dead", "start", "success");
 	service(w, WIRE_SERVICE_SIGCHLD, A, "start", 0)->arg[0] = 811;
 	wb_as(&w->b, wire_service)->arg[1] = CLD_EXITED;
+	wb_as(&w->b, wire_service)->arg[2] = 0;
 	wb_as(&w->b, wire_service)->control_pid = 811;
 	send(w);
 	load(w, "start", 0, &first, 812, 1);
@@ -189,6 +201,49 @@ static void test_disagreement(void **state)
 	expect_text(w, "(nothing there): refused (EPERM); what was found there a moment later is "
 		       "not-yet (missing)\n");
 	assert_null(strstr(w->text, "  mend "));
+}
+
+/* The file is gone before it can be looked at, but who wrote it was heard of. */
+static void test_written_before(void **state)
+{
+	static const struct found gone = {
+		.outcome = "not-yet", .rule = "missing", .error = -ENOENT, .gone = true};
+	struct found written = unsafe;
+	struct world *w = *state;
+
+	start(w);
+	written.line = "9"; /* of several changes in a row the last one counts */
+	write_file(w, &written);
+	written = unsafe;
+	written.renamed = true;
+	written.ino = 8;
+	write_file(w, &written);
+	end_main(w, 812, &gone, 812, -EPERM);
+	end_service(w);
+	assert_non_null(
+		strstr(w->v[0].path, "its PID file names 944, which is refused (unsafe-path)"));
+	expect_text(w, " somebody put another file there: \"944\": by systemd's rules refused "
+		       "(unsafe-path)\n");
+	expect_text(w, " as main process 812 ended: \"944\", another file than before, as it was "
+		       "1.0s before: refused (EPERM, unsafe-path)\n");
+	expect_text(w, "  step   from /run/a ");
+	assert_null(strstr(w->text, "\"9\""));
+}
+
+/* What was written does not explain what systemd did: it does not stand in for it. */
+static void test_written_otherwise(void **state)
+{
+	static const struct found gone = {
+		.outcome = "not-yet", .rule = "missing", .error = -ENOENT, .gone = true};
+	struct world *w = *state;
+
+	start(w);
+	write_file(w, &unsafe);
+	end_main(w, 812, &gone, 812, -ESRCH);
+	end_service(w);
+	expect_text(w, " somebody wrote it: \"944\"");
+	expect_text(w, "(nothing there): refused (ESRCH); what was found there a moment later is "
+		       "not-yet (missing)\n");
 }
 
 /* Nobody could look: what systemd made of it is known all the same. */
@@ -387,9 +442,17 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define J(f) cmocka_unit_test_setup_teardown(f, setup_json, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_refused),      T(test_disagreement), T(test_not_looked),
-		T(test_no_hand_over), T(test_half_written), T(test_not_half_written),
-		J(test_handed_over),  J(test_bounded),	    J(test_torn),
+		T(test_refused),
+		T(test_disagreement),
+		T(test_not_looked),
+		T(test_written_before),
+		T(test_written_otherwise),
+		T(test_no_hand_over),
+		T(test_half_written),
+		T(test_not_half_written),
+		J(test_handed_over),
+		J(test_bounded),
+		J(test_torn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

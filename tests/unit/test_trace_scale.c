@@ -3,7 +3,7 @@
  * Memory does not grow with the stream: as much of it for 10 million events as for 100 thousand,
  * recording and replaying alike.
  *
- * test_trace_scale write FILE N and test_trace_scale inflate FILE serve tools/bench-trace.
+ * test_trace_scale write FILE N and test_trace_scale inflate FILE serve tests/bench.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -35,6 +35,8 @@ CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_cont
 . "$HERE/stack-tests.sh"
 # shellcheck source=pidfile-tests.sh
 . "$HERE/pidfile-tests.sh"
+# shellcheck source=ovs-tests.sh
+. "$HERE/ovs-tests.sh"
 # shellcheck source=who-tests.sh
 . "$HERE/who-tests.sh"
 # shellcheck source=restart-tests.sh
@@ -299,7 +301,7 @@ main() {
 	local o kinds
 	only='*' count=0 failures=0
 	guest_scenarios="stop_systemctl restart_systemctl stop_dbus_send systemctl_kill kill9_main kill9_pidfd exit3"
-	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom"
+	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom oom_stop oom_kill oom_continue"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
 	while getopts hn:f o; do
 		case $o in

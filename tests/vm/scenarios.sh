@@ -369,19 +369,32 @@ run_stop_slow() {
 units_runtime_max() { sleeper 'RuntimeMaxSec=500ms\n'; }
 run_runtime_max() { begin "$t"; finish "$t"; }
 
-units_oom() {
+greedy() { # COMMAND [LINES]: which takes more memory than there is
 	fifo
-	printf '[Service]\nType=exec\nMemoryMax=8M\nMemorySwapMax=0\nExecStart=/bin/sh -c "read x <%s/%s.fifo; exec tail /dev/zero"\n' \
-		"$WORK" "$name" | unit .service
+	printf '[Service]\nType=exec\nMemoryMax=8M\nMemorySwapMax=0\nExecStart=/bin/sh -c "read x <%s/%s.fifo; %s"\n%b' \
+		"$WORK" "$name" "$1" "${2:-}" | unit .service
 }
-run_oom() {
-	if ! grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null && [ ! -d /sys/fs/cgroup/memory ]; then
-		skip="no memory controller here"
-		return
-	fi
+has_memory_controller() {
+	! grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null && [ ! -d /sys/fs/cgroup/memory ] || return 0
+	skip="no memory controller here"
+	return 1
+}
+units_oom() { greedy 'exec tail /dev/zero'; }
+run_oom() { ! has_memory_controller || { begin "$t"; trigger; finish "$t"; }; }
+
+# Not the main process: OOMPolicy= says what becomes of the others.
+units_oom_stop() { greedy 'tail /dev/zero; exec sleep 1000' 'OOMPolicy=stop\n'; }
+run_oom_stop() { run_oom; }
+units_oom_kill() { greedy 'tail /dev/zero; exec sleep 1000' 'OOMPolicy=kill\n'; }
+run_oom_kill() { run_oom; }
+units_oom_continue() { greedy "tail /dev/zero; : >$WORK/$name.after; exec sleep 1000" 'OOMPolicy=continue\n'; }
+run_oom_continue() {
+	has_memory_controller || return 0
 	begin "$t"
 	trigger
-	finish "$t"
+	wait_for -e "$WORK/$name.after"
+	settle "$t" active/running/
+	show "$t"
 }
 
 pair() { # LINES of the dependent's [Unit]
@@ -537,16 +550,17 @@ run_pid_late() { begin "$t"; finish "$t"; }
 units_stop_timeout_stop() { sleeper 'ExecStop=/bin/sleep 1000\nTimeoutStopSec=500ms\n'; }
 run_stop_timeout_stop() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
 
-stubborn() { # LINES: a service that ignores signals
-	printf '[Service]\nType=exec\nExecStart=/bin/sh %s/%s.sh\n%b' "$WORK" "$name" "$1" | unit .service
-	printf "trap '' TERM ABRT\n: >%s/%s.ready\nexec sleep 1000\n" "$WORK" "$name" | script
-}
 units_stop_timeout_post() {
 	sleeper "ExecStopPost=/bin/sh $WORK/$name.sh\\nTimeoutStopSec=500ms\\n"
 	printf "trap '' TERM\nexec sleep 1000\n" | script
 }
 run_stop_timeout_post() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
-units_abort_timeout() { stubborn 'WatchdogSec=2s\nTimeoutAbortSec=500ms\n'; }
+# Its time begins when it is ready, and that is when it ignores what would end it.
+units_abort_timeout() {
+	printf '[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh %s/%s.sh\nWatchdogSec=500ms\nTimeoutAbortSec=500ms\n' \
+		"$WORK" "$name" | unit .service
+	printf "trap '' TERM ABRT\nsystemd-notify --ready\nexec sleep 1000\n" | script
+}
 run_abort_timeout() { begin "$t"; finish "$t"; }
 
 # ---- a name on the bus ----

@@ -25,7 +25,7 @@ bed_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	local steps=$1
 	shift
 	ARGS="$*" STEPS=$steps WATCH=$HERE/watch OUT=$work/trace SVCTRACE=$(realpath "$svctrace") \
-		bed -t 300 -d "$files" -H '"$WATCH" "$OUT" "$BED_EXEC sh -c '"'"'cd /host; $STEPS'"'"'" \
+		bed -t 900 -d "$files" -H '"$WATCH" "$OUT" "$BED_EXEC sh -c '"'"'cd /host; $STEPS'"'"'" \
 			"$SVCTRACE" --manager="$BED_PID" $ARGS >"$OUT.steps"' "$suite" true
 }
 
@@ -35,7 +35,7 @@ guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	shift
 	cp "$HERE/watch" "$files/"
 	printf '%s\n' "$steps" >"$files/steps"
-	guest -t 250 ${append:+-a "$append"} -d "$files" -o "$work" "$suite" \
+	guest -t ${limit:-250} ${append:+-a "$append"} -d "$files" -o "$work" "$suite" \
 		"sh ./watch trace 'sh ./steps >trace.steps' ./svctrace $*"
 }
 

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# tests/cli/bench.sh: the benchmark's tables from measurements that are written here. Nothing is measured.
+set -uo pipefail
+
+BENCH=$(cd "$(dirname "$0")/../bench" && pwd)
+TMP=$(mktemp -d)
+trap 'rm -rf "$TMP"' EXIT
+
+as_test() { # NAME COMMAND…
+	local name=$1
+	shift
+	if "$@" >"$TMP/out" 2>&1; then echo "ok - $name"; else echo "not ok - $name"; sed 's/^/# /' "$TMP/out"; fi
+}
+
+# A run in which svctrace adds so many instructions to a signal, bpftrace 100.
+write_run() { # FILE ADDED
+	cat >"$1" <<-JSON
+		{"machine": {"when": "2025-01-01", "commit": "x", "kernel": "6", "cpu": "x", "cpus": 2, "load": 1,
+		  "quick": false, "guest": "trixie", "bed": "bookworm"},
+		 "samples": {"guest-signal-service": {"unit": "instructions", "none": [1000, 1000, 5000],
+		  "svctrace": [$((1000 + $2))], "bpftrace": [1100]}}}
+	JSON
+}
+
+write_run "$TMP/good" 50
+write_run "$TMP/bad" 200
+row() { "$BENCH/bench" --table "$TMP/$1" | grep -F "| a signal within a service | $2 |"; }
+as_test 'bench: medians, ratio, goal met' row good '+50, bpftrace +100, of 1.0 k | 0.5 × | ≤ 1 ×'
+as_test 'bench: a goal that is not met is said' row bad '+200, bpftrace +100, of 1.0 k | 2 × (not met) | ≤ 1 ×'
+as_test 'bench: what was not measured is said' sh -c "'$BENCH/bench' --table '$TMP/good' | grep -qF '| not measured |'"
+as_test 'bench compare: the same run' "$BENCH/compare" "$TMP/good" "$TMP/good"
+as_test 'bench compare: better' "$BENCH/compare" "$TMP/bad" "$TMP/good"
+as_test 'bench compare: worse is an error' sh -c "! '$BENCH/compare' '$TMP/good' '$TMP/bad' | grep -q 'no such' && '$BENCH/compare' '$TMP/good' '$TMP/bad' | grep -q '+300.0 %  WORSE'"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2154
+#
+# A hot upgrade of a real Open vSwitch, from Debian's packages; sourced by run.sh, which says what
+# $suite, $work, $files and $svctrace are.
+
+BED_TESTS+=" pidfile_ovs"
+ONCE+=" bed_pidfile_ovs"
+GUEST_TESTS+=" pidfile_ovs"
+OVS_GUEST=trixie
+
+# What the daemons need; perl and python, which only other tools of the packages need, are left out.
+ovs_packages() {
+	echo openvswitch-switch openvswitch-common libbpf1 libcap-ng0 libnuma1 libunbound8 libxdp1 uuid-runtime libgmp10
+	case $suite in
+	bookworm) echo libevent-2.1-7 libelf1 libhogweed6 libnettle8 libssl3 ;;
+	*) echo libevent-2.1-7t64 libelf1t64 libhogweed6t64 libnettle8t64 libssl3t64 ;;
+	esac
+}
+
+# Their files, with /lib below /usr as the suites have it. The packages are kept by tools/debs.
+ovs_tree() { # INTO
+	local p dir
+	mkdir -p "$1/usr"
+	for p in $(ovs_packages); do
+		dir=$("$HERE/../../tools/debs" "$suite" "$p")
+		cp -a "$dir/." "$1/"
+		if [ -d "$1/lib" ]; then
+			cp -a "$1/lib/." "$1/usr/lib/"
+			rm -r "${1:?}/lib"
+		fi
+	done
+	rm -rf "$1"/usr/share/{man,doc,bash-completion,lintian} "$1"/usr/lib/python3
+	ln -sf ../lib/openvswitch-switch/ovs-vswitchd "$1/usr/sbin/ovs-vswitchd" # as its alternatives do
+}
+
+check_ovs() {
+	keep_json "$work/trace.out" ovs
+	cat "$work/trace.steps"
+	grep -q '^#foretold /run/openvswitch/ovs-vswitchd-current.pid  systemd refuses it: unsafe-path$' "$work/trace.steps"
+	grep -q '^#after ActiveState=inactive NRestarts=0 Result=success $' "$work/trace.steps"
+	"$HERE/check-ovs" "$work/trace.steps" "$work/trace.out"
+}
+
+bed_pidfile_ovs() {
+	local static=${svctrace%.static}.static
+	[ -e "$static" ] || { echo "no $static: make static"; return 77; }
+	ovs_tree "$files/ovs"
+	cp "$HERE/ovs-steps" "$files/"
+	cp "$static" "$files/svctrace"
+	bed_watch 'sh ovs-steps' --json --timeline=ovs-vswitchd ovs-vswitchd
+	check_ovs
+}
+
+guest_pidfile_ovs() {
+	[ "$suite" = "$OVS_GUEST" ] || { echo "the Open vSwitch of $OVS_GUEST is enough"; return 77; }
+	ovs_tree "$files/ovs"
+	cp "$HERE/ovs-steps" "$files/"
+	limit=500 guest_watch 'sh ovs-steps' record --live --json --timeline=ovs-vswitchd -o ovs.trace ovs-vswitchd
+	check_ovs
+	# as people read it: the README has a part of it
+	"$svctrace" replay --utc --timeline=ovs-vswitchd "$work/ovs.trace" >"$json_dir/../ovs-$suite.txt"
+}
