@@ -20,7 +20,7 @@ struct cgroup {
 	struct leaver leavers[LEAVERS_MAX]; /* the latest, oldest first */
 	unsigned int n_leavers;
 	struct proof frozen, thawed; /* the last time; seq 0: it was not, is not yet */
-	uint64_t n_earlier; /* that left before these */
+	uint64_t n_earlier;	     /* that left before these */
 	TAILQ_ENTRY(cgroup) entry;
 };
 
