@@ -247,6 +247,8 @@ static int left_nothing(struct opening *o)
 			 o->trigger->control_pid);
 	if (r == 0)
 		r = verdict_step(o->v, "it left no process behind");
+	if (r == 0)
+		r = leavers_list(o);
 	return r < 0 ? r : 1;
 }
 
