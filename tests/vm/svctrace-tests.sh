@@ -147,13 +147,13 @@ bed_hundred_rounds() {
 # A ring that is far too small, and nobody who reads it: what was lost is told, and marks verdicts.
 bed_lost_is_told() {
 	cat >"$files/storm" <<-'S'
-		systemd-run -q --unit=sc-storm sh -c 'i=0; while [ $i -lt 300 ]; do true & /bin/true; i=$((i+1)); done; sleep 1000'
-		sleep 1
+		systemd-run -q --unit=sc-storm sh -c 'i=0; while [ $i -lt 1000 ]; do true & /bin/true; i=$((i+1)); done; : >/run/storm-is-over; sleep 1000'
+		until [ -e /run/storm-is-over ]; do sleep 0.2; done
 		kill -9 $(systemctl show -P MainPID sc-storm)
 		sleep 0.5
 	S
 	S=$(realpath "$svctrace") OUT=$work/trace bed -t 120 -d "$files" -H '
-		"$S" --json --events -v --ring=64K --manager="$BED_PID" >"$OUT.out" 2>"$OUT.err" & p=$!
+		"$S" --json --events -v --ring=256K --manager="$BED_PID" >"$OUT.out" 2>"$OUT.err" & p=$!
 		until grep -q "probes live" "$OUT.err"; do sleep 0.05; done
 		kill -STOP $p
 		$BED_EXEC sh /host/storm
@@ -169,7 +169,7 @@ bed_lost_is_told() {
 		events = [json.loads(l) for l in open(sys.argv[1])]
 		lost = [e for e in events if e["event.name"] == "svctrace.lost"]
 		told = sum(e["data"]["count"] for e in lost)
-		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|tracepoint|fentry|kprobe) ", l)]
+		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|uretprobe|tracepoint|fentry|kprobe) ", l)]
 		counted = sum(int(r[3]) for r in rows)
 		print("lost", told, "in-stream,", counted, "counted")
 		assert counted > 0 and told == counted
