@@ -28,8 +28,8 @@
 #include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 
-#define BUDGET_NS     200000000ull  /* of waiting … */
-#define BUDGET_PER_NS 1000000000ull /* … in that long */
+#define BUDGET_NS     1000000000ull /* of waiting … */
+#define BUDGET_PER_NS 5000000000ull /* … in that long */
 
 /* By these a stop or restart of one unit pulls in another's. */
 static const struct {

@@ -31,6 +31,7 @@
  * once; under load a wake-up for each record would cost more than all that is done with it.
  */
 #define BATCH_NS   20000000
+#define SKIPPED_NS 20000000 /* a dozen system calls each time */
 
 /* How long until something is looked at again that is not ready yet. */
 #define RECHECK_NS 20000000
@@ -76,6 +77,7 @@ struct capture {
 	uint64_t last_ns; /* when something came from the ring */
 	uint64_t late_ns; /* what late_fd is set to */
 	uint64_t lost_seen, lost_checked_ns;
+	uint64_t skipped, skipped_ns; /* runs of programs, and when that was asked for */
 	uint64_t lost_by_probe[KPROBES_MAX + STATES_MAX];
 	struct recheck recheck[RECHECK_MAX];
 	unsigned int n_recheck;
@@ -642,12 +644,17 @@ static int send_lost(struct capture *c, const struct probe_state *s, uint64_t co
 	return stream_end(&c->stream);
 }
 
-/* Says in the stream what was dropped since it last said so. Costs nothing while nothing is. */
+/* Says in the stream what was dropped, or never seen, since it last said so. */
 static int report_lost(struct capture *c)
 {
 	uint64_t total = probes_lost(&c->probes), now = clock_ns(CLOCK_MONOTONIC);
 	int r = 0;
 
+	if (now - c->skipped_ns >= SKIPPED_NS) {
+		c->skipped_ns = now;
+		c->skipped = probes_skipped(&c->probes);
+	}
+	total += c->skipped;
 	if (total != c->lost_seen) {
 		const struct probe_state *s;
 
@@ -826,6 +833,7 @@ static int run(struct capture *c)
 		r = send_preamble(c);
 	if (r == 0)
 		r = loop(c);
+	c->skipped_ns = 0; /* once more, however soon after the last time */
 	if (r == 0)
 		r = drain(c);
 	return r ? r : send_bare(c, WIRE_END);

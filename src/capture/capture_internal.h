@@ -158,7 +158,10 @@ int probes_add_key(const struct probes *p, const char *map, const void *key, uin
 		   const void *value);
 struct bpf_program *probes_program(const struct probes *p, const char *name);
 uint64_t probes_lost(const struct probes *p);
-/* The records of one probe that were sent and lost so far. */
+/* Runs of programs that the kernel left out: each may have had a record to send. Asks the kernel.
+ */
+uint64_t probes_skipped(const struct probes *p);
+/* The records of one probe that were sent, and lost for whatever reason, so far. */
 void probes_count(const struct probes *p, const struct probe_state *s, uint64_t *ret_sent,
 		  uint64_t *ret_lost);
 int probe_describe(const struct probe_state *s, struct stream *st);

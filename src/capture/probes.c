@@ -606,6 +606,42 @@ static void count_kind(int fd, __u32 kind, uint64_t *sent, uint64_t *lost)
 	}
 }
 
+static uint64_t skipped(const struct bpf_object *obj, const char *program)
+{
+	const struct bpf_program *prog = bpf_object__find_program_by_name(obj, program);
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	if (!prog || bpf_program__fd(prog) < 0 ||
+	    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &size) < 0)
+		return 0;
+	return info.recursion_misses;
+}
+
+/*
+ * A program does not run while another run of it waits on the same CPU. Since Linux 7 that one may
+ * have been preempted, by a process whose exit is not seen then.
+ */
+static uint64_t skipped_by(const struct probes *p, unsigned int i)
+{
+	const struct way *w = way_of(p, i);
+	uint64_t sum = 0;
+
+	for (unsigned int k = 0; w && k < PROGRAMS_MAX && w->programs[k]; k++)
+		for (unsigned int n = 0; n < p->n_instances; n++)
+			sum += skipped(p->instance[n]->obj, w->programs[k]);
+	return sum;
+}
+
+uint64_t probes_skipped(const struct probes *p)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < p->n; i++)
+		sum += skipped_by(p, i);
+	return sum;
+}
+
 void probes_count(const struct probes *p, const struct probe_state *s, uint64_t *ret_sent,
 		  uint64_t *ret_lost)
 {
@@ -614,4 +650,6 @@ void probes_count(const struct probes *p, const struct probe_state *s, uint64_t 
 	*ret_sent = *ret_lost = 0;
 	for (unsigned int k = 0; k < KINDS_MAX && s->kinds[k]; k++)
 		count_kind(fd, s->kinds[k], ret_sent, ret_lost);
+	if (s >= p->state && s < p->state + p->n)
+		*ret_lost += skipped_by(p, s - p->state);
 }

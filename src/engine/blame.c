@@ -77,6 +77,20 @@ static enum sender classify(const struct opening *o, const struct process *targe
 	return SENDER_KERNEL;
 }
 
+void blame_nobody(struct verdict *v)
+{
+	for (unsigned int i = 0; i < v->n_chain; i++)
+		actor_done(&v->chain[i]);
+	free(v->chain);
+	v->chain = NULL;
+	v->n_chain = 0;
+	v->have_actor = v->actor_kernel = v->actor_manager = false;
+	v->actor_certainty = CERTAIN;
+	v->signal = 0;
+	v->signal_syscall = WIRE_NONE;
+	v->signal_syscall_name = NULL;
+}
+
 int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n)
 {
 	v->chain = calloc(n, sizeof(*v->chain));

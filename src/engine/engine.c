@@ -1139,6 +1139,32 @@ static int on_signal(struct engine *g, const struct ev *e)
 	return e->signal.sig == SIGCHLD ? 0 : cite_for_main(g, e->signal.target.tgid, e);
 }
 
+/* A stop that began because its cgroup became empty, by the very move that is told now. */
+static int explain_late(struct engine *g, const struct ev *e)
+{
+	struct stop *s;
+
+	TAILQ_FOREACH(s, &g->stops, entry)
+	{
+		struct opening o = {.processes = &g->processes,
+				    .cgroups = &g->cgroups,
+				    .arch = g->arch,
+				    .manager = manager_find(&g->units, s->unit->manager),
+				    .unit = s->unit,
+				    .e = e,
+				    .v = &s->v};
+		const struct cgroup *c;
+
+		if (s->v.cause != CAUSE_CGROUP_EMPTY || !o.manager ||
+		    s->v.begin_mono_ns + TRIGGER_CERTAIN_NS < e->mono_ns)
+			continue;
+		c = cgroup_find(&g->cgroups, o.manager->root ? o.manager->root : "", s->unit->id);
+		if (c && c->n_leavers && c->leavers[c->n_leavers - 1].proof.seq == e->seq)
+			return leavers_late(&o, &c->leavers[c->n_leavers - 1]);
+	}
+	return 0;
+}
+
 static int on_attach(struct engine *g, const struct ev *e)
 {
 	const struct ev_task *task = &e->attach.task;
@@ -1154,6 +1180,8 @@ static int on_attach(struct engine *g, const struct ev *e)
 	if (!p)
 		return -ENOMEM;
 	r = cgroup_note_move(&g->cgroups, p, e, &g->processes);
+	if (r == 0)
+		r = explain_late(g, e);
 	if (r < 0)
 		return r;
 	return process_set_cgroup(p, e->attach.cgroup, e->attach.path);

@@ -8,6 +8,7 @@
 
 #include "engine/rules.h"
 #include "engine/verdict.h"
+#include "svctrace/cleanup.h"
 #include "svctrace/text.h"
 
 /* Told as notes, too; the list has more. */
@@ -120,6 +121,18 @@ int leavers_tell(struct opening *o)
 	return r;
 }
 
+static int blame_mover(struct opening *o, const struct leaver *l)
+{
+	char name[ACTOR_NAME_MAX];
+	int r = verdict_step(o->v, "%s was moved away", actor_name(&l->process->a, name));
+
+	if (r < 0)
+		return r;
+	o->v->actor_certainty = CERTAIN;
+	o->v->actor_manager = l->mover.chain[0].tgid == o->manager->tgid;
+	return blame_actor(o->v, l->mover.chain, l->mover.n);
+}
+
 int leavers_blame(struct opening *o)
 {
 	const struct cgroup *c = cgroup_of(o);
@@ -141,10 +154,36 @@ int leavers_blame(struct opening *o)
 			r = blame_signal(o, l->process, WTERMSIG(status));
 		return r < 0 ? r : blame_oom(o, l->process);
 	}
-	r = verdict_step(v, "%s was moved away", name);
-	if (r < 0)
-		return r;
-	v->actor_certainty = CERTAIN;
-	v->actor_manager = l->mover.chain[0].tgid == o->manager->tgid;
-	return blame_actor(v, l->mover.chain, l->mover.n);
+	return blame_mover(o, l);
+}
+
+/* The path from the last step that all empty cgroups have in common. */
+static char *cut_path(struct verdict *v)
+{
+	char *end = v->path ? strstr(v->path, CGROUP_BECAME_EMPTY) : NULL, *rest;
+
+	if (!end || !(rest = strdup(end)))
+		return NULL;
+	free(v->path);
+	v->path = NULL;
+	return rest;
+}
+
+int leavers_late(struct opening *o, const struct leaver *l)
+{
+	struct verdict *v = o->v;
+	_cleanup_free_ char *rest = NULL;
+	int r;
+
+	if (v->n_gone == LEAVERS_MAX || !(rest = cut_path(v)))
+		return 0;
+	blame_nobody(v);
+	r = list_one(o, l);
+	if (r == 0)
+		r = verdict_cite(v, &l->proof);
+	if (r == 0)
+		r = note_one(v, l);
+	if (r == 0)
+		r = blame_mover(o, l);
+	return r < 0 ? r : verdict_step(v, "%s", rest);
 }

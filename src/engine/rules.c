@@ -198,7 +198,7 @@ static int rule_cgroup_empty(struct opening *o)
 	if (r == 0)
 		r = leavers_blame(o);
 	if (r == 0)
-		r = verdict_step(o->v, "its cgroup became empty");
+		r = verdict_step(o->v, CGROUP_BECAME_EMPTY);
 	return r < 0 ? r : 1;
 }
 

@@ -77,6 +77,8 @@ int blame_signal(struct opening *o, const struct process *p, int sig);
 /* Who had asked p to end by a signal that it caught; 0 if nobody did, 1 if somebody did. */
 int blame_request_to_exit(struct opening *o, const struct process *p);
 int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n);
+/* Takes back whom an earlier event seemed to blame. */
+void blame_nobody(struct verdict *v);
 /* The client that the manager was asked by, or whoever is behind it. */
 int blame_client(struct verdict *v, const struct request *q);
 
@@ -85,9 +87,15 @@ int leavers_list(struct opening *o);
 /* … and its notes; the one that made it empty is to blame. */
 int leavers_tell(struct opening *o);
 int leavers_blame(struct opening *o);
+/*
+ * The kernel tells who was moved away only after it told that the cgroup became empty, and the
+ * manager may be faster: then it was this one.
+ */
+int leavers_late(struct opening *o, const struct leaver *l);
+#define CGROUP_BECAME_EMPTY "its cgroup became empty"
 
 /* "kill 11733", safe to show. */
-#define ACTOR_NAME_MAX 96
+#define ACTOR_NAME_MAX	    96
 const char *actor_name(const struct actor *a, char buf[static ACTOR_NAME_MAX]);
 
 #endif

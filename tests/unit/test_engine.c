@@ -846,6 +846,29 @@ static void test_cgroup_empty_by_move(void **state)
 			    "process 50");
 }
 
+/* The kernel tells of the move last: PID 1 has decided by then. */
+static void test_cgroup_empty_by_late_move(void **state)
+{
+	struct world *w = *state;
+
+	fork_process(w, 1, 100, "starter", 2);
+	fork_process(w, 100, 101, "worker", 2);
+	send_signal(w, 60, 100, SIGTERM);
+	exit_process(w, 100, "starter", 2, SIGTERM);
+	cgroup_empty(w, 0);
+	enter_stop(w, A, "running", 0, "success");
+	move_process(w, 50, 101, 20, "/user.slice/x.scope");
+	enter_dead(w, A, "running", "success");
+	set_state(w, A, "running", "dead", "success");
+	idle(w);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->v[0].actor, 50);
+	assert_string_equal(w->v[0].path,
+			    "worker 101 was moved away → its cgroup became empty → "
+			    "service_notify_cgroup_empty_event → service_enter_stop(success)");
+	assert_non_null(strstr(w->v[0].notes, "moved to /user.slice/x.scope by process 50"));
+}
+
 static void test_cgroup_of_the_right_manager(void **state)
 {
 	struct world *w = *state;
@@ -1450,6 +1473,7 @@ int main(void)
 		T(test_cgroup_empty_by_exit),
 		T(test_cgroup_empty_by_kill),
 		T(test_cgroup_empty_by_move),
+		T(test_cgroup_empty_by_late_move),
 		T(test_cgroup_of_the_right_manager),
 		T(test_auto_restart_old),
 		T(test_auto_restart_new),
