@@ -433,7 +433,7 @@ run_isolate() {
 }
 
 units_startlimit() {
-	printf '[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=60\n[Service]\nRestart=always\nRestartSec=50ms\nExecStart=/bin/sh -c "exit 4"\n' |
+	printf '[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=60\n[Service]\nRestart=always\nRestartSec=50ms\nExecStart=/bin/sh -c "sleep 1; exit 4"\n' |
 		unit .service
 }
 run_startlimit() { begin "$t"; finish "$t"; }
