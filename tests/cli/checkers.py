@@ -41,6 +41,8 @@ SHOW = {"MainPIDBefore": "55", "HostMainPIDBefore": "555", "Result": "success",
         "victim": "-", "HostVictim": "-", "requester": "66", "HostRequester": "666"}
 STOP = {"cause": "stop-request", "certainty": "certain", "proof": [{}], "result": "success",
         "systemd.unit.active_state": "inactive", "systemd.unit.sub_state": "dead", "lost": 0,
+        "complete": True, "notes": [], "exit": None, "failed_commands": [], "stop_timeouts": [],
+        "restart": {"decision": False, "rule": "stop-requested"}, "left_cgroup": [],
         "main": {"process.pid": 555, "process.vpid": 55}, "manager": {"process.pid": 700},
         "job": {"id": 7, "type": "stop"}, "actor": by_ops(666, 66, "systemctl"),
         "request": {"endpoint": "private", "member": "StopUnit", "unit": "sc-stop-systemctl.service",
@@ -86,6 +88,12 @@ def killed():
                           "actor": by_ops(777, 77, "kill", signal="SIGKILL")})
 
 
+def moved():
+    by = by_ops(777, 77, "sh")
+    return changed(STOP, {"cause": "cgroup-empty", "request": None, "chain": [], "root": None, "actor": by,
+                          "left_cgroup": [{"how": "moved", "moved_to": "/elsewhere", "process.pid": 5, "by": by}]})
+
+
 # unit, right verdict, more of `systemctl show`, changes that make it wrong
 VERDICTS = [
     ("sc-stop-systemctl.service", STOP, {}, [
@@ -101,7 +109,10 @@ VERDICTS = [
         {("request", "sender"): ":1.1"}, {("request", "passed_on_by"): {"process.command": "systemd-logind"}}, {"chain": []},
         {("chain", 0, "job"): "restart"}, {("chain", 0, "unit"): "sc-other.service"},
         {("chain", 0, "dependency"): "PartOf"}, {"root": None},
-        {("root", "reason"): "unknown"}, {"result": "signal"},
+        {("root", "reason"): "unknown"}, {"result": "signal"}, {"lost": 1}, {"restart": None},
+        {("restart", "decision"): True}, {("restart", "rule"): "unknown"},
+        {"stop_timeouts": [{"state": "stop-sigterm", "next_state": "stop-sigkill"}]},
+        {"failed_commands": [{"setting": "ExecStop", "exit": {"code_name": None, "signal": None, "code": 1}}]},
         {"systemd.unit.active_state": "failed"}, {"systemd.unit.sub_state": "failed"}]),
     ("sc-stop-busctl.service", stop_busctl(), {}, [
         {("request", "sender"): None}, {("request", "sender"): "org.freedesktop.systemd1"},
@@ -115,6 +126,9 @@ VERDICTS = [
     ("sc-kill9-main.service", killed(), {"killer": "77", "HostKiller": "777"}, [
         {("actor", "signal"): "SIGTERM"}, {"request": STOP["request"]}, {"chain": STOP["chain"]},
         {"actor": {"kind": "kernel", "signal": "SIGKILL"}}, {"actor": STOP["actor"]}]),
+    ("sc-cgroup-moved.service", moved(), {"killer": "77", "HostKiller": "777"}, [
+        {"left_cgroup": []}, {("left_cgroup", 0, "how"): "exited"}, {("left_cgroup", 0, "moved_to"): None},
+        {("left_cgroup", 0, "by", "process.pid"): 1}, {("left_cgroup", 0, "by", "ancestors"): []}]),
 ]
 
 CLIENT = ("66", "stop-client", ("stop",))

@@ -101,7 +101,7 @@ bed_record_killed() {
 
 bed_record_disk_full() {
 	bed_host 'mkdir disk; unshare -m sh -c "
-			mount -t tmpfs -o size=16K none disk
+			mount -t tmpfs -o size=64K none disk
 			\"\$0\" record --manager=\$1 -o disk/full.trace -- sh -c \"\
 				i=0; while [ \\\$i -lt 100 ]; do $BED_EXEC systemd-run -q --wait /bin/true; i=\\\$((i + 1)); done\"
 			echo \$? >code; cp disk/full.trace ." "$S" "$BED_PID" 2>err'
