@@ -412,12 +412,12 @@ static json_t *proof_json(const struct proof *p)
 	return json_done(&o);
 }
 
-static json_t *proofs_json(const struct verdict *v)
+json_t *json_proofs(const struct proof *p, unsigned int n)
 {
 	json_t *list = json_array();
 
-	for (unsigned int i = 0; i < v->n_proof; i++)
-		if (json_array_append_new(list, proof_json(&v->proof[i])) < 0) {
+	for (unsigned int i = 0; i < n; i++)
+		if (json_array_append_new(list, proof_json(&p[i])) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -630,7 +630,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "left_cgroup_earlier", json_number(v->n_gone_earlier));
 	json_put(&o, "watchdog", json_watchdog(&v->watchdog));
 	json_put(&o, "left", json_look(v->left));
-	json_put(&o, "proof", proofs_json(v));
+	json_put(&o, "proof", json_proofs(v->proof, v->n_proof));
 	json_put(&o, "proof_left_out", json_integer(v->n_proof_left_out));
 	json_put(&o, "lost", json_number(v->lost));
 	json_put(&o, "notes", texts_json((const char *const *)v->notes, v->n_notes));
@@ -660,15 +660,12 @@ int render_slow_json(struct renderer *r, const struct slow_notice *s)
 int render_hang_json(struct renderer *r, const struct hang_verdict *h)
 {
 	struct json_object o = {.json = json_object()};
-	json_t *proof = json_array();
 	json_auto_t *done = NULL;
 
 	json_put_envelope(&o, r, "svctrace.hang", h->wall_ns, h->mono_ns);
 	put_hang(&o, h);
 	json_put(&o, "ended", json_boolean(h->ended));
-	for (unsigned int i = 0; i < h->n_proof; i++)
-		append(proof, proof_json(&h->proof[i]), &o.failed);
-	json_put(&o, "proof", proof);
+	json_put(&o, "proof", json_proofs(h->proof, h->n_proof));
 	done = json_done(&o);
 	return write_json(r, done);
 }

@@ -78,29 +78,6 @@ static int put_timeline(FILE *f, const struct renderer *r, const void *what)
 
 /* ---- JSON ---- */
 
-static json_t *event_json(const struct proof *p)
-{
-	struct json_object o = {.json = json_object()};
-
-	json_put(&o, "seq", json_number(p->seq));
-	json_put(&o, "monotonic_ns", json_number(p->mono_ns));
-	json_put(&o, "event", json_text(wire_kind_name(p->kind)));
-	json_put(&o, "text", json_text(p->what));
-	return json_done(&o);
-}
-
-static json_t *events_json(const struct span *s)
-{
-	json_t *list = json_array();
-
-	for (unsigned int i = 0; i < s->n_events; i++)
-		if (json_array_append_new(list, event_json(&s->event[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
-}
-
 static json_t *cause_json(const struct span *s)
 {
 	struct json_object o = {};
@@ -128,7 +105,7 @@ static json_t *span_json(const struct span *s)
 	json_put(&o, "main_pid", json_number_or_null(s->main_pid > 0 ? s->main_pid : 0, 0));
 	json_put(&o, "cause", cause_json(s));
 	json_put(&o, "seq", json_number(s->seen.seq));
-	json_put(&o, "events", events_json(s));
+	json_put(&o, "events", json_proofs(s->event, s->n_events));
 	json_put(&o, "events_left_out", json_number(s->n_events_left_out));
 	return json_done(&o);
 }

@@ -9,22 +9,6 @@
 #define EXITED(n) ((n) << 8)
 #define A	  "a.service"
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	world_new(w, RENDER_JSON);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_done(*state);
-	free(*state);
-	return 0;
-}
-
 /* The verdicts as JSON so far hold this. */
 static void assert_written(struct world *w, const char *text)
 {
@@ -449,18 +433,22 @@ static void test_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_commands, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_command_killed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_main_ends_under_a_command, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_main_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pid_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pid_file_looked_at, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_timeouts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_escalation, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_watchdog, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_oom, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_frozen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_commands, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_command_killed, world_setup_json,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_main_ends_under_a_command, world_setup_json,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_main_process, world_setup_json,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_pid_file, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_pid_file_looked_at, world_setup_json,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_timeouts, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_escalation, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_watchdog, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_oom, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_frozen, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_others, world_setup_json, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,22 +12,6 @@
 #define B	  "b.service"
 #define NS	  4026532001u /* a container's pid namespace */
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	world_new(w, RENDER_TEXT);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_done(*state);
-	free(*state);
-	return 0;
-}
-
 static void start_main(struct world *w, uint32_t pid, uint64_t cgroup)
 {
 	fork_process(w, 1, pid, "systemd", cgroup);
@@ -1444,7 +1428,7 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_text, world_teardown)
 		T(test_stop_request),
 		T(test_stack_of_first_decision),
 		T(test_stack_of_another_event),

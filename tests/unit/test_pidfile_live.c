@@ -27,31 +27,6 @@ struct found {
 		.error = (errnum), .ino = (inode), .mtime_ns = (mtime), .whole = (ended)           \
 	}
 
-static int setup(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	world_new(w, RENDER_TEXT);
-	*state = w;
-	return 0;
-}
-
-static int setup_json(void **state)
-{
-	struct world *w = malloc(sizeof(*w));
-
-	world_new(w, RENDER_JSON);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_done(*state);
-	free(*state);
-	return 0;
-}
-
 static void begin_load(struct world *w, const char *state, int main_pid)
 {
 	struct wire_service *r = service(w, WIRE_SERVICE_PIDFILE_LOAD, A, state, main_pid);
@@ -439,8 +414,8 @@ static void test_torn(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define J(f) cmocka_unit_test_setup_teardown(f, setup_json, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup_text, world_teardown)
+#define J(f) cmocka_unit_test_setup_teardown(f, world_setup_json, world_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_refused),
 		T(test_disagreement),

@@ -13,20 +13,13 @@ static const char types[] = "simple\0oneshot";
 
 static int setup(void **state)
 {
-	struct world *w = malloc(sizeof(*w));
+	struct world *w;
 
-	world_new(w, RENDER_TEXT);
+	world_setup_text(state);
+	w = *state;
 	send_enum(w, "ServiceRestart", restarts, sizeof(restarts));
 	send_enum(w, "ServiceType", types, sizeof(types));
 	send_enum(w, "EmergencyAction", actions, sizeof(actions));
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_done(*state);
-	free(*state);
 	return 0;
 }
 
@@ -447,7 +440,7 @@ static void test_limit_action(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 		T(test_table),	      T(test_texts),   T(test_exit_statuses),
 		T(test_oneshot),      T(test_stops),   T(test_contradiction),
 		T(test_no_facts),     T(test_steps),   T(test_restart_request),

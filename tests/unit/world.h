@@ -317,6 +317,34 @@ static void world_done(struct world *w)
 	free(w->text);
 }
 
+/* Fixtures of cmocka: *state is a world. */
+__attribute__((unused)) static int world_setup(void **state, enum render_format format)
+{
+	struct world *w = malloc(sizeof(*w));
+
+	assert_non_null(w);
+	world_new(w, format);
+	*state = w;
+	return 0;
+}
+
+__attribute__((unused)) static int world_setup_text(void **state)
+{
+	return world_setup(state, RENDER_TEXT);
+}
+
+__attribute__((unused)) static int world_setup_json(void **state)
+{
+	return world_setup(state, RENDER_JSON);
+}
+
+__attribute__((unused)) static int world_teardown(void **state)
+{
+	world_done(*state);
+	free(*state);
+	return 0;
+}
+
 /* A service's event; the rest of the record can be set before send(). */
 static struct wire_service *service(struct world *w, enum wire_kind kind, const char *unit,
 				    const char *state, int main_pid)
