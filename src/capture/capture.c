@@ -667,6 +667,7 @@ static int report_lost(struct capture *c)
 			c->lost_by_probe[i] = lost;
 		}
 		c->lost_seen = total;
+		hang_watch_again(&c->hangs);
 	}
 	c->lost_checked_ns = now;
 	return r;
