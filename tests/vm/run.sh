@@ -240,6 +240,20 @@ build_helpers() { # FOLDER
 	done
 }
 
+# The files of a package of $suite that its image lacks, with /lib below /usr as the suites have it.
+# The packages are kept by tools/debs.
+package_files() { # PACKAGE INTO
+	local dir
+	dir=$("$HERE/../../tools/debs" "$suite" "$1")
+	mkdir -p "$2/usr"
+	cp -a "$dir/." "$2/"
+	if [ -d "$2/lib" ]; then
+		cp -a "$2/lib/." "$2/usr/lib/"
+		rm -r "${2:?}/lib"
+	fi
+	rm -rf "$2"/usr/share/{man,doc,bash-completion,lintian}
+}
+
 tap() { # STATUS NAME
 	count=$((count + 1))
 	case $1 in
