@@ -61,6 +61,11 @@ struct manager_layout {
 	struct facts_layout facts;
 };
 
+/* Numbers of the system calls that send, on this machine. */
+struct send_calls {
+	__u32 write, writev, sendto, sendmsg;
+};
+
 /* Per CPU and kind of record: exact, so that sent = received + lost holds. */
 struct kind_count {
 	__u64 sent;

@@ -263,8 +263,6 @@ static int set_up(struct capture *c, struct capture_error *err)
 	c->probes.ring_batch = c->probes.ring_size / 16;
 	c->probes.btf = c->o.btf;
 	r = probes_load(&c->probes, err);
-	if (r == 0)
-		r = open_ring(c, err);
 	if (r < 0)
 		return r;
 	/* what starts during this walk is marked by the probes, which are live */
@@ -320,6 +318,10 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	if (r < 0)
 		return capture_fail(err, r, "", "out of memory");
 	rest();
+	r = open_ring(c,
+		      err); /* last: what it maps would add to what the start needs for a while */
+	if (r < 0)
+		return r;
 	*ret = take_ptr(c);
 	return 0;
 }
@@ -679,6 +681,7 @@ static int report_lost(struct capture *c)
 			c->lost_by_probe[i] = lost;
 		}
 		c->lost_seen = total;
+		hang_watch_again(&c->hangs);
 	}
 	c->lost_checked_ns = now;
 	return r;

@@ -1203,7 +1203,7 @@ static int on_lost(struct engine *g, const struct ev *e)
 		.until_ns = e->mono_ns,
 		.count = e->lost.count,
 	};
-	hang_learn_loss(&g->hangs);
+	hang_learn_loss(&g->hangs, e);
 	return 0;
 }
 

@@ -397,6 +397,43 @@ run_oom_continue() {
 	show "$t"
 }
 
+# systemd-oomd, whose files the test put beside this script. It kills what is under pressure while
+# memory is reclaimed: hence what is read, and thrown away again, besides memory that stays.
+units_oomd() {
+	fifo
+	unit .service <<U
+[Service]
+Type=exec
+MemoryHigh=8M
+MemorySwapMax=0
+ManagedOOMMemoryPressure=kill
+ManagedOOMMemoryPressureLimit=1%
+ExecStart=/bin/sh -c "read x <$WORK/$name.fifo; while :; do dd if=/dev/loop0 of=/dev/null bs=24M; done"
+U
+	[ -d "$HELPERS/oomd" ] || return 0
+	cp -a "$HELPERS/oomd/." /
+	echo "systemd-oom:x:991:991::/:/usr/sbin/nologin" >>/etc/passwd
+	echo "systemd-oom:x:991:" >>/etc/group
+	mkdir -p /etc/systemd/oomd.conf.d
+	printf '[OOM]\nDefaultMemoryPressureDurationSec=1s\n' >/etc/systemd/oomd.conf.d/scenario.conf
+	modprobe loop
+	truncate -s 64M "$WORK/$name.disk"
+	losetup /dev/loop0 "$WORK/$name.disk"
+}
+run_oomd() {
+	[ -d "$HELPERS/oomd" ] || { skip="systemd-oomd is not here"; return 0; }
+	reload_bus
+	systemctl start systemd-oomd
+	begin "$t"
+	note_pid killer "$(systemctl show -P MainPID systemd-oomd)"
+	trigger
+	end=$(($(now) + 120)) # it looks once a second, and averages ten
+	while [ "$(systemctl is-active "$t")" = active ] && [ "$(now)" -lt $end ]; do sleep 0.5; done
+	finish "$t"
+	systemctl stop systemd-oomd.service systemd-oomd.socket
+	losetup -d /dev/loop0
+}
+
 pair() { # LINES of the dependent's [Unit]
 	sleeper
 	dependent "$1"
