@@ -32,6 +32,8 @@
 #define SEGMENTS_MAX  16
 #define SENDMMSG_MAX  4
 
+const volatile struct send_calls send_calls = {};
+
 /* Where the bytes to be sent lie in the sender's memory. */
 struct source {
 	struct iovec first;
@@ -132,54 +134,67 @@ struct dbus_head {
 };
 
 /*
- * Where in the sender's memory strings of a message's header are, as far as it lies in the first
- * segment. What was not found points to the message's begin, which is like none of them.
+ * Where strings of a message's header begin, counted from the message's begin; 0: not found, not in
+ * the first segment, or too far away.
  */
-struct header {
-	const char *path, *member, *destination;
+union header {
+	struct {
+		__u16 path, member, destination;
+	};
+	__u64 all;
 };
 
-static __always_inline __u32 dbus_u32(const struct dbus_head *h, __u32 v)
+static __always_inline __u32 dbus_u32(__u8 endian, __u32 v)
 {
-	return h->endian == 'B' ? __builtin_bswap32(v) : v;
+	return endian == 'B' ? __builtin_bswap32(v) : v;
 }
 
-static __always_inline void read_header(const struct source *src, const struct dbus_head *h,
-					struct header *ret)
+/*
+ * A function of its own, with numbers in and out as 5.10 demands: the verifier goes through it
+ * once, not once for each way that leads to it, which took most of svctrace's start.
+ */
+__noinline __u64 find_header(__u64 base, __u64 end, __u8 endian)
 {
-	const char *base = src->first.iov_base;
-	__u64 at = DBUS_HEAD, end = at + dbus_u32(h, h->fields);
+	union header found = {};
+	__u64 at = DBUS_HEAD;
 
-	*ret = (struct header){base, base, base};
-	if (end > src->first.iov_len)
-		end = src->first.iov_len;
 	for (int i = 0; i < DBUS_FIELDS && at < end; i++) {
 		/* code, and a signature of one letter with its length and its NUL; the value */
 		struct {
 			__u8 code, n, type, nul;
 			__u32 len;
 		} f;
-		const char *value = base + at + sizeof(f);
+		__u64 value = at + sizeof(f);
 
-		if (bpf_probe_read_user(&f, sizeof(f), base + at) < 0)
-			return;
-		f.len = dbus_u32(h, f.len);
+		if (bpf_probe_read_user(&f, sizeof(f), (void *)(base + at)) < 0)
+			break;
+		f.len = dbus_u32(endian, f.len);
 		if (f.type == 'g') /* one byte of length */
-			at += 4 + 1 + (__u8)(h->endian == 'B' ? f.len >> 24 : f.len) + 1;
+			at += 4 + 1 + (__u8)(endian == 'B' ? f.len >> 24 : f.len) + 1;
 		else if (f.type == 'u')
 			at += sizeof(f);
 		else
 			at += sizeof(f) + (__u64)f.len + 1;
-		if (at > end)
-			return;
+		if (at > end || value > 0xffff)
+			break;
 		at = (at + 7) & ~7ULL;
 		if (f.code == DBUS_PATH)
-			ret->path = value;
+			found.path = value;
 		else if (f.code == DBUS_MEMBER)
-			ret->member = value;
+			found.member = value;
 		else if (f.code == DBUS_DEST)
-			ret->destination = value;
+			found.destination = value;
 	}
+	return found.all;
+}
+
+static __always_inline union header read_header(const struct source *src, const struct dbus_head *h)
+{
+	__u64 end = DBUS_HEAD + (__u64)dbus_u32(h->endian, h->fields);
+
+	if (end > src->first.iov_len)
+		end = src->first.iov_len;
+	return (union header){.all = find_header((__u64)src->first.iov_base, end, h->endian)};
 }
 
 /* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
@@ -203,15 +218,15 @@ static __always_inline bool only_reads(const char *member)
 
 static __always_inline __u64 message_size(const struct dbus_head *h)
 {
-	__u64 fields_end = DBUS_HEAD + (__u64)dbus_u32(h, h->fields);
+	__u64 fields_end = DBUS_HEAD + (__u64)dbus_u32(h->endian, h->fields);
 
-	return ((fields_end + 7) & ~7ULL) + dbus_u32(h, h->body);
+	return ((fields_end + 7) & ~7ULL) + dbus_u32(h->endian, h->body);
 }
 
 /* Bytes of D-Bus: do they ask systemd for anything? What cannot be told here is let through. */
 static __always_inline bool is_request(const struct source *src, const struct dbus_head *h)
 {
-	struct header m;
+	union header m;
 
 	if (h->endian != 'l' && h->endian != 'B')
 		return false; /* authentication, or the rest of a message that was sent in parts */
@@ -223,10 +238,10 @@ static __always_inline bool is_request(const struct source *src, const struct db
 		return true; /* more than one */
 	if (h->type != DBUS_CALL)
 		return false;
-	read_header(src, h, &m);
-	if (m.path != src->first.iov_base && !is_systemd_path(m.path))
+	m = read_header(src, h);
+	if (m.path && !is_systemd_path(src->first.iov_base + m.path))
 		return false;
-	return !only_reads(m.member);
+	return !m.member || !only_reads(src->first.iov_base + m.member);
 }
 
 static __always_inline void get_head(const struct source *src, struct dbus_head *h)
@@ -332,7 +347,7 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 				      const struct source *src)
 {
 	struct name_record *r;
-	struct header m;
+	union header m;
 	struct dbus_head h;
 	const char *path;
 	__u64 key = (__u64)sk;
@@ -341,11 +356,10 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	get_head(src, &h);
 	if ((h.endian != 'l' && h.endian != 'B') || h.version != 1 || h.type != DBUS_RETURN)
 		return;
-	read_header(src, &h, &m);
+	m = read_header(src, &h);
 	path_len = bound_path(sk, &path);
 	/* of several that are sent at once only the first answers Hello */
-	if (bpf_map_delete_elem(&nameless, &key) < 0 || m.destination == src->first.iov_base ||
-	    !path_len)
+	if (bpf_map_delete_elem(&nameless, &key) < 0 || !m.destination || !path_len)
 		return;
 	r = record_reserve(WIRE_BUS_NAME, sizeof(r->n), sizeof(r->socket) + sizeof(r->name));
 	if (!r)
@@ -354,7 +368,7 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	r->n.listener = peer_pid(client);
 	fill_socket(&r->n.socket, r->socket, sizeof(r->n), path, path_len);
 	tail_string(&r->n.h, &r->n.name, r->name, sizeof(r->n) + sizeof(r->socket), sizeof(r->name),
-		    m.destination, true);
+		    src->first.iov_base + m.destination, true);
 	record_submit(r);
 }
 
@@ -513,90 +527,66 @@ static __always_inline struct sock *unix_socket(__u32 fd)
 	return sk && BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? sk : NULL;
 }
 
-static __always_inline bool find_target_of(__u32 fd, struct target *t)
+static __always_inline bool from_segments(struct source *src)
 {
-	struct sock *sk = unix_socket(fd);
-
-	return sk && find_target(sk, t);
-}
-
-static __always_inline int send_buffer(__u32 fd, void *buf, __u64 len)
-{
-	struct source src = {.first = {buf, len}, .n = 1, .length = len};
-	struct target t;
-
-	return find_target_of(fd, &t) ? on_send(&t, &src) : 0;
-}
-
-static __always_inline int send_vector(const struct target *t, const struct iovec *iov, __u32 n)
-{
-	struct source src = {.rest = iov, .n = n, .user = true};
-
-	if (bpf_probe_read_user(&src.first, sizeof(src.first), iov) < 0)
-		return 0;
+	if (bpf_probe_read_user(&src->first, sizeof(src->first), src->rest) < 0)
+		return false;
 	for (__u32 i = 0; i < SEGMENTS_MAX; i++) {
 		struct iovec seg;
 
-		if (!get_segment(&src, i, &seg))
+		if (!get_segment(src, i, &seg))
 			break;
-		src.length += seg.iov_len;
+		src->length += seg.iov_len;
 	}
-	skip_empty(&src);
-	return on_send(t, &src);
+	skip_empty(src);
+	return true;
 }
 
-static __always_inline int send_header(const struct target *t, const void *user_msghdr)
+/*
+ * From segments, or from the one buffer if there are none. All numbers, so that the verifier goes
+ * through it once, not once for each place that it is called at.
+ */
+__noinline int send_from(__u64 sk, __u64 segments, __u32 n, __u64 buffer, __u64 length)
+{
+	struct source src = {.first = {(void *)buffer, length},
+			     .rest = (void *)segments,
+			     .n = n,
+			     .user = true,
+			     .length = length};
+	struct target t;
+
+	if (!find_target((void *)sk, &t) || (segments && !from_segments(&src)))
+		return 0;
+	return on_send(&t, &src);
+}
+
+static __always_inline int send_header(__u64 sk, const void *user_msghdr)
 {
 	struct user_msghdr m;
 
 	if (bpf_probe_read_user(&m, sizeof(m), user_msghdr) < 0)
 		return 0;
-	return send_vector(t, m.msg_iov, m.msg_iovlen);
+	return send_from(sk, (__u64)m.msg_iov, m.msg_iovlen, 0, 0);
 }
 
-SEC("tp/syscalls/sys_enter_write")
-int sys_enter_write(struct trace_event_raw_sys_enter *c)
+/* One program for all these calls: the verifier takes long to go through one. */
+SEC("tp")
+int sys_enter_send(struct trace_event_raw_sys_enter *c)
 {
-	return send_buffer(c->args[0], (void *)c->args[1], c->args[2]);
-}
-
-SEC("tp/syscalls/sys_enter_sendto")
-int sys_enter_sendto(struct trace_event_raw_sys_enter *c)
-{
-	return send_buffer(c->args[0], (void *)c->args[1], c->args[2]);
-}
-
-SEC("tp/syscalls/sys_enter_writev")
-int sys_enter_writev(struct trace_event_raw_sys_enter *c)
-{
-	struct target t;
-
-	return find_target_of(c->args[0], &t) ? send_vector(&t, (void *)c->args[1], c->args[2]) : 0;
-}
-
-SEC("tp/syscalls/sys_enter_sendmsg")
-int sys_enter_sendmsg(struct trace_event_raw_sys_enter *c)
-{
-	struct target t;
-
-	return find_target_of(c->args[0], &t) ? send_header(&t, (void *)c->args[1]) : 0;
-}
-
-/* dbus-broker sends so. The target is looked for anew each time, or the verifier follows them all.
- */
-SEC("tp/syscalls/sys_enter_sendmmsg")
-int sys_enter_sendmmsg(struct trace_event_raw_sys_enter *c)
-{
-	struct sock *sk = unix_socket(c->args[0]);
+	__u64 sk = (__u64)unix_socket(c->args[0]);
 	const struct mmsghdr *m = (void *)c->args[1];
-	__u32 n = c->args[2];
+	__u32 call = c->id, n = c->args[2];
 
-	for (__u32 i = 0; sk && i < SENDMMSG_MAX && i < n; i++) {
-		struct target t;
-
-		if (find_target(sk, &t))
-			send_header(&t, &m[i].msg_hdr);
-	}
+	if (!sk)
+		return 0;
+	if (call == send_calls.write || call == send_calls.sendto)
+		return send_from(sk, 0, 1, c->args[1], c->args[2]);
+	if (call == send_calls.writev)
+		return send_from(sk, c->args[1], n, 0, 0);
+	if (call == send_calls.sendmsg)
+		return send_header(sk, m);
+	for (__u32 i = 0; i < SENDMMSG_MAX && i < n; i++) /* dbus-broker sends so */
+		send_header(sk, &m[i].msg_hdr);
 	return 0;
 }
 

@@ -38,8 +38,8 @@ struct probe_state {
 #define KINDS_MAX   2
 
 /* object.c: a file that holds a service manager's code; two managers may share one. */
-#define UPROBES_MAX 32
-#define STATES_MAX  (UPROBES_MAX + 2) /* and those of what several of them send */
+#define UPROBES_MAX 40
+#define STATES_MAX  (UPROBES_MAX + 3) /* and those of what several of them send */
 
 struct object {
 	struct sym_object file;
@@ -130,16 +130,24 @@ int hierarchy_walk(const struct hierarchy *h, hierarchy_fn fn, void *ctx);
 
 /* probes.c: the programs, and the kernel functions that they are attached to. */
 #define KPROBES_MAX   16
-#define PROGRAMS_MAX  5 /* that one probe is made of */
+#define LINKS_MAX     8 /* that one probe is made of */
 #define INSTANCES_MAX 16
+
+/* A program whose runs the kernel may leave out. */
+struct attached {
+	unsigned int probe;
+	int program; /* its file */
+};
 
 struct probes {
 	struct probe_state state[KPROBES_MAX];
 	unsigned int way[KPROBES_MAX];
-	struct bpf_link *links[KPROBES_MAX][PROGRAMS_MAX];
+	struct bpf_link *links[KPROBES_MAX][LINKS_MAX];
 	unsigned int n;
 	struct svctrace_bpf *instance[INSTANCES_MAX];
 	unsigned int n_instances;
+	struct attached attached[(KPROBES_MAX + INSTANCES_MAX) * LINKS_MAX];
+	unsigned int n_attached;
 	uint64_t load_ns, attach_ns;
 	int hierarchy_id;
 	size_t ring_size;
@@ -170,8 +178,8 @@ int probes_retry(struct probes *p, const char *module);
 /* libbpf's own talk; the last complaint about a program is kept to name the culprit. */
 void probes_set_log(void (*log)(const char *line));
 
-/* tracepoint.c: attaches a program of a section "tp/GROUP/NAME"; NULL and errno if it cannot be. */
-struct bpf_link *tracepoint_attach(struct bpf_program *prog);
+/* tracepoint.c: name is GROUP/NAME; NULL and errno if it cannot be attached. */
+struct bpf_link *tracepoint_attach(struct bpf_program *prog, const char *name);
 
 /* privileges.c: what tracing is allowed to do. */
 /* The capabilities that tracing lacks here, by name; their number. */
@@ -241,8 +249,8 @@ void ask_prepare(pid_t manager, int *ret);
 /* A job that perhaps never runs: most pull in others that have nothing to do. */
 void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w);
 /* A unit's job runs: puts into the stream by which dependencies it was pulled in, if it was. */
-int ask_about(struct asker *a, const struct manager *m, const struct wire_service *w,
-	      struct stream *s);
+int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h,
+	      struct wire_str id, struct stream *s);
 
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;

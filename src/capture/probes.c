@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -24,8 +25,10 @@
 
 struct way {
 	const char *how;
-	const char *programs[PROGRAMS_MAX];
-	const char *lost; /* what this way does not see */
+	const char *programs[LINKS_MAX];
+	const char *lost;	   /* what this way does not see */
+	const char *at[LINKS_MAX]; /* the tracepoints of the one program, if its section names none
+				    */
 };
 
 struct kernel_probe {
@@ -84,9 +87,27 @@ static const struct kernel_probe specs[] = {
 		.ways = {{"fentry", {"unix_sendmsg_fentry"}, ""},
 			 {"kprobe", {"unix_sendmsg_kprobe"}, ""},
 			 {"tracepoint",
-			  {"sys_enter_write", "sys_enter_writev", "sys_enter_sendto",
-			   "sys_enter_sendmsg", "sys_enter_sendmmsg"},
-			  "system calls stand in: io_uring and 32-bit programs are not seen"}},
+			  {"sys_enter_send"},
+			  "system calls stand in: io_uring and 32-bit programs are not seen",
+			  {"syscalls/sys_enter_write", "syscalls/sys_enter_writev",
+			   "syscalls/sys_enter_sendto", "syscalls/sys_enter_sendmsg",
+			   "syscalls/sys_enter_sendmmsg"}}},
+	},
+	{
+		.name = "watchdog_ioctl",
+		.lost = "who pings hardware watchdogs, and when",
+		.module = "watchdog",
+		.kinds = {WIRE_WATCHDOG_USE},
+		.ways = {{"fentry",
+			  {"watchdog_open_fexit", "watchdog_release_fexit", "watchdog_write_fexit",
+			   "watchdog_ioctl_fexit"},
+			  ""},
+			 {"kprobe",
+			  {"watchdog_open_kprobe", "watchdog_open_kretprobe",
+			   "watchdog_release_kprobe", "watchdog_release_kretprobe",
+			   "watchdog_write_kprobe", "watchdog_write_kretprobe",
+			   "watchdog_ioctl_kprobe", "watchdog_ioctl_kretprobe"},
+			  ""}},
 	},
 	TRACEPOINT("sched_process_fork", "process_fork", WIRE_FORK, "new processes of services"),
 	TRACEPOINT("sched_process_exec", "process_exec", WIRE_EXEC, "what services execute"),
@@ -174,6 +195,12 @@ static bool have_types(void)
 	return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 }
 
+/* Asked with a program that is never loaded: to be refused one costs a whole load. */
+static bool have_fentry(void)
+{
+	return have_types() && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACING, NULL) != 0;
+}
+
 /* Is it a module that could be unloaded? Built-in code has no such file. */
 static bool is_module(const char *name)
 {
@@ -188,36 +215,32 @@ static bool is_vain(const struct kernel_probe *spec, const struct way *w)
 {
 	if (strcmp(w->how, "kprobe") == 0)
 		return !have_kprobes();
-	/* fentry needs the kernel's own types; and it would pin a module, not to be unloaded then
-	 */
+	/* fentry would pin a module, not to be unloaded then */
 	return strcmp(w->how, "fentry") == 0 &&
-	       (!have_types() || (spec->module && is_module(spec->module)));
+	       (!have_fentry() || (spec->module && is_module(spec->module)));
 }
 
-static void set_way(struct probes *p, unsigned int i, unsigned int way)
+/* The first way from that one on that is not vain. Where none is left it is said why. */
+static void set_way(struct probes *p, unsigned int i, unsigned int way, int error, const char *why)
 {
 	struct probe_state *s = &p->state[i];
 
 	while (way < WAYS_MAX && specs[i].ways[way].how && is_vain(&specs[i], &specs[i].ways[way]))
 		way++;
-	if (way == WAYS_MAX || !specs[i].ways[way].how) {
-		s->how = NULL;
+	s->error = error;
+	s->how = way < WAYS_MAX ? specs[i].ways[way].how : NULL;
+	if (!s->how) {
+		snprintf(s->reason, sizeof(s->reason), "%s; not seen: %s", why, specs[i].lost);
 		return;
 	}
 	p->way[i] = way;
-	s->how = specs[i].ways[way].how;
 	snprintf(s->reason, sizeof(s->reason), "%s", specs[i].ways[way].lost);
 }
 
 /* This way failed: on to the next one, or to none. Why is kept only for the last failure. */
 static void next_way(struct probes *p, unsigned int i, int error, const char *why)
 {
-	struct probe_state *s = &p->state[i];
-
-	set_way(p, i, p->way[i] + 1);
-	s->error = error;
-	if (!s->how)
-		snprintf(s->reason, sizeof(s->reason), "%s; not seen: %s", why, specs[i].lost);
+	set_way(p, i, p->way[i] + 1, error, why);
 }
 
 static void give_up(struct probes *p, unsigned int i, const char *why)
@@ -233,9 +256,9 @@ static void start_probe(struct probes *p, unsigned int i)
 	char path[128], why[128];
 
 	p->state[i] = (struct probe_state){.name = spec->name, .kinds = spec->kinds};
-	set_way(p, i, 0);
-	if (!p->state[i].how)
-		give_up(p, i, "the kernel has no kprobes");
+	set_way(p, i, 0, -ENOENT,
+		have_fentry() ? "this kernel has no kprobes"
+			      : "this kernel has neither fentry nor kprobes");
 	if (spec->needs && access(spec->needs, F_OK) < 0) {
 		p->state[i] = (struct probe_state){
 			.name = spec->name,
@@ -257,7 +280,7 @@ static void start_probe(struct probes *p, unsigned int i)
 
 static bool way_has(const struct way *w, const char *program)
 {
-	for (unsigned int k = 0; w && k < PROGRAMS_MAX && w->programs[k]; k++)
+	for (unsigned int k = 0; w && k < LINKS_MAX && w->programs[k]; k++)
 		if (strcmp(w->programs[k], program) == 0)
 			return true;
 	return false;
@@ -312,6 +335,12 @@ static int open_load(struct probes *p, uint32_t wanted, struct svctrace_bpf **re
 	skel->rodata->tracked_hierarchy = p->hierarchy_id;
 	skel->rodata->kernel_has_types = have_types();
 	skel->rodata->ring_batch = p->ring_batch;
+	skel->rodata->send_calls = (struct send_calls){
+		.write = SYS_write,
+		.writev = SYS_writev,
+		.sendto = SYS_sendto,
+		.sendmsg = SYS_sendmsg,
+	};
 	bpf_map__set_max_entries(skel->maps.events, p->ring_size);
 	choose_programs(p, wanted, skel);
 	r = share_maps(p, skel);
@@ -343,7 +372,7 @@ static int culprit(const struct probes *p, uint32_t wanted)
 	return -1;
 }
 
-/* A program was refused. A kernel without fentry says -EPERM to each: one refusal is enough. */
+/* A program was refused: its probe's next way, if that was not for lack of privileges. */
 static int on_refusal(struct probes *p, uint32_t *wanted, int r)
 {
 	const char *detail = strstr(complaint, "': ");
@@ -352,18 +381,11 @@ static int on_refusal(struct probes *p, uint32_t *wanted, int r)
 
 	if (c < 0 || (is_denied(r) && !is_way(p, c, "fentry")))
 		return r;
-	if (is_denied(r))
-		snprintf(why, sizeof(why), "this kernel has neither fentry nor kprobes");
-	else
-		snprintf(why, sizeof(why), "the kernel does not take it (%.150s)",
-			 detail ? detail + 3 : strerror(-r));
-	for (unsigned int i = 0; i < p->n; i++) {
-		if (i != (unsigned int)c && !(is_denied(r) && is_way(p, i, "fentry")))
-			continue;
-		next_way(p, i, r, why);
-		if (!p->state[i].how)
-			*wanted &= ~(1u << i);
-	}
+	snprintf(why, sizeof(why), "the kernel does not take it (%.150s)",
+		 detail ? detail + 3 : strerror(-r));
+	next_way(p, c, r, why);
+	if (!p->state[c].how)
+		*wanted &= ~(1u << c);
 	return 0;
 }
 
@@ -388,19 +410,18 @@ static int load_instance(struct probes *p, uint32_t *wanted)
 	return r;
 }
 
-static struct bpf_link *attach_program(struct bpf_program *prog)
-{
-	if (bpf_program__type(prog) == BPF_PROG_TYPE_TRACEPOINT)
-		return tracepoint_attach(prog);
-	return bpf_program__attach(prog);
-}
-
 static void detach_probe(struct probes *p, unsigned int i)
 {
-	for (unsigned int k = 0; k < PROGRAMS_MAX; k++) {
+	for (unsigned int k = 0; k < LINKS_MAX; k++) {
 		bpf_link__destroy(p->links[i][k]);
 		p->links[i][k] = NULL;
 	}
+}
+
+static void note_attached(struct probes *p, unsigned int i, const struct bpf_program *prog)
+{
+	if (p->n_attached < ARRAY_LEN(p->attached))
+		p->attached[p->n_attached++] = (struct attached){i, bpf_program__fd(prog)};
 }
 
 /* All of a probe's programs or none; the return first: an entry must not wait for one unseen. */
@@ -409,19 +430,23 @@ static int attach_probe(struct probes *p, unsigned int i)
 	const struct way *w = way_of(p, i);
 	struct svctrace_bpf *skel = p->instance[p->n_instances - 1];
 
-	for (int k = PROGRAMS_MAX - 1; k >= 0; k--) {
+	for (int k = LINKS_MAX - 1; k >= 0; k--) {
+		const char *name = w->programs[w->at[k] ? 0 : k];
 		struct bpf_program *prog;
 		int r;
 
-		if (!w->programs[k])
+		if (!name)
 			continue;
-		prog = bpf_object__find_program_by_name(skel->obj, w->programs[k]);
-		p->links[i][k] = attach_program(prog);
-		if (p->links[i][k])
-			continue;
-		r = -errno;
-		detach_probe(p, i);
-		return r;
+		prog = bpf_object__find_program_by_name(skel->obj, name);
+		p->links[i][k] =
+			w->at[k] ? tracepoint_attach(prog, w->at[k]) : bpf_program__attach(prog);
+		if (!p->links[i][k]) {
+			r = -errno;
+			detach_probe(p, i);
+			return r;
+		}
+		if (w->programs[k])
+			note_attached(p, i, prog);
 	}
 	return 0;
 }
@@ -565,7 +590,7 @@ void probes_done(struct probes *p)
 	if (p->hints)
 		munmap(p->hints, sizeof(*p->hints));
 	p->hints = NULL;
-	p->n = p->n_instances = 0;
+	p->n = p->n_instances = p->n_attached = 0;
 }
 
 int probe_describe(const struct probe_state *s, struct stream *st)
@@ -606,39 +631,34 @@ static void count_kind(int fd, __u32 kind, uint64_t *sent, uint64_t *lost)
 	}
 }
 
-static uint64_t skipped(const struct bpf_object *obj, const char *program)
-{
-	const struct bpf_program *prog = bpf_object__find_program_by_name(obj, program);
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info);
-
-	if (!prog || bpf_program__fd(prog) < 0 ||
-	    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &size) < 0)
-		return 0;
-	return info.recursion_misses;
-}
-
 /*
  * A program does not run while another run of it waits on the same CPU. Since Linux 7 that one may
  * have been preempted, by a process whose exit is not seen then.
  */
-static uint64_t skipped_by(const struct probes *p, unsigned int i)
+static uint64_t misses_of(int program)
 {
-	const struct way *w = way_of(p, i);
-	uint64_t sum = 0;
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
 
-	for (unsigned int k = 0; w && k < PROGRAMS_MAX && w->programs[k]; k++)
-		for (unsigned int n = 0; n < p->n_instances; n++)
-			sum += skipped(p->instance[n]->obj, w->programs[k]);
-	return sum;
+	return bpf_obj_get_info_by_fd(program, &info, &size) < 0 ? 0 : info.recursion_misses;
 }
 
 uint64_t probes_skipped(const struct probes *p)
 {
 	uint64_t sum = 0;
 
-	for (unsigned int i = 0; i < p->n; i++)
-		sum += skipped_by(p, i);
+	for (unsigned int n = 0; n < p->n_attached; n++)
+		sum += misses_of(p->attached[n].program);
+	return sum;
+}
+
+static uint64_t skipped_by(const struct probes *p, unsigned int i)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int n = 0; n < p->n_attached; n++)
+		if (p->attached[n].probe == i)
+			sum += misses_of(p->attached[n].program);
 	return sum;
 }
 

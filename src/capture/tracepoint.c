@@ -50,9 +50,8 @@ static int tracepoint_number(const char *name)
 	return atoi(number) > 0 ? atoi(number) : -ENODATA;
 }
 
-struct bpf_link *tracepoint_attach(struct bpf_program *prog)
+struct bpf_link *tracepoint_attach(struct bpf_program *prog, const char *name)
 {
-	const char *name = strchr(bpf_program__section_name(prog), '/') + 1; /* behind "tp/" */
 	int id = tracepoint_number(name);
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
