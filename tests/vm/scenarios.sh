@@ -478,11 +478,19 @@ run_isolate() {
 	systemctl start bed.target
 }
 
+# The first run waits until its main process is known, the others end as soon as they begin.
 units_startlimit() {
-	printf '[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=60\n[Service]\nRestart=always\nRestartSec=50ms\nExecStart=/bin/sh -c "sleep 1; exit 4"\n' |
-		unit .service
+	fifo
+	rm -f "$WORK/$name.waited"
+	printf '[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=600\n[Service]\nRestart=always\nRestartSec=50ms\nExecStart=/bin/sh %s/%s.sh\n' \
+		"$WORK" "$name" | unit .service
+	script <<S
+[ -e $WORK/$name.waited ] || read x <$WORK/$name.fifo
+: >$WORK/$name.waited
+exit 4
+S
 }
-run_startlimit() { begin "$t"; finish "$t"; }
+run_startlimit() { begin "$t"; trigger; finish "$t"; }
 
 units_execstop_fail() { sleeper 'ExecStop=/bin/sh -c "exit 7"\n'; }
 run_execstop_fail() { begin "$t"; ops requester systemctl stop "$t"; finish "$t"; }
