@@ -27,7 +27,7 @@
 #include "capture/capture_internal.h"
 #include "svctrace/cleanup.h"
 
-#define LOOK_NS	    2000000000ull /* of waiting … */
+#define LOOK_NS	    2000000000ull  /* of waiting … */
 #define LOOK_PER_NS 10000000000ull /* … in that long */
 /* All that the other process has open. */
 #define OTHER_END   3
