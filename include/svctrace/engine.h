@@ -186,6 +186,7 @@ struct proof {
 	uint64_t seq;
 	uint64_t mono_ns;
 	enum wire_kind kind;
+	enum wire_scope_call scope; /* as in struct ev */
 	char *what;
 };
 

@@ -35,6 +35,10 @@ struct ev_task {
 	struct str cgroup_path; /* looked up by the decoder; {NULL, 0}: not known */
 };
 
+/*
+ * Of a scope these are told as the events of a service that mean the same; ev.scope then says which
+ * function it really was. A scope has no main process.
+ */
 struct ev_service {
 	uint64_t unit;
 	struct str id;		  /* "nginx.service"; always a valid unit name */
@@ -232,6 +236,7 @@ struct ev_stack {
 
 struct ev {
 	enum wire_kind kind;
+	enum wire_scope_call scope; /* not 0: a scope's, see struct ev_service */
 	uint32_t flags;
 	uint64_t seq;	  /* number of the record in its stream, from 1: what a verdict cites */
 	uint64_t mono_ns; /* CLOCK_MONOTONIC */
@@ -350,8 +355,10 @@ void decoder_stats(const struct decoder *d, struct decoder_stats *ret);
 
 /* The kind's stable name in JSON and text, "service-enter-stop"; NULL for an unknown kind. */
 const char *wire_kind_name(unsigned int kind);
-/* systemd's function that the kind is a probe of, "service_enter_stop"; NULL if it is none. */
-const char *wire_kind_function(unsigned int kind);
+/* The same of an event: "scope-stop" for that of a scope. */
+const char *event_name(enum wire_kind kind, enum wire_scope_call scope);
+/* systemd's function that it is a probe of, "service_enter_stop"; NULL if it is none. */
+const char *event_function(enum wire_kind kind, enum wire_scope_call scope);
 
 /* "keepalive-due", "watchdog", "timeout-due", "timeout", "slow"; NULL out of range. */
 const char *look_reason_name(enum wire_look_reason reason);

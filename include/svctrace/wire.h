@@ -71,6 +71,7 @@ enum wire_kind {
 
 	WIRE_FUSE_SERVE = 50, /* struct wire_fuse: who answers the mount of a connection */
 	WIRE_PID_LEVELS = 51, /* struct wire_pid_levels: of the last event of that thread */
+	WIRE_SCOPE = 52,      /* struct wire_scope: what a manager does with a scope (uprobes) */
 
 	/* The capture layer's. */
 	WIRE_START = 100,      /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
@@ -149,6 +150,32 @@ struct wire_service {
 	struct wire_str id;   /* Unit.id */
 	struct wire_str path; /* PID file path, where the kind has one */
 	__u32 pad;
+};
+
+/* The function that a WIRE_SCOPE record is of. What its arg holds stands behind it. */
+enum wire_scope_call {
+	WIRE_SCOPE_NONE = 0,
+	WIRE_SCOPE_SET_STATE = 1,    /* new state */
+	WIRE_SCOPE_ENTER_SIGNAL = 2, /* state, result */
+	WIRE_SCOPE_ENTER_DEAD = 3,   /* result */
+	WIRE_SCOPE_STOP = 4,	     /* a job runs the unit's stop() */
+	WIRE_SCOPE_CGROUP_EMPTY = 5, /* scope_notify_cgroup_empty_event */
+	WIRE_SCOPE_OOM = 6,	     /* scope_notify_cgroup_oom_event */
+	WIRE_SCOPE_TIMER = 7,	     /* scope_dispatch_timer */
+};
+
+/* Processes that others started, as a unit: containers, sessions. It has no process of its own. */
+struct wire_scope {
+	struct wire_hdr h;
+	__u64 unit;		 /* address */
+	__u64 timeout_stop_usec; /* WIRE_USEC_NONE: could not be read */
+	__u32 call;		 /* enum wire_scope_call */
+	__s32 result;		 /* Scope.result; enum numbers of this very build */
+	__s32 state;		 /* Scope.state before this call */
+	__s32 arg[2];		 /* see enum wire_scope_call */
+	__s32 job_type;		 /* of Unit.job; WIRE_NONE: no job */
+	__u32 job_id;
+	struct wire_str id;
 };
 
 #define WIRE_EXIT_STATUSES 256
@@ -638,6 +665,7 @@ WIRE_ASSERT_SIZE(wire_hdr, 24);
 WIRE_ASSERT_SIZE(wire_str, 4);
 WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
+WIRE_ASSERT_SIZE(wire_scope, 72);
 WIRE_ASSERT_SIZE(wire_exit_set, 56);
 WIRE_ASSERT_SIZE(wire_service_facts, 368);
 WIRE_ASSERT_SIZE(wire_action, 32);

@@ -527,9 +527,14 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 
 static int ask(struct capture *c, const struct wire_hdr *h)
 {
+	const struct wire_scope *scope = (const struct wire_scope *)h;
 	bool job = h->kind == WIRE_TRANSACTION_JOB, runs = h->kind == WIRE_SERVICE_STOP;
-	const struct manager *m = job || runs ? managers_find(&c->managers, h->tgid) : NULL;
+	bool scope_runs = h->kind == WIRE_SCOPE && scope->call == WIRE_SCOPE_STOP;
+	const struct manager *m =
+		job || runs || scope_runs ? managers_find(&c->managers, h->tgid) : NULL;
 
+	if (m && scope_runs)
+		return ask_about(&c->asker, m, h, scope->id, &c->stream);
 	if (m && job)
 		ask_later(&c->asker, m, (const struct wire_job *)h);
 	if (h->kind == WIRE_SERVICE_PIDFILE_RESULT)
@@ -538,7 +543,9 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 		pidfile_look_forget(&c->pidfiles, h->tgid, ((const struct wire_service *)h)->unit);
 	if (h->kind == WIRE_SERVICE_PIDFILE_LOAD && (m = managers_find(&c->managers, h->tgid)))
 		return pidfile_look(&c->pidfiles, m, (const struct wire_service *)h, &c->stream);
-	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
+	return m && runs ? ask_about(&c->asker, m, h, ((const struct wire_service *)h)->id,
+				     &c->stream)
+			 : 0;
 }
 
 /* At what a service does of which the record says that its time is up. */

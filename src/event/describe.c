@@ -60,7 +60,7 @@ static void describe_sigchld(char *dst, size_t size, const struct ev_service *s,
 static void describe_service(char *dst, size_t size, const struct ev *e)
 {
 	const struct ev_service *s = &e->service;
-	const char *function = wire_kind_function(e->kind);
+	const char *function = event_function(e->kind, e->scope);
 	char name[NAME_LEN];
 	const char *id = show(s->id, name);
 
@@ -235,10 +235,10 @@ static void describe_path(char *dst, size_t size, const struct ev *e)
 		snprintf(path, sizeof(path), "id %" PRIu64, e->path.id);
 	switch (e->kind) {
 	case WIRE_MANAGER_CGROUP_EVENT:
-		snprintf(dst, size, "%s", wire_kind_function(e->kind));
+		snprintf(dst, size, "%s", event_function(e->kind, e->scope));
 		break;
 	case WIRE_MANAGER_CGROUP_EMPTY:
-		snprintf(dst, size, "%s: %s", wire_kind_function(e->kind), path);
+		snprintf(dst, size, "%s: %s", event_function(e->kind, e->scope), path);
 		break;
 	case WIRE_CGROUP_POPULATED:
 		snprintf(dst, size, "cgroup %s %s", path, e->path.value ? "populated" : "empty");
@@ -485,7 +485,7 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 e->sample.bytes, e->sample.wanted);
 		break;
 	default:
-		snprintf(dst, size, "%s", or_unknown(wire_kind_name(e->kind)));
+		snprintf(dst, size, "%s", or_unknown(event_name(e->kind, e->scope)));
 		break;
 	}
 }

@@ -67,7 +67,7 @@ static void put_service(struct json_object *o, const struct ev *e)
 {
 	const struct ev_service *s = &e->service;
 
-	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "function", json_text(event_function(e->kind, e->scope)));
 	json_put(o, "systemd.unit.name", slice_json(s->id));
 	json_put(o, "address", json_address(s->unit));
 	json_put(o, "main_pid", signed_json(s->main_pid));
@@ -154,7 +154,7 @@ static void put_job(struct json_object *o, const struct ev *e)
 {
 	const struct ev_job *j = &e->job;
 
-	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "function", json_text(event_function(e->kind, e->scope)));
 	json_put(o, "systemd.unit.name", slice_json(j->id));
 	json_put(o, "job_type", json_text(j->type));
 	json_put(o, "mode", json_text(j->mode));
@@ -175,7 +175,7 @@ static void put_message(struct json_object *o, const struct ev_message *m)
 
 static void put_path(struct json_object *o, const struct ev *e)
 {
-	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "function", json_text(event_function(e->kind, e->scope)));
 	json_put(o, "cgroup_id", json_number_or_null(e->path.id, 0));
 	json_put(o, "parent_id", json_number_or_null(e->path.parent, 0));
 	json_put(o, "path", slice_json(e->path.path));
@@ -588,7 +588,7 @@ json_t *event_data_json(const struct ev *e)
 		put_job(&o, e);
 		break;
 	case WIRE_EMERGENCY_ACTION:
-		json_put(&o, "function", json_text(wire_kind_function(e->kind)));
+		json_put(&o, "function", json_text(event_function(e->kind, e->scope)));
 		json_put(&o, "action", json_text(e->action));
 		break;
 	case WIRE_SERVICE_FACTS:

@@ -105,6 +105,7 @@ static const struct shape shapes[] = {
 			   {{PLAIN, AT(bus_name, name)}, {PATH, AT(bus_name, socket)}}},
 	[WIRE_FUSE_SERVE] = NUMBERS(fuse),
 	[WIRE_PID_LEVELS] = NUMBERS(pid_levels),
+	[WIRE_SCOPE] = {sizeof(struct wire_scope), {{PLAIN, AT(scope, id)}}},
 	[WIRE_START] = {sizeof(struct wire_text), {{FACTS, AT(text, text)}}},
 	[WIRE_CLOCK] = NUMBERS(clock),
 	[WIRE_MANAGER] = {sizeof(struct wire_manager), {{PATH, AT(manager, object)},

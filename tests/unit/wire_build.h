@@ -130,6 +130,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_pid_levels);
 	case WIRE_FUSE_HOLDERS:
 		return sizeof(struct wire_fuse_holders);
+	case WIRE_SCOPE:
+		return sizeof(struct wire_scope);
 	case WIRE_PIDFILE:
 		return sizeof(struct wire_pidfile);
 	case WIRE_STACK_SAMPLE:
@@ -186,6 +188,10 @@ static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *u
 		break;
 	case WIRE_LOOK:
 		wb_str(b, &wb_as(b, wire_look)->id, unit);
+		break;
+	case WIRE_SCOPE:
+		wb_as(b, wire_scope)->call = WIRE_SCOPE_STOP;
+		wb_str(b, &wb_as(b, wire_scope)->id, "x.scope"); /* of a service it is none */
 		break;
 	case WIRE_PIDFILE:
 		wb_str(b, &wb_as(b, wire_pidfile)->id, unit);

@@ -97,7 +97,7 @@ expect_scenarios() { # FILE
 	FNR == 1 { file++ }
 	file == 1 && (/^#/ || !NF) { next }
 	file == 1 {
-		unit = "sc-" $1 ($2 == "." ? "" : $2) ".service"
+		unit = "sc-" $1 ($2 == "." ? "" : $2) ($2 ~ /^\../ ? "" : ".service")
 		gsub("_", "-", unit)
 		scenario[unit] = $1; result[unit] = $3; state[unit] = $4; who[unit] = $5
 		next

@@ -75,6 +75,7 @@ note() { # UNIT…
 	for u; do
 		systemctl show -p MainPID,InvocationID "$u" >"$WORK/props"
 		main=$(sed -n 's/^MainPID=//p' "$WORK/props")
+		main=${main:-0} # a scope has none
 		echo "$(grep ^Inv "$WORK/props") MainPIDBefore=$main HostMainPIDBefore=$(host_pid "$main")" >"$WORK/note.$u"
 	done
 }
@@ -1070,6 +1071,53 @@ run_cgroup_scope() {
 	finish "$t"
 	systemctl stop "sc-$name.scope"
 }
+
+# A scope is a unit without a process of its own: others bring theirs along.
+units_scope() { printf '[Unit]\nIgnoreOnIsolate=yes\nAfter=sc-%s.scope\n' "$name" | unit -hold.target; }
+begin_scope() { # [OPTION…] COMMAND…
+	u=sc-$name.scope
+	systemctl start "sc-$name-hold.target"
+	systemd-run -q --scope --unit="$u" "$@" &
+	settle "$u" active/running/
+	note "$u"
+}
+
+units_scope_stop() { units_scope; }
+run_scope_stop() { begin_scope sleep 1000; ops requester systemctl stop "$u"; finish "$u"; }
+
+units_scope_timeout() {
+	units_scope
+	echo "trap '' TERM; echo \$\$ >$WORK/$name.pid; while :; do sleep 1; done" | script
+}
+run_scope_timeout() {
+	begin_scope -p TimeoutStopSec=2s sh "$WORK/$name.sh"
+	wait_for -s "$WORK/$name.pid"
+	ops requester systemctl stop "$u"
+	finish "$u"
+}
+
+units_scope_runtime() { units_scope; }
+run_scope_runtime() { begin_scope -p RuntimeMaxSec=2s sleep 1000; finish "$u"; }
+
+units_scope_killed() {
+	units_scope
+	echo "echo \$\$ >$WORK/$name.pid; exec sleep 1000" | script
+}
+run_scope_killed() {
+	begin_scope sh "$WORK/$name.sh"
+	wait_for -s "$WORK/$name.pid"
+	pid=$(cat "$WORK/$name.pid")
+	note_pid victim "$pid"
+	kill_by_ops -9 "$pid"
+	finish "$u"
+}
+
+units_scope_exit() {
+	units_scope
+	fifo
+	echo "read x <$WORK/$name.fifo" | script
+}
+run_scope_exit() { begin_scope sh "$WORK/$name.sh"; trigger; finish "$u"; }
 
 # ---- running them ----
 
