@@ -210,6 +210,24 @@ struct ev_look {
 	uint32_t n; /* threads there were */
 };
 
+/* See struct wire_watchdog_use. */
+struct ev_watchdog_use {
+	struct ev_task task;
+	uint64_t since_ns;
+	uint32_t device, left_out;
+	enum wire_watchdog_op op;
+	int32_t value; /* WIRE_NONE: none, or not known */
+};
+
+/* See struct wire_watchdog_device. */
+struct ev_watchdog_device {
+	uint64_t pinged_ns, timeout_ns; /* timeout 0: not known */
+	uint32_t device, holder, threads;
+	int32_t running, nowayout; /* WIRE_NONE: not known */
+	bool overdue;
+	struct str identity, driver;
+};
+
 struct ev_stack {
 	enum wire_stack_end end;
 	unsigned int n;		       /* 0: there is none */
@@ -239,6 +257,8 @@ struct ev {
 		struct ev_keepalive keepalive;
 		struct ev_thread thread;
 		struct ev_look look;
+		struct ev_watchdog_use watchdog_use;
+		struct ev_watchdog_device watchdog_device;
 		struct ev_facts facts; /* SERVICE_FACTS */
 		const char *action;    /* EMERGENCY_ACTION; NULL: not known */
 		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
@@ -342,6 +362,8 @@ const char *event_function(enum wire_kind kind, enum wire_scope_call scope);
 
 /* "keepalive-due", "watchdog", "timeout-due", "timeout", "slow"; NULL out of range. */
 const char *look_reason_name(enum wire_look_reason reason);
+/* "open", "ping", "set-timeout", "start", "stop", "close"; NULL out of range. */
+const char *watchdog_op_name(enum wire_watchdog_op op);
 /* "whole", "cut", "no-unwind-data", "too-deep"; NULL out of range. */
 const char *stack_end_name(enum wire_stack_end end);
 /* A copy in one piece, to be given to ev_stack_done(). -ENOMEM. */

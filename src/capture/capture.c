@@ -18,6 +18,7 @@
 
 #include "capture/capture_internal.h"
 #include "capture/hang_watch.h"
+#include "capture/hardware_watchdog.h"
 #include "capture/stop_watch.h"
 #include "capture/watchdog_watch.h"
 #include "elf/maps.h"
@@ -66,6 +67,7 @@ struct capture {
 	struct hang_watch hangs;
 	struct looker *looker; /* NULL: this kernel does not let us look at threads */
 	struct watchdog_watch watchdogs;
+	struct hardware_watchdogs hardware;
 	struct stop_watch stops;
 	struct ring_buffer *ring;
 	struct ring_fill fill;
@@ -433,6 +435,8 @@ static int send_preamble(struct capture *c)
 		r = enrich_all(c->enrich, s);
 	if (r == 0)
 		r = hang_watch_send_all(&c->hangs, s);
+	if (r == 0)
+		r = hardware_watchdogs_send_all(&c->hardware, s);
 	return r;
 }
 
@@ -471,14 +475,20 @@ static const struct manager *manager_of(const struct capture *c, const struct wi
 	return h->kind < WIRE_FORK ? managers_find(&c->managers, h->tgid) : NULL;
 }
 
+/* Of two times, 0 being never. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a && (b == 0 || a < b) ? a : b;
+}
+
 /* The timer for what is looked at before its time is up. Past times are due at once. */
 static void set_late_timer(struct capture *c)
 {
-	uint64_t next = watchdog_watch_next(&c->watchdogs), stop = stop_watch_next(&c->stops);
+	uint64_t next =
+		sooner(sooner(watchdog_watch_next(&c->watchdogs), stop_watch_next(&c->stops)),
+		       hardware_watchdogs_next(&c->hardware));
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if (stop && (next == 0 || stop < next))
-		next = stop;
 	if (next && next != c->late_ns)
 		set_timer(c->late_fd, next > now ? next - now : 1);
 	c->late_ns = next;
@@ -566,6 +576,8 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 		r = c->stream.sink(c->stream.ctx, h, h->size);
 	if (r == 0)
 		r = ask(c, h);
+	if (r == 0)
+		r = hardware_watchdogs_follow(&c->hardware, h, &c->stream);
 	return r ? r : look_late(c, h);
 }
 
@@ -727,6 +739,8 @@ static int watch_late(struct capture *c)
 		r = watchdog_watch_look(&c->watchdogs, c->looker, &c->stream);
 	if (r == 0)
 		r = stop_watch_look(&c->stops, c->looker, &c->hierarchy, &c->stream);
+	if (r == 0)
+		r = hardware_watchdogs_look(&c->hardware, c->looker, &c->stream);
 	set_late_timer(c);
 	return r;
 }

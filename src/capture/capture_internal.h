@@ -130,7 +130,7 @@ int hierarchy_walk(const struct hierarchy *h, hierarchy_fn fn, void *ctx);
 
 /* probes.c: the programs, and the kernel functions that they are attached to. */
 #define KPROBES_MAX   16
-#define LINKS_MAX     5 /* that one probe is made of */
+#define LINKS_MAX     8 /* that one probe is made of */
 #define INSTANCES_MAX 16
 
 /* A program whose runs the kernel may leave out. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine/hang.h"
+#include "engine/hardware_watchdog.h"
 #include "engine/pidfile_history.h"
 #include "engine/rules.h"
 #include "engine/slow.h"
@@ -52,6 +53,7 @@ struct engine {
 	struct call_table calls;
 	struct hang_table hangs;
 	struct watch_table watches;
+	struct hardware_watchdog_table hardware;
 	struct thread_look look; /* whose threads come now */
 	slow_sink slow;		 /* NULL: nobody wants to know */
 	void *slow_ctx;
@@ -93,6 +95,7 @@ void engine_freep(struct engine **g)
 	call_table_done(&(*g)->calls);
 	hang_table_done(&(*g)->hangs);
 	watch_table_done(&(*g)->watches);
+	hardware_watchdog_table_done(&(*g)->hardware);
 	look_clear(&(*g)->look);
 	timeline_table_done(&(*g)->timelines);
 	cgroup_table_done(&(*g)->cgroups);
@@ -112,6 +115,12 @@ void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx)
 {
 	g->slow = sink;
 	g->slow_ctx = ctx;
+}
+
+void engine_tell_hardware_watchdogs(struct engine *g, hardware_watchdog_sink sink, void *ctx)
+{
+	g->hardware.sink = sink;
+	g->hardware.ctx = ctx;
 }
 
 void engine_tell_timelines(struct engine *g, timeline_filter wanted, timeline_sink sink, void *ctx)
@@ -1268,6 +1277,10 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return look_learn_thread(&g->look, e, &g->processes);
 	case WIRE_LOOK:
 		return on_look(g, e);
+	case WIRE_WATCHDOG_USE:
+		return hardware_watchdog_learn_use(&g->hardware, e, &g->processes);
+	case WIRE_WATCHDOG_DEVICE:
+		return hardware_watchdog_learn_device(&g->hardware, e, &g->processes, &g->look);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:
@@ -1379,7 +1392,9 @@ int engine_flush(struct engine *g)
 	while (r == 0 && !TAILQ_EMPTY(&g->stops))
 		r = stop_abandon(g, TAILQ_FIRST(&g->stops)->unit,
 				 "still stopping when the trace ended");
-	return r == 0 ? timeline_flush(&g->timelines) : r;
+	if (r == 0)
+		r = timeline_flush(&g->timelines);
+	return r == 0 ? hardware_watchdog_flush(&g->hardware, g->now_mono, g->now_wall) : r;
 }
 
 void engine_stats(const struct engine *g, struct engine_stats *ret)

@@ -353,6 +353,36 @@ static void describe_look(char *dst, size_t size, const struct ev_look *l)
 			 look_reason_name(l->reason), l->n);
 }
 
+/* "ping of watchdog0 by systemd 1, 4s after the one before" */
+static void describe_watchdog_use(char *dst, size_t size, const struct ev *e)
+{
+	const struct ev_watchdog_use *u = &e->watchdog_use;
+	char task[TASK_LEN], gap[32], value[32] = "";
+
+	if (u->op == WIRE_WATCHDOG_SET_TIMEOUT && u->value != WIRE_NONE)
+		snprintf(value, sizeof(value), " to %" PRIi32 " s", u->value);
+	snprintf(dst, size, "%s%s of watchdog%" PRIu32 " by %s", watchdog_op_name(u->op), value,
+		 u->device, show_task(&u->task, task));
+	if (u->since_ns && u->since_ns < e->mono_ns && strlen(dst) < size)
+		snprintf(dst + strlen(dst), size - strlen(dst), ", %s after the last ping",
+			 text_duration(e->mono_ns - u->since_ns, gap));
+}
+
+/* "watchdog0 (Software Watchdog) has a timeout of 8s, held by process 1: overdue" */
+static void describe_watchdog_device(char *dst, size_t size, const struct ev_watchdog_device *d)
+{
+	char identity[NAME_LEN], timeout[32], holder[32] = "nobody known";
+
+	if (d->holder)
+		snprintf(holder, sizeof(holder), "process %" PRIu32, d->holder);
+	snprintf(dst, size, "watchdog%" PRIu32 " (%s) has a timeout of %s, held by %s%s", d->device,
+		 show(d->identity, identity),
+		 d->timeout_ns ? text_duration(d->timeout_ns, timeout) : "?", holder,
+		 d->overdue	   ? ": a ping is overdue"
+		 : d->running == 0 ? ", stopped"
+				   : "");
+}
+
 /* "PID file /run/d.pid of d.service says "812": refused (unsafe-path)" */
 static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
 {
@@ -429,6 +459,12 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		break;
 	case WIRE_THREAD:
 		describe_thread(dst, size, &e->thread);
+		break;
+	case WIRE_WATCHDOG_USE:
+		describe_watchdog_use(dst, size, e);
+		break;
+	case WIRE_WATCHDOG_DEVICE:
+		describe_watchdog_device(dst, size, &e->watchdog_device);
 		break;
 	case WIRE_LOOK:
 		describe_look(dst, size, &e->look);

@@ -747,7 +747,8 @@ static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
-#define USEC_NS 1000u
+#define USEC_NS	  1000u
+#define SECOND_NS 1000000000ull
 
 /* What would not fit is as good as never. */
 static uint64_t from_usec(uint64_t usec)
@@ -816,6 +817,42 @@ static int decode_look(struct memory *m, const struct record *r, struct ev *e)
 	if (get_str(r, w.id, &e->look.id) < 0 || !look_reason_name(e->look.reason))
 		return -EBADMSG;
 	return unit_name_is_valid(e->look.id) ? 0 : -EBADMSG;
+}
+
+static int decode_watchdog_use(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_watchdog_use w = FIXED(r, wire_watchdog_use);
+
+	e->watchdog_use = (struct ev_watchdog_use){
+		.task = get_task(m, r, offsetof(struct wire_watchdog_use, task)),
+		.since_ns = w.since_ns,
+		.device = w.device,
+		.op = w.op,
+		.value = w.value,
+		.left_out = w.left_out,
+	};
+	return watchdog_op_name(e->watchdog_use.op) ? 0 : -EBADMSG;
+}
+
+static int decode_watchdog_device(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_watchdog_device w = FIXED(r, wire_watchdog_device);
+	struct ev_watchdog_device *d = &e->watchdog_device;
+
+	(void)m;
+	*d = (struct ev_watchdog_device){
+		.pinged_ns = w.pinged_ns,
+		.timeout_ns = w.timeout > 0 ? (uint64_t)w.timeout * SECOND_NS : 0,
+		.device = w.device,
+		.holder = w.holder,
+		.threads = w.threads,
+		.running = w.running,
+		.nowayout = w.nowayout,
+		.overdue = w.flags & WIRE_WATCHDOG_OVERDUE,
+	};
+	if (get_str(r, w.identity, &d->identity) < 0)
+		return -EBADMSG;
+	return get_str(r, w.driver, &d->driver);
 }
 
 #define SERVICE(n, f)                                                                              \
@@ -905,6 +942,8 @@ static const struct kind kinds[] = {
 	[WIRE_THREAD] = OTHER("thread", thread),
 	[WIRE_LOOK] = {"look", NULL, sizeof(struct wire_look), true, decode_look},
 	[WIRE_PIDFILE] = {"pidfile", NULL, sizeof(struct wire_pidfile), true, decode_pidfile},
+	[WIRE_WATCHDOG_USE] = OTHER("watchdog-use", watchdog_use),
+	[WIRE_WATCHDOG_DEVICE] = OTHER("watchdog-device", watchdog_device),
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */
@@ -920,6 +959,20 @@ const char *look_reason_name(enum wire_look_reason reason)
 	};
 
 	return (size_t)reason < ARRAY_LEN(names) ? names[reason] : NULL;
+}
+
+const char *watchdog_op_name(enum wire_watchdog_op op)
+{
+	static const char *const names[] = {
+		[WIRE_WATCHDOG_OPEN] = "open",
+		[WIRE_WATCHDOG_PING] = "ping",
+		[WIRE_WATCHDOG_SET_TIMEOUT] = "set-timeout",
+		[WIRE_WATCHDOG_START] = "start",
+		[WIRE_WATCHDOG_STOP] = "stop",
+		[WIRE_WATCHDOG_CLOSE] = "close",
+	};
+
+	return (size_t)op < ARRAY_LEN(names) ? names[op] : NULL;
 }
 
 const struct kind *kind_get(unsigned int kind)

@@ -397,6 +397,35 @@ static void put_look(struct json_object *o, const struct ev_look *l)
 	json_put(o, "threads", json_number(l->n));
 }
 
+static void put_watchdog_use(struct json_object *o, const struct ev_watchdog_use *u)
+{
+	json_put(o, "device", json_number(u->device));
+	json_put(o, "op", json_text(watchdog_op_name(u->op)));
+	json_put(o, "value", u->value == WIRE_NONE ? json_null() : json_integer(u->value));
+	json_put(o, "last_ping_ns", json_number_or_null(u->since_ns, 0));
+	json_put(o, "left_out", json_number(u->left_out));
+	json_put(o, "task", task_json(&u->task));
+}
+
+static json_t *flag_json(int32_t flag)
+{
+	return flag == WIRE_NONE ? json_null() : json_boolean(flag != 0);
+}
+
+static void put_watchdog_device(struct json_object *o, const struct ev_watchdog_device *d)
+{
+	json_put(o, "device", json_number(d->device));
+	json_put(o, "identity", slice_json(d->identity));
+	json_put(o, "driver", slice_json(d->driver));
+	json_put(o, "timeout_ns", json_number_or_null(d->timeout_ns, 0));
+	json_put(o, "running", flag_json(d->running));
+	json_put(o, "nowayout", flag_json(d->nowayout));
+	json_put(o, "holder", json_number_or_null(d->holder, 0));
+	json_put(o, "overdue", json_boolean(d->overdue));
+	json_put(o, "last_ping_ns", json_number_or_null(d->pinged_ns, 0));
+	json_put(o, "threads", json_number(d->threads));
+}
+
 static void put_pidfile(struct json_object *o, const struct ev_pidfile *p)
 {
 	json_put(o, "systemd.unit.name", slice_json(p->id));
@@ -513,6 +542,12 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		break;
 	case WIRE_THREAD:
 		put_thread(o, &e->thread);
+		break;
+	case WIRE_WATCHDOG_USE:
+		put_watchdog_use(o, &e->watchdog_use);
+		break;
+	case WIRE_WATCHDOG_DEVICE:
+		put_watchdog_device(o, &e->watchdog_device);
 		break;
 	case WIRE_LOOK:
 		put_look(o, &e->look);

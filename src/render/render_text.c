@@ -175,7 +175,7 @@ static void put_headline(FILE *f, const struct renderer *r, const struct verdict
 }
 
 /* "kill pid 11733, uid 0 (root), login 1000, session 2, session-2.scope, pts/0" */
-static void put_identity(FILE *f, const struct actor *a)
+void put_identity(FILE *f, const struct actor *a)
 {
 	char name[NAME_LEN];
 

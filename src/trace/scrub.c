@@ -82,6 +82,7 @@ static const struct shape shapes[] = {
 				{PLAIN, AT(message, path)}, {PLAIN, AT(message, member)}}},
 	[WIRE_BUS_KILL] = SERVICE,
 	[WIRE_UNIT_TRIGGERS] = JOB,
+	[WIRE_WATCHDOG_USE] = NUMBERS(watchdog_use),
 	[WIRE_SERVICE_FACTS] = {sizeof(struct wire_service_facts), {{PLAIN, AT(service_facts, id)}}},
 	[WIRE_EMERGENCY_ACTION] = NUMBERS(action),
 	[WIRE_SERVICE_KEEPALIVE] = {sizeof(struct wire_keepalive), {{PLAIN, AT(keepalive, id)}}},
@@ -124,6 +125,8 @@ static const struct shape shapes[] = {
 				{PLAIN, AT(dependency, by)}, {PLAIN, AT(dependency, name)}}},
 	[WIRE_FUSE_HOLDERS] = NUMBERS(fuse_holders),
 	[WIRE_THREAD] = {sizeof(struct wire_thread), {{PLAIN, AT(thread, stack)}}},
+	[WIRE_WATCHDOG_DEVICE] = {sizeof(struct wire_watchdog_device),
+		{{PLAIN, AT(watchdog_device, identity)}, {PLAIN, AT(watchdog_device, driver)}}},
 	[WIRE_LOOK] = {sizeof(struct wire_look), {{PLAIN, AT(look, id)}}},
 	/* its sentences name paths, but never what is in the file */
 	[WIRE_PIDFILE] = {sizeof(struct wire_pidfile), {{PLAIN, AT(pidfile, id)},

@@ -98,6 +98,10 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_keepalive);
 	case WIRE_THREAD:
 		return sizeof(struct wire_thread);
+	case WIRE_WATCHDOG_USE:
+		return sizeof(struct wire_watchdog_use);
+	case WIRE_WATCHDOG_DEVICE:
+		return sizeof(struct wire_watchdog_device);
 	case WIRE_LOOK:
 		return sizeof(struct wire_look);
 	case WIRE_DEPENDENCY:
