@@ -5,8 +5,7 @@
  */
 #include "common.bpf.h"
 
-#define SUFFIX	   ".service"
-#define SUFFIX_LEN (sizeof(SUFFIX) - 1)
+#define SUFFIX_MAX 8 /* the longest is ".service" */
 
 struct path_record {
 	struct wire_path p;
@@ -41,20 +40,29 @@ static __always_inline int path_event(__u32 kind, struct cgroup *cgrp, const cha
 	return 0;
 }
 
+/* n: how long the name is, with its NUL. */
+static __always_inline bool ends_with(const char *name, long n, const char *suffix,
+				      const unsigned int len)
+{
+	char end[SUFFIX_MAX] = {};
+
+	if (n <= (long)len + 1)
+		return false;
+	bpf_probe_read_kernel(end, len, name + n - 1 - len);
+	for (unsigned int i = 0; i < len; i++)
+		if (end[i] != suffix[i])
+			return false;
+	return true;
+}
+
+/* A service or a scope: units whose processes are of interest. */
 static __always_inline bool names_service(struct cgroup *cgrp)
 {
 	char name[WIRE_ID_MAX];
-	char end[SUFFIX_LEN] = {};
 	const char *src = BPF_CORE_READ(cgrp, kn, name);
 	long n = bpf_probe_read_kernel_str(name, sizeof(name), src);
 
-	if (n <= (long)SUFFIX_LEN + 1)
-		return false;
-	bpf_probe_read_kernel(end, sizeof(end), src + n - 1 - SUFFIX_LEN);
-	for (unsigned int i = 0; i < SUFFIX_LEN; i++)
-		if (end[i] != SUFFIX[i])
-			return false;
-	return true;
+	return ends_with(src, n, ".service", 8) || ends_with(src, n, ".scope", 6);
 }
 
 static __always_inline void add_service(__u64 id)

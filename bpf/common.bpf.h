@@ -42,7 +42,7 @@ struct {
 	__type(value, struct manager_layout);
 } managers SEC(".maps") __weak;
 
-/* Cgroups that are a service or lie below one, by id. */
+/* Cgroups that are a service or a scope, or lie below one, by id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);

@@ -57,7 +57,10 @@ struct manager_layout {
 	__u32 message_sender; /* sd_bus_message: const char *, as all below */
 	__u32 message_path;
 	__u32 message_member;
-	__u32 bus_fd; /* sd_bus: int */
+	__u32 bus_fd;	    /* sd_bus: int */
+	__u32 scope_result; /* Scope: ScopeResult */
+	__u32 scope_state;  /* Scope: ScopeState */
+	__u32 scope_timeout_stop_usec;
 	struct facts_layout facts;
 };
 

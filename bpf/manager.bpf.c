@@ -136,6 +136,83 @@ int BPF_KPROBE(service_force_watchdog, void *s)
 	return service_event(WIRE_SERVICE_WATCHDOG, s, 1, 0, 0);
 }
 
+struct scope_record {
+	struct wire_scope s;
+	char id[WIRE_ID_MAX];
+};
+
+static __always_inline int scope_event(enum wire_scope_call call, const void *unit, __s32 a0,
+				       __s32 a1)
+{
+	struct manager_layout *l = current_manager();
+	struct scope_record *r;
+	const void *job;
+
+	if (!l)
+		return 0;
+	r = record_reserve(WIRE_SCOPE, sizeof(r->s), sizeof(r->id));
+	if (!r)
+		return 0;
+	job = read_ptr(unit, l->unit_job);
+	r->s.unit = (__u64)unit;
+	r->s.timeout_stop_usec = read_usec(unit, l->scope_timeout_stop_usec);
+	r->s.call = call;
+	r->s.result = read_s32(unit, l->scope_result);
+	r->s.state = read_s32(unit, l->scope_state);
+	r->s.arg[0] = a0;
+	r->s.arg[1] = a1;
+	r->s.job_type = job ? read_s32(job, l->job_type) : WIRE_NONE;
+	r->s.job_id = job ? read_s32(job, l->job_id) : 0;
+	tail_string(&r->s.h, &r->s.id, r->id, sizeof(r->s), WIRE_ID_MAX, read_ptr(unit, l->unit_id),
+		    true);
+	record_submit(r);
+	return 0;
+}
+
+SEC("uprobe")
+int BPF_KPROBE(scope_set_state, void *s, int state)
+{
+	return scope_event(WIRE_SCOPE_SET_STATE, s, state, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(scope_enter_signal, void *s, int state, int result)
+{
+	stack_sample(ctx);
+	return scope_event(WIRE_SCOPE_ENTER_SIGNAL, s, state, result);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(scope_enter_dead, void *s, int result)
+{
+	stack_sample(ctx);
+	return scope_event(WIRE_SCOPE_ENTER_DEAD, s, result, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(scope_stop, void *u)
+{
+	return scope_event(WIRE_SCOPE_STOP, u, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(scope_notify_cgroup_empty_event, void *u)
+{
+	return scope_event(WIRE_SCOPE_CGROUP_EMPTY, u, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(scope_notify_cgroup_oom_event, void *u)
+{
+	return scope_event(WIRE_SCOPE_OOM, u, 0, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(scope_dispatch_timer, void *source, __u64 usec, void *s)
+{
+	return scope_event(WIRE_SCOPE_TIMER, s, 0, 0);
+}
+
 /* Called at each end of a unit: most units have no such action, and that is number 0. */
 SEC("uprobe")
 int BPF_KPROBE(emergency_action, void *m, int action)

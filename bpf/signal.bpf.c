@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
 /*
- * Signals to service processes, seen where the kernel delivers them: complete_signal(). The sender
- * cannot forge it, and every way to send passes it (kill, tgkill, pidfd_send_signal, the kernel).
+ * Signals to processes of services and scopes, seen where the kernel delivers them:
+ * complete_signal(). The sender cannot forge it, and every way to send passes it (kill, tgkill,
+ * pidfd_send_signal, the kernel).
  *
  * One handler, three ways in: fentry, kprobe, and where a kernel has neither, the signal_generate
  * tracepoint. Cheapest tests first: this runs for every signal on the machine.

@@ -245,7 +245,8 @@ static int on_record(void *ctx, const void *record, size_t size)
 	struct record *c = ctx;
 	int r = keeper_record(&c->keeper, record, size);
 
-	if (h->kind >= WIRE_SERVICE_ENTER_STOP && h->kind <= WIRE_BUS_QUEUE_JOB)
+	if ((h->kind >= WIRE_SERVICE_ENTER_STOP && h->kind <= WIRE_BUS_QUEUE_JOB) ||
+	    h->kind == WIRE_SCOPE)
 		c->last_service_ns = h->mono_ns;
 	if (r == 0)
 		r = output_record(&c->output, record, size);

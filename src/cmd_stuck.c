@@ -27,7 +27,7 @@ static const char help[] =
 	"SIGKILL\n"
 	"does not end, containers and pid namespaces that do not go, the services that wait for "
 	"them.\n"
-	"It looks at /proc, twice, a second apart; svctrace need not have run before.\n"
+	"It looks at /proc up to three times, a second apart; svctrace need not have run before.\n"
 	"\n"
 	"      --abort            free a deadlock on a FUSE connection by aborting it, after "
 	"asking\n"
@@ -160,25 +160,36 @@ static int look_once(struct stuck_snapshot *s)
 	return r < 0 ? r : stuck_read_tasks(s);
 }
 
-static int look_twice(struct look *l)
+/* Once more, and who has run since the looks before is not stuck. */
+static int look_again(struct look *l)
 {
-	_cleanup_(stuck_snapshot_done) struct stuck_snapshot first = {};
-	int r = look_once(&first);
+	_cleanup_(stuck_snapshot_done) struct stuck_snapshot before = l->snapshot;
+	int r;
 
-	if (r < 0)
-		return r;
-	if (!anything_told(&first)) {
-		l->snapshot = first;
-		first = (struct stuck_snapshot){};
-		return stuck_analyse(&l->snapshot, &l->report);
-	}
+	l->snapshot = (struct stuck_snapshot){};
+	stuck_report_freep(&l->report); /* it points into what was seen before */
 	sleep_ms(BETWEEN_LOOKS_MS);
 	r = look_once(&l->snapshot);
 	if (r < 0)
 		return r;
-	stuck_compare(&first, &l->snapshot);
+	stuck_compare(&before, &l->snapshot);
 	r = stuck_read_details(&l->snapshot);
 	return r < 0 ? r : stuck_analyse(&l->snapshot, &l->report);
+}
+
+/*
+ * A look takes its time, and is not all of one moment: the second one may see an init as it waits
+ * for processes, and these when they have just ended. The third one does not.
+ */
+static int look(struct look *l)
+{
+	int r = look_once(&l->snapshot);
+
+	if (r == 0 && !anything_told(&l->snapshot))
+		return stuck_analyse(&l->snapshot, &l->report);
+	if (r == 0)
+		r = look_again(l);
+	return r == 0 && l->report->n_hangs > 0 ? look_again(l) : r;
 }
 
 /* ---- --abort ---- */
@@ -198,7 +209,7 @@ static bool confirmed(const struct stuck_command *c, unsigned int connection)
 static int still_deadlocked(unsigned int connection)
 {
 	_cleanup_(look_done) struct look again = {};
-	int r = look_twice(&again);
+	int r = look(&again);
 
 	if (r < 0)
 		return r;
@@ -281,7 +292,7 @@ static bool abort_all(struct stuck_command *c)
 static int run(struct stuck_command *c)
 {
 	bool json = c->output.render.format == RENDER_JSON, left;
-	int r = look_twice(&c->look);
+	int r = look(&c->look);
 
 	if (r < 0) {
 		say("cannot look at the processes: %s", strerror(-r));

@@ -238,9 +238,48 @@ static void check_fuse(struct doctor *d)
 			   "not loaded: nothing can hang in it; probed when it comes");
 }
 
+/* "Software Watchdog, timeout 8 s, pinged by process 1 (systemd)" */
+static int check_watchdog(void *ctx, const struct capture_watchdog *w)
+{
+	struct doctor *d = ctx;
+	char name[32], driver[80] = "", timeout[32] = "not known", holder[96] = "held by nobody";
+	char path[64], comm[32];
+
+	snprintf(name, sizeof(name), "watchdog%u", w->number);
+	if (*w->driver)
+		snprintf(driver, sizeof(driver), ", driver %s", w->driver);
+	if (w->timeout > 0)
+		snprintf(timeout, sizeof(timeout), "%d s", w->timeout);
+	if (w->holder) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", w->holder);
+		snprintf(holder, sizeof(holder), "held by process %d (%s)", w->holder,
+			 read_line(path, comm, sizeof(comm)));
+	} else if (w->running == 1) {
+		snprintf(holder, sizeof(holder), "held by nobody that is seen here");
+	}
+	doctor_add(d, FINDING_OK, "hardware watchdog", name, NULL, "%s%s, timeout %s, %s, %s",
+		   *w->identity ? w->identity : "?", driver, timeout,
+		   w->running == 1   ? "running"
+		   : w->running == 0 ? "not running"
+				     : "perhaps running",
+		   holder);
+	return 0;
+}
+
+static void check_watchdogs(struct doctor *d)
+{
+	size_t before = d->n_checks;
+
+	capture_watchdogs(check_watchdog, d);
+	if (d->n_checks == before)
+		doctor_add(d, FINDING_UNNEEDED, "hardware watchdog", "absent", NULL,
+			   "this machine shows none");
+}
+
 void doctor_look_at_mounts(struct doctor *d)
 {
 	d->group = "system";
 	check_cgroup(d);
 	check_fuse(d);
+	check_watchdogs(d);
 }

@@ -77,6 +77,13 @@ int capture_drop_privileges(void)
 	return 0;
 }
 
+int capture_watchdogs(capture_watchdog_fn fn, void *ctx)
+{
+	(void)fn;
+	(void)ctx;
+	return 0;
+}
+
 int capture_fuse_holders(capture_fuse_holder on_holder, void *ctx)
 {
 	(void)on_holder;

@@ -182,6 +182,14 @@ static int on_slow(void *ctx, const struct slow_notice *s)
 	return r < 0 ? r : 0;
 }
 
+static int on_hardware_watchdog(void *ctx, const struct hardware_watchdog_notice *n)
+{
+	struct output *o = ctx;
+	int r = render_hardware_watchdog(o->renderer, n);
+
+	return r < 0 ? r : 0;
+}
+
 static bool wants_timeline(void *ctx, const char *unit)
 {
 	struct output *o = ctx;
@@ -215,6 +223,7 @@ int output_open(struct output *o)
 	if (r == 0 && !o->silent) {
 		engine_tell_hangs(o->engine, on_hang, o, o->hang_ns);
 		engine_tell_slow(o->engine, on_slow, o);
+		engine_tell_hardware_watchdogs(o->engine, on_hardware_watchdog, o);
 	}
 	if (r == 0 && !o->silent && o->render.timelines)
 		engine_tell_timelines(o->engine, wants_timeline, on_timeline, o);

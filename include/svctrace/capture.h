@@ -116,6 +116,20 @@ int capture_capability(unsigned int i, struct capture_capability *ret);
  */
 int capture_drop_privileges(void);
 
+/* A hardware watchdog, as the system shows it. */
+struct capture_watchdog {
+	uint32_t number;  /* N of /dev/watchdogN */
+	int32_t timeout;  /* s; WIRE_NONE: not known, as the next two */
+	int32_t running;  /* 1, 0 */
+	int32_t nowayout; /* 1: nothing stops it any more, 0 */
+	pid_t holder;	  /* the process that has it open; 0: none was found */
+	char identity[64], driver[64];
+};
+
+/* Tells every one that this machine has; a return of fn other than 0 ends it. */
+typedef int (*capture_watchdog_fn)(void *ctx, const struct capture_watchdog *w);
+int capture_watchdogs(capture_watchdog_fn fn, void *ctx);
+
 /*
  * Tells every process that has a FUSE connection's /dev/fuse open, once a file; a negative return
  * of on_holder ends it. Negative errno if this kernel cannot tell: then nothing was told.

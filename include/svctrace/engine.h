@@ -186,6 +186,7 @@ struct proof {
 	uint64_t seq;
 	uint64_t mono_ns;
 	enum wire_kind kind;
+	enum wire_scope_call scope; /* as in struct ev */
 	char *what;
 };
 
@@ -477,7 +478,7 @@ struct hang_verdict {
 	uint32_t kills_lost; /* SIGKILLs that woke nobody */
 	/* sentences; foreign bytes in them are not escaped. NULL: nothing to say */
 	char *root, *why, *next, *consequence;
-	bool lost; /* events were lost meanwhile: its end may have been missed */
+	bool lost; /* events were lost meanwhile */
 	struct proof proof[HANG_PROOF_MAX];
 	unsigned int n_proof;
 };

@@ -35,6 +35,10 @@ struct ev_task {
 	struct str cgroup_path; /* looked up by the decoder; {NULL, 0}: not known */
 };
 
+/*
+ * Of a scope these are told as the events of a service that mean the same; ev.scope then says which
+ * function it really was. A scope has no main process.
+ */
 struct ev_service {
 	uint64_t unit;
 	struct str id;		  /* "nginx.service"; always a valid unit name */
@@ -206,6 +210,24 @@ struct ev_look {
 	uint32_t n; /* threads there were */
 };
 
+/* See struct wire_watchdog_use. */
+struct ev_watchdog_use {
+	struct ev_task task;
+	uint64_t since_ns;
+	uint32_t device, left_out;
+	enum wire_watchdog_op op;
+	int32_t value; /* WIRE_NONE: none, or not known */
+};
+
+/* See struct wire_watchdog_device. */
+struct ev_watchdog_device {
+	uint64_t pinged_ns, timeout_ns; /* timeout 0: not known */
+	uint32_t device, holder, threads;
+	int32_t running, nowayout; /* WIRE_NONE: not known */
+	bool overdue;
+	struct str identity, driver;
+};
+
 struct ev_stack {
 	enum wire_stack_end end;
 	unsigned int n;		       /* 0: there is none */
@@ -214,6 +236,7 @@ struct ev_stack {
 
 struct ev {
 	enum wire_kind kind;
+	enum wire_scope_call scope; /* not 0: a scope's, see struct ev_service */
 	uint32_t flags;
 	uint64_t seq;	  /* number of the record in its stream, from 1: what a verdict cites */
 	uint64_t mono_ns; /* CLOCK_MONOTONIC */
@@ -234,6 +257,8 @@ struct ev {
 		struct ev_keepalive keepalive;
 		struct ev_thread thread;
 		struct ev_look look;
+		struct ev_watchdog_use watchdog_use;
+		struct ev_watchdog_device watchdog_device;
 		struct ev_facts facts; /* SERVICE_FACTS */
 		const char *action;    /* EMERGENCY_ACTION; NULL: not known */
 		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
@@ -330,11 +355,15 @@ void decoder_stats(const struct decoder *d, struct decoder_stats *ret);
 
 /* The kind's stable name in JSON and text, "service-enter-stop"; NULL for an unknown kind. */
 const char *wire_kind_name(unsigned int kind);
-/* systemd's function that the kind is a probe of, "service_enter_stop"; NULL if it is none. */
-const char *wire_kind_function(unsigned int kind);
+/* The same of an event: "scope-stop" for that of a scope. */
+const char *event_name(enum wire_kind kind, enum wire_scope_call scope);
+/* systemd's function that it is a probe of, "service_enter_stop"; NULL if it is none. */
+const char *event_function(enum wire_kind kind, enum wire_scope_call scope);
 
 /* "keepalive-due", "watchdog", "timeout-due", "timeout", "slow"; NULL out of range. */
 const char *look_reason_name(enum wire_look_reason reason);
+/* "open", "ping", "set-timeout", "start", "stop", "close"; NULL out of range. */
+const char *watchdog_op_name(enum wire_watchdog_op op);
 /* "whole", "cut", "no-unwind-data", "too-deep"; NULL out of range. */
 const char *stack_end_name(enum wire_stack_end end);
 /* A copy in one piece, to be given to ev_stack_done(). -ENOMEM. */

@@ -13,6 +13,7 @@
 
 #include "svctrace/engine.h"
 #include "svctrace/event.h"
+#include "svctrace/hardware_watchdog.h"
 #include "svctrace/timeline.h"
 
 #define RENDER_SCHEMA_VERSION 1
@@ -49,6 +50,8 @@ int render_timeline(struct renderer *r, const struct timeline *t);
 int render_hang(struct renderer *r, const struct hang_verdict *h);
 /* Likewise. */
 int render_slow(struct renderer *r, const struct slow_notice *s);
+/* Likewise; no unit's, so it is left out where units or causes are asked for. */
+int render_hardware_watchdog(struct renderer *r, const struct hardware_watchdog_notice *n);
 /*
  * One raw event as a line, for --events. Also learns from WIRE_START (boot id), WIRE_MANAGER and
  * WIRE_LOST, so every event goes through render_note() even when raw events are not printed.

@@ -54,7 +54,7 @@ struct stuck_task {
 	bool frozen_v1;	       /* … in the freezer's own hierarchy */
 	char *wchan;	       /* NULL: not read */
 	char *stack; /* functions, innermost first, each followed by '\n'; NULL: not read */
-	bool still;  /* has not run between two looks; stuck_compare() */
+	bool still;  /* has not run since the first look; stuck_compare() */
 };
 
 struct stuck_pidns {
@@ -96,6 +96,7 @@ struct stuck_snapshot {
 	size_t n_holders;
 	struct stuck_unit *units;
 	size_t n_units;
+	bool compared;	     /* still says something */
 	bool partial;	     /* processes are hidden, or are those of a container alone */
 	bool no_stacks;	     /* kernel stacks could not be read */
 	bool no_holders;     /* nor every process's open files */
@@ -121,7 +122,7 @@ const struct stuck_task *stuck_find_task(const struct stuck_snapshot *s, pid_t t
 /* What the system's manager calls the unit whose cgroup that is, of len bytes; NULL: none. */
 const char *stuck_unit_name(const char *cgroup, size_t *len);
 const struct stuck_unit *stuck_find_unit(const struct stuck_snapshot *s, const char *cgroup);
-/* Sets still in those tasks that have not run since the earlier snapshot. */
+/* Sets still in those tasks that have not run since the earlier snapshot, nor before it. */
 void stuck_compare(const struct stuck_snapshot *before, struct stuck_snapshot *s);
 
 /*

@@ -133,13 +133,13 @@ int symbols_argument_width(const struct symbols *s, const char *fn, unsigned arg
 /*
  * "Unit.Id", "Service.MainPID", "Service.ControlPID", "Service.PIDFile", "Service.Result"…: the
  * offset that the D-Bus property table of that interface passes to its getter, so the key is
- * STRUCT.Property with STRUCT one of Unit, Service, Job, Manager. The value need not be what D-Bus
- * shows: read a field's layout from systemd's source.
+ * STRUCT.Property with STRUCT one of Unit, Service, Scope, Job, Manager. The value need not be what
+ * D-Bus shows: read a field's layout from systemd's source.
  *
  * In no such table, and found in code: "Job.Unit", and by their names in the source
- * "Service.state", "Service.control_command_id" (a ServiceExecCommand), "Service.watchdog_usec",
- * "Service.watchdog_original_usec", "Service.watchdog_override_usec" (uint64_t),
- * "Service.watchdog_override_enable" (bool), "Service.forbid_restart" (a byte of bits:
+ * "Scope.state", "Service.state", "Service.control_command_id" (a ServiceExecCommand),
+ * "Service.watchdog_usec", "Service.watchdog_original_usec", "Service.watchdog_override_usec"
+ * (uint64_t), "Service.watchdog_override_enable" (bool), "Service.forbid_restart" (a byte of bits:
  * main_pid_known 1, main_pid_alien 2, forbid_restart 8) and "Unit.start_ratelimit" (uint64_t
  * interval, unsigned burst and num, uint64_t begin); "Service.timeout_abort_usec" (uint64_t) and
  * "Service.timeout_abort_set" (bool); "ExitStatusSet.signal", which is the second of its two
@@ -156,7 +156,7 @@ int symbols_offset_info(const struct symbols *s, const char *key, struct sym_off
 
 /* ServiceResult, ServiceState, ServiceType, ServiceRestart, UnitActiveState, UnitLoadState,
  * JobType, JobMode, JobResult, NotifyAccess, KillMode, OOMPolicy, ServiceExecCommand,
- * EmergencyAction, ServiceRestartMode. NULL when not found. */
+ * EmergencyAction, ServiceRestartMode, ScopeState, ScopeResult. NULL when not found. */
 const struct sym_enum *symbols_enum(const struct symbols *s, const char *name);
 /* The value's name, NULL when the enum or the value is unknown. */
 const char *symbols_enum_name(const struct symbols *s, const char *name, int64_t value);

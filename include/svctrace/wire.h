@@ -46,7 +46,8 @@ enum wire_kind {
 	WIRE_STACK_SAMPLE = 20,	   /* struct wire_stack_sample: of the next event of that thread */
 	WIRE_UNIT_TRIGGERS = 21,   /* a timer, path, socket … starts another unit */
 	WIRE_CGROUP_FROZEN = 22,   /* struct wire_path, value: frozen (1) or thawed (0) */
-	WIRE_SERVICE_FACTS = 24,   /* struct wire_service_facts: of what that thread does next */
+	WIRE_WATCHDOG_USE = 23,	 /* struct wire_watchdog_use: of a hardware watchdog, by anybody */
+	WIRE_SERVICE_FACTS = 24, /* struct wire_service_facts: of what that thread does next */
 	WIRE_EMERGENCY_ACTION = 25,  /* struct wire_action: FailureAction= and its like */
 	WIRE_SERVICE_KEEPALIVE = 26, /* struct wire_keepalive: service_start_watchdog */
 
@@ -70,6 +71,7 @@ enum wire_kind {
 
 	WIRE_FUSE_SERVE = 50, /* struct wire_fuse: who answers the mount of a connection */
 	WIRE_PID_LEVELS = 51, /* struct wire_pid_levels: of the last event of that thread */
+	WIRE_SCOPE = 52,      /* struct wire_scope: what a manager does with a scope (uprobes) */
 
 	/* The capture layer's. */
 	WIRE_START = 100,      /* struct wire_text: NUL-separated KEY=VALUE facts about the host */
@@ -86,9 +88,10 @@ enum wire_kind {
 	WIRE_OFFSET = 111,     /* struct wire_symbol: where a field lies in its struct: vaddr */
 	WIRE_STACK = 112,      /* struct wire_stack: the call chain of that thread's next event */
 	WIRE_DEPENDENCY = 113, /* struct wire_dependency: why one unit's job pulled in another's */
-	WIRE_FUSE_HOLDERS = 114, /* struct wire_fuse_holders: who may answer on a connection */
-	WIRE_THREAD = 115,	 /* struct wire_thread: part of the look that follows */
-	WIRE_LOOK = 116,	 /* struct wire_look: at what a unit's threads were doing */
+	WIRE_FUSE_HOLDERS = 114,    /* struct wire_fuse_holders: who may answer on a connection */
+	WIRE_THREAD = 115,	    /* struct wire_thread: part of the look that follows */
+	WIRE_LOOK = 116,	    /* struct wire_look: at what a unit's threads were doing */
+	WIRE_WATCHDOG_DEVICE = 117, /* struct wire_watchdog_device: a hardware watchdog */
 	WIRE_PIDFILE = 120, /* struct wire_pidfile: the PID file that a manager loads just now */
 };
 
@@ -147,6 +150,32 @@ struct wire_service {
 	struct wire_str id;   /* Unit.id */
 	struct wire_str path; /* PID file path, where the kind has one */
 	__u32 pad;
+};
+
+/* The function that a WIRE_SCOPE record is of. What its arg holds stands behind it. */
+enum wire_scope_call {
+	WIRE_SCOPE_NONE = 0,
+	WIRE_SCOPE_SET_STATE = 1,    /* new state */
+	WIRE_SCOPE_ENTER_SIGNAL = 2, /* state, result */
+	WIRE_SCOPE_ENTER_DEAD = 3,   /* result */
+	WIRE_SCOPE_STOP = 4,	     /* a job runs the unit's stop() */
+	WIRE_SCOPE_CGROUP_EMPTY = 5, /* scope_notify_cgroup_empty_event */
+	WIRE_SCOPE_OOM = 6,	     /* scope_notify_cgroup_oom_event */
+	WIRE_SCOPE_TIMER = 7,	     /* scope_dispatch_timer */
+};
+
+/* Processes that others started, as a unit: containers, sessions. It has no process of its own. */
+struct wire_scope {
+	struct wire_hdr h;
+	__u64 unit;		 /* address */
+	__u64 timeout_stop_usec; /* WIRE_USEC_NONE: could not be read */
+	__u32 call;		 /* enum wire_scope_call */
+	__s32 result;		 /* Scope.result; enum numbers of this very build */
+	__s32 state;		 /* Scope.state before this call */
+	__s32 arg[2];		 /* see enum wire_scope_call */
+	__s32 job_type;		 /* of Unit.job; WIRE_NONE: no job */
+	__u32 job_id;
+	struct wire_str id;
 };
 
 #define WIRE_EXIT_STATUSES 256
@@ -451,6 +480,48 @@ struct wire_look {
 	struct wire_str id;
 };
 
+enum wire_watchdog_op {
+	WIRE_WATCHDOG_OPEN = 0,	       /* which starts it */
+	WIRE_WATCHDOG_PING = 1,	       /* not more than ten a second are told */
+	WIRE_WATCHDOG_SET_TIMEOUT = 2, /* value: s, as it is now; pings it, too */
+	WIRE_WATCHDOG_START = 3,
+	WIRE_WATCHDOG_STOP = 4,
+	WIRE_WATCHDOG_CLOSE = 5, /* which stops it if that was announced, and if it can be */
+};
+
+/* A process did something with the device of a hardware watchdog, and it worked. */
+struct wire_watchdog_use {
+	struct wire_hdr h;
+	struct wire_task task;
+	__u64 since_ns; /* CLOCK_MONOTONIC of the ping before this one, told or not; 0: none seen */
+	__u32 device;	/* N of /dev/watchdogN */
+	__u32 op;	/* enum wire_watchdog_op */
+	__s32 value;	/* WIRE_NONE: none, or not known */
+	__u32 left_out; /* pings since the last use told, that were not */
+};
+
+/* wire_watchdog_device.flags */
+#define WIRE_WATCHDOG_OVERDUE (1u << 0) /* there was no ping for too long, nor is there one now */
+
+/*
+ * What the system says of a hardware watchdog: when capture begins, when somebody opens, closes or
+ * sets it, and when a ping is overdue. Then what its holder's threads do comes before it.
+ */
+struct wire_watchdog_device {
+	struct wire_hdr h;
+	__u64 pinged_ns;	  /* OVERDUE: the last ping, CLOCK_MONOTONIC */
+	__u32 device;		  /* N of /dev/watchdogN */
+	__u32 flags;		  /* WIRE_WATCHDOG_OVERDUE */
+	__u32 holder;		  /* the process that has it open; 0: none, or not known */
+	__s32 timeout;		  /* s; WIRE_NONE: not known */
+	__s32 running;		  /* 1, 0; WIRE_NONE: not known */
+	__s32 nowayout;		  /* 1: nothing stops it any more; 0; WIRE_NONE: not known */
+	__u32 threads;		  /* that the holder has, if they were looked at */
+	struct wire_str identity; /* as its driver calls it: "Software Watchdog" */
+	struct wire_str driver;	  /* empty: none, or not known */
+	__u32 pad;
+};
+
 struct wire_text {
 	struct wire_hdr h;
 	struct wire_str text;
@@ -594,6 +665,7 @@ WIRE_ASSERT_SIZE(wire_hdr, 24);
 WIRE_ASSERT_SIZE(wire_str, 4);
 WIRE_ASSERT_SIZE(wire_task, 56);
 WIRE_ASSERT_SIZE(wire_service, 80);
+WIRE_ASSERT_SIZE(wire_scope, 72);
 WIRE_ASSERT_SIZE(wire_exit_set, 56);
 WIRE_ASSERT_SIZE(wire_service_facts, 368);
 WIRE_ASSERT_SIZE(wire_action, 32);
@@ -616,6 +688,8 @@ WIRE_ASSERT_SIZE(wire_pid_levels, 96);
 WIRE_ASSERT_SIZE(wire_fuse_holders, 104);
 WIRE_ASSERT_SIZE(wire_thread, 112);
 WIRE_ASSERT_SIZE(wire_look, 64);
+WIRE_ASSERT_SIZE(wire_watchdog_use, 104);
+WIRE_ASSERT_SIZE(wire_watchdog_device, 72);
 WIRE_ASSERT_SIZE(wire_text, 32);
 WIRE_ASSERT_SIZE(wire_clock, 40);
 WIRE_ASSERT_SIZE(wire_manager, 96);

@@ -379,15 +379,15 @@ static struct pulled_in *find_pulled_in(struct asker *a, pid_t manager, const ch
 	return NULL;
 }
 
-int ask_about(struct asker *a, const struct manager *m, const struct wire_service *w,
-	      struct stream *s)
+int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h,
+	      struct wire_str id, struct stream *s)
 {
 	struct question q = {.user = m->user, .uid = m->uid};
 	char unit[WIRE_ID_MAX];
 	struct pulled_in *p;
 	int r = 0;
 
-	if (!get_name(&w->h, w->id, unit))
+	if (!get_name(h, id, unit))
 		return 0;
 	while (r == 0 && (p = find_pulled_in(a, m->pid, unit))) {
 		p->asked = true;

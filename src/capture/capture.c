@@ -18,6 +18,7 @@
 
 #include "capture/capture_internal.h"
 #include "capture/hang_watch.h"
+#include "capture/hardware_watchdog.h"
 #include "capture/stop_watch.h"
 #include "capture/watchdog_watch.h"
 #include "elf/maps.h"
@@ -66,6 +67,7 @@ struct capture {
 	struct hang_watch hangs;
 	struct looker *looker; /* NULL: this kernel does not let us look at threads */
 	struct watchdog_watch watchdogs;
+	struct hardware_watchdogs hardware;
 	struct stop_watch stops;
 	struct ring_buffer *ring;
 	struct ring_fill fill;
@@ -433,6 +435,8 @@ static int send_preamble(struct capture *c)
 		r = enrich_all(c->enrich, s);
 	if (r == 0)
 		r = hang_watch_send_all(&c->hangs, s);
+	if (r == 0)
+		r = hardware_watchdogs_send_all(&c->hardware, s);
 	return r;
 }
 
@@ -471,14 +475,20 @@ static const struct manager *manager_of(const struct capture *c, const struct wi
 	return h->kind < WIRE_FORK ? managers_find(&c->managers, h->tgid) : NULL;
 }
 
+/* Of two times, 0 being never. */
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a && (b == 0 || a < b) ? a : b;
+}
+
 /* The timer for what is looked at before its time is up. Past times are due at once. */
 static void set_late_timer(struct capture *c)
 {
-	uint64_t next = watchdog_watch_next(&c->watchdogs), stop = stop_watch_next(&c->stops);
+	uint64_t next =
+		sooner(sooner(watchdog_watch_next(&c->watchdogs), stop_watch_next(&c->stops)),
+		       hardware_watchdogs_next(&c->hardware));
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if (stop && (next == 0 || stop < next))
-		next = stop;
 	if (next && next != c->late_ns)
 		set_timer(c->late_fd, next > now ? next - now : 1);
 	c->late_ns = next;
@@ -517,9 +527,14 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 
 static int ask(struct capture *c, const struct wire_hdr *h)
 {
+	const struct wire_scope *scope = (const struct wire_scope *)h;
 	bool job = h->kind == WIRE_TRANSACTION_JOB, runs = h->kind == WIRE_SERVICE_STOP;
-	const struct manager *m = job || runs ? managers_find(&c->managers, h->tgid) : NULL;
+	bool scope_runs = h->kind == WIRE_SCOPE && scope->call == WIRE_SCOPE_STOP;
+	const struct manager *m =
+		job || runs || scope_runs ? managers_find(&c->managers, h->tgid) : NULL;
 
+	if (m && scope_runs)
+		return ask_about(&c->asker, m, h, scope->id, &c->stream);
 	if (m && job)
 		ask_later(&c->asker, m, (const struct wire_job *)h);
 	if (h->kind == WIRE_SERVICE_PIDFILE_RESULT)
@@ -528,7 +543,9 @@ static int ask(struct capture *c, const struct wire_hdr *h)
 		pidfile_look_forget(&c->pidfiles, h->tgid, ((const struct wire_service *)h)->unit);
 	if (h->kind == WIRE_SERVICE_PIDFILE_LOAD && (m = managers_find(&c->managers, h->tgid)))
 		return pidfile_look(&c->pidfiles, m, (const struct wire_service *)h, &c->stream);
-	return m && runs ? ask_about(&c->asker, m, (const struct wire_service *)h, &c->stream) : 0;
+	return m && runs ? ask_about(&c->asker, m, h, ((const struct wire_service *)h)->id,
+				     &c->stream)
+			 : 0;
 }
 
 /* At what a service does of which the record says that its time is up. */
@@ -559,6 +576,8 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 		r = c->stream.sink(c->stream.ctx, h, h->size);
 	if (r == 0)
 		r = ask(c, h);
+	if (r == 0)
+		r = hardware_watchdogs_follow(&c->hardware, h, &c->stream);
 	return r ? r : look_late(c, h);
 }
 
@@ -669,6 +688,7 @@ static int report_lost(struct capture *c)
 			c->lost_by_probe[i] = lost;
 		}
 		c->lost_seen = total;
+		hang_watch_again(&c->hangs);
 	}
 	c->lost_checked_ns = now;
 	return r;
@@ -719,6 +739,8 @@ static int watch_late(struct capture *c)
 		r = watchdog_watch_look(&c->watchdogs, c->looker, &c->stream);
 	if (r == 0)
 		r = stop_watch_look(&c->stops, c->looker, &c->hierarchy, &c->stream);
+	if (r == 0)
+		r = hardware_watchdogs_look(&c->hardware, c->looker, &c->stream);
 	set_late_timer(c);
 	return r;
 }

@@ -38,8 +38,8 @@ struct probe_state {
 #define KINDS_MAX   2
 
 /* object.c: a file that holds a service manager's code; two managers may share one. */
-#define UPROBES_MAX 32
-#define STATES_MAX  (UPROBES_MAX + 2) /* and those of what several of them send */
+#define UPROBES_MAX 40
+#define STATES_MAX  (UPROBES_MAX + 3) /* and those of what several of them send */
 
 struct object {
 	struct sym_object file;
@@ -130,7 +130,7 @@ int hierarchy_walk(const struct hierarchy *h, hierarchy_fn fn, void *ctx);
 
 /* probes.c: the programs, and the kernel functions that they are attached to. */
 #define KPROBES_MAX   16
-#define LINKS_MAX     5 /* that one probe is made of */
+#define LINKS_MAX     8 /* that one probe is made of */
 #define INSTANCES_MAX 16
 
 /* A program whose runs the kernel may leave out. */
@@ -249,8 +249,8 @@ void ask_prepare(pid_t manager, int *ret);
 /* A job that perhaps never runs: most pull in others that have nothing to do. */
 void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w);
 /* A unit's job runs: puts into the stream by which dependencies it was pulled in, if it was. */
-int ask_about(struct asker *a, const struct manager *m, const struct wire_service *w,
-	      struct stream *s);
+int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h,
+	      struct wire_str id, struct stream *s);
 
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;

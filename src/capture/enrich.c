@@ -114,6 +114,11 @@ int enrich_record(struct enrich *e, const struct wire_hdr *h, struct stream *s)
 
 		return enrich_origin(e, &w->task, w->ancestors, w->n_ancestors, s);
 	}
+	case WIRE_WATCHDOG_USE: {
+		const struct wire_watchdog_use *w = (const struct wire_watchdog_use *)h;
+
+		return send_if_alive(e, w->task.tgid, w->task.start_ns, s);
+	}
 	case WIRE_CGROUP_ATTACH: /* the mover: the moved one is in its new cgroup already */
 		return send_if_alive(e, h->tgid, 0, s);
 	default:

@@ -91,6 +91,12 @@ static bool is_due(const struct hang_watched *x)
 	return x->flush && (x->ticks < 4 || (x->ticks & (x->ticks - 1)) == 0);
 }
 
+void hang_watch_again(struct hang_watch *w)
+{
+	for (unsigned int i = 0; i < w->n; i++)
+		w->watched[i].ticks = 0;
+}
+
 static bool is_gone(uint32_t tid)
 {
 	char path[32];

@@ -52,6 +52,8 @@ void hang_watch_done(struct hang_watch *w);
 bool hang_watch_follow(struct hang_watch *w, const struct wire_hdr *h);
 /* Every connection that somebody has open: who served it before a hang. */
 int hang_watch_send_all(struct hang_watch *w, struct stream *s);
+/* Events were lost: who may answer is in doubt until the next look. */
+void hang_watch_again(struct hang_watch *w);
 /* HANG_TICK_NS have passed: looks at who may answer on connections that are waited for. */
 void hang_watch_look(struct hang_watch *w);
 /* Says what was seen, after all events from before the look: what has ended by now is left out. */

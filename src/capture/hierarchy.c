@@ -147,11 +147,11 @@ struct walk {
 	char path[PATH_MAX];
 };
 
-static bool ends_service(const char *name)
+static bool ends_with(const char *name, const char *suffix)
 {
-	size_t n = strlen(name), k = strlen(".service");
+	size_t n = strlen(name), k = strlen(suffix);
 
-	return n > k && strcmp(name + n - k, ".service") == 0;
+	return n > k && strcmp(name + n - k, suffix) == 0;
 }
 
 static int walk_dir(struct walk *w, const char *name, const struct hierarchy_node *parent,
@@ -188,7 +188,8 @@ static int walk_dir(struct walk *w, const char *name, const struct hierarchy_nod
 		.fd = fd,
 		.path = *w->path ? w->path : "/",
 		.parent = parent ? parent->id : 0,
-		.service = (parent && parent->service) || ends_service(name),
+		.service = (parent && parent->service) || ends_with(name, ".service") ||
+			   ends_with(name, ".scope"),
 	};
 	struct stat st;
 	int r;

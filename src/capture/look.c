@@ -210,14 +210,24 @@ static int send_thread(const struct looked *t, const struct look_base *base, str
 	return stream_end(s);
 }
 
-int look_send(const struct looker *l, const struct wire_look *what, const char *id,
-	      const struct look_base *base, struct stream *s)
+int look_send_threads(const struct looker *l, const struct look_base *base, struct stream *s,
+		      uint32_t *ret_met)
 {
-	struct wire_look *w;
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < l->n; i++)
 		r = send_thread(&l->thread[i], base, s);
+	*ret_met = l->error ? 0 : l->skel->bss->met;
+	return r;
+}
+
+int look_send(const struct looker *l, const struct wire_look *what, const char *id,
+	      const struct look_base *base, struct stream *s)
+{
+	struct wire_look *w;
+	uint32_t met;
+	int r = look_send_threads(l, base, s, &met);
+
 	if (r != 0)
 		return r;
 	w = stream_begin(s, WIRE_LOOK, sizeof(*w), what->h.tgid);
@@ -226,7 +236,7 @@ int look_send(const struct looker *l, const struct wire_look *what, const char *
 	w->at_ns = l->at_ns;
 	w->took_ns = l->took_ns;
 	w->error = l->error;
-	w->n = l->error ? 0 : l->skel->bss->met;
+	w->n = met;
 	stream_string(s, &w->id, id);
 	return stream_end(s);
 }

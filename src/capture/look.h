@@ -38,7 +38,10 @@ struct look_base {
 /* When to look at what ends time_ns after from_ns: a tenth of that before, but at most a second. */
 uint64_t look_before(uint64_t from_ns, uint64_t time_ns);
 
-/* Says in the stream what the last look saw. w: manager, unit and reason are filled in. */
+/* Says in the stream what the last look saw of each thread, and how many there were. */
+int look_send_threads(const struct looker *l, const struct look_base *base, struct stream *s,
+		      uint32_t *ret_met);
+/* Likewise, and why it looked. w: manager, unit and reason are filled in. */
 int look_send(const struct looker *l, const struct wire_look *w, const char *id,
 	      const struct look_base *base, struct stream *s);
 

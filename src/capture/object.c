@@ -110,6 +110,42 @@ static const struct function functions[] = {
 		.lost = "keepalives to the watchdog",
 	},
 	{
+		.name = "scope_set_state",
+		.program = "scope_set_state",
+		.lost = "any stop of a scope",
+	},
+	{
+		.name = "scope_enter_signal",
+		.program = "scope_enter_signal",
+		.lost = "the reason of scopes' stops",
+	},
+	{
+		.name = "scope_enter_dead",
+		.program = "scope_enter_dead",
+		.lost = "the result of scopes' stops",
+	},
+	{
+		.name = "scope_stop",
+		.program = "scope_stop",
+		.lost = "stops of scopes by a job",
+	},
+	{
+		.name = "scope_notify_cgroup_empty_event",
+		.program = "scope_notify_cgroup_empty_event",
+		.lost = "stops of scopes because the cgroup is empty",
+	},
+	{
+		.name = "scope_notify_cgroup_oom_event",
+		.program = "scope_notify_cgroup_oom_event",
+		.recent = true,
+		.lost = "stops of scopes after an OOM kill",
+	},
+	{
+		.name = "scope_dispatch_timer",
+		.program = "scope_dispatch_timer",
+		.lost = "stops of scopes by a timeout",
+	},
+	{
 		.name = "bus_unit_queue_job_one",
 		.also = "bus_unit_queue_job",
 		.program = "bus_unit_queue_job",
@@ -192,8 +228,9 @@ _Static_assert(ARRAY_LEN(functions) <= UPROBES_MAX, "UPROBES_MAX is too small");
 
 /* The enum tables whose numbers events carry. */
 static const char *const enums[] = {
-	"ServiceState",	      "ServiceResult", "JobType",   "JobMode",	       "ServiceRestart",
-	"ServiceRestartMode", "ServiceType",   "OOMPolicy", "EmergencyAction",
+	"ServiceState",	   "ServiceResult",	 "JobType",	"JobMode",
+	"ServiceRestart",  "ServiceRestartMode", "ServiceType", "OOMPolicy",
+	"EmergencyAction", "ScopeState",	 "ScopeResult",
 };
 
 bool object_wants(const char *program)
@@ -267,6 +304,9 @@ static struct manager_layout layout_of(const struct symbols *s)
 		.message_path = offset_of(s, "Message.path"),
 		.message_member = offset_of(s, "Message.member"),
 		.bus_fd = offset_of(s, "Bus.input_fd"),
+		.scope_result = offset_of(s, "Scope.Result"),
+		.scope_state = offset_of(s, "Scope.state"),
+		.scope_timeout_stop_usec = offset_of(s, "Scope.TimeoutStopUSec"),
 		.facts = facts_layout_of(s),
 	};
 }
@@ -367,6 +407,7 @@ static int fail_essential(const struct object *o, const struct function *f, int 
 /* What several functions' probes send besides: so that lost ones are told. */
 static const unsigned int sample_kinds[KINDS_MAX] = {WIRE_STACK_SAMPLE};
 static const unsigned int facts_kinds[KINDS_MAX] = {WIRE_SERVICE_FACTS};
+static const unsigned int scope_kinds[KINDS_MAX] = {WIRE_SCOPE}; /* … or all that they send */
 
 static int attach_all(struct object *o, const struct probes *p, struct capture_error *err)
 {
@@ -391,6 +432,11 @@ static int attach_all(struct object *o, const struct probes *p, struct capture_e
 	o->state[o->n_states++] = (struct probe_state){
 		.name = "service_facts",
 		.kinds = facts_kinds,
+		.how = "uprobe",
+	};
+	o->state[o->n_states++] = (struct probe_state){
+		.name = "scope_record",
+		.kinds = scope_kinds,
 		.how = "uprobe",
 	};
 	return 0;

@@ -48,7 +48,15 @@ static bool is_stopping(const char *state)
 	return begins(state, "stop") || begins(state, "final");
 }
 
-static struct stop_watched *add(struct stop_watch *w, const struct wire_service *s)
+/* A unit enters a state. */
+struct change {
+	const struct wire_hdr *h;
+	uint64_t unit;
+	struct wire_str id;
+	const char *state;
+};
+
+static struct stop_watched *add(struct stop_watch *w, const struct change *c)
 {
 	struct stop_watched *x = &w->watched[w->n];
 
@@ -56,44 +64,65 @@ static struct stop_watched *add(struct stop_watch *w, const struct wire_service 
 		return NULL;
 	w->n++;
 	*x = (struct stop_watched){
-		.manager = s->h.tgid,
-		.unit = s->unit,
-		.begin_ns = s->h.mono_ns,
-		.slow_ns = w->slow_after_ns ? s->h.mono_ns + w->slow_after_ns : 0,
+		.manager = c->h->tgid,
+		.unit = c->unit,
+		.begin_ns = c->h->mono_ns,
+		.slow_ns = w->slow_after_ns ? c->h->mono_ns + w->slow_after_ns : 0,
 	};
-	record_string(&s->h, s->id, x->id, sizeof(x->id));
+	record_string(c->h, c->id, x->id, sizeof(x->id));
 	return x;
 }
 
-static void set_state(struct stop_watch *w, const struct wire_service *s, const char *state)
+static void set_state(struct stop_watch *w, const struct change *c)
 {
-	struct stop_watched *x = find(w, s->h.tgid, s->unit);
+	struct stop_watched *x = find(w, c->h->tgid, c->unit);
 
-	if (!is_stopping(state)) {
+	if (!is_stopping(c->state)) {
 		drop(w, x);
 		return;
 	}
 	if (!x)
-		x = add(w, s);
+		x = add(w, c);
 	if (!x)
 		return;
 	if (w->facts.manager == x->manager && w->facts.unit == x->unit) {
 		x->stop_ns = w->facts.stop_ns;
 		x->abort_ns = w->facts.abort_ns;
 	}
-	x->state_ns = s->h.mono_ns;
-	x->timeout_ns = strstr(state, "watchdog") ? x->abort_ns : x->stop_ns;
+	x->state_ns = c->h->mono_ns;
+	x->timeout_ns = strstr(c->state, "watchdog") ? x->abort_ns : x->stop_ns;
 	x->looked = false;
+}
+
+static void follow_service(struct stop_watch *w, const struct manager *m,
+			   const struct wire_service *s)
+{
+	const char *state = manager_word(m, "ServiceState", s->arg[0]);
+
+	set_state(w, &(struct change){&s->h, s->unit, s->id, state});
+}
+
+/* Its records bring along what time it has. */
+static void follow_scope(struct stop_watch *w, const struct manager *m, const struct wire_scope *s)
+{
+	const char *state = manager_word(m, "ScopeState", s->arg[0]);
+
+	if (s->call != WIRE_SCOPE_SET_STATE)
+		return;
+	w->facts.manager = s->h.tgid;
+	w->facts.unit = s->unit;
+	w->facts.stop_ns = w->facts.abort_ns = timeout_ns(s->timeout_stop_usec);
+	set_state(w, &(struct change){&s->h, s->unit, s->id, state});
 }
 
 void stop_watch_follow(struct stop_watch *w, const struct manager *m, const struct wire_hdr *h)
 {
-	const struct wire_service *s = (const struct wire_service *)h;
-
 	if (m && h->kind == WIRE_SERVICE_FACTS)
 		learn_facts(w, (const struct wire_service_facts *)h);
 	else if (m && h->kind == WIRE_SERVICE_SET_STATE)
-		set_state(w, s, manager_word(m, "ServiceState", s->arg[0]));
+		follow_service(w, m, (const struct wire_service *)h);
+	else if (m && h->kind == WIRE_SCOPE)
+		follow_scope(w, m, (const struct wire_scope *)h);
 	for (unsigned int i = w->n; h->kind == WIRE_EXIT && i-- > 0;)
 		if (w->watched[i].manager == (pid_t)h->tgid)
 			drop(w, &w->watched[i]);
@@ -204,11 +233,13 @@ int stop_watch_look(struct stop_watch *w, struct looker *l, const struct hierarc
 int stop_watch_timed_out(struct stop_watch *w, struct looker *l, const struct hierarchy *hierarchy,
 			 const struct manager *m, const struct wire_hdr *h, struct stream *s)
 {
-	const struct wire_service *r = (const struct wire_service *)h;
-	struct stop_watched *x;
+	const struct wire_service *service = (const struct wire_service *)h;
+	const struct wire_scope *scope = (const struct wire_scope *)h;
+	struct stop_watched *x = NULL;
 
-	if (h->kind != WIRE_SERVICE_TIMER)
-		return 0;
-	x = find(w, m->pid, r->unit);
+	if (h->kind == WIRE_SERVICE_TIMER)
+		x = find(w, m->pid, service->unit);
+	else if (h->kind == WIRE_SCOPE && scope->call == WIRE_SCOPE_TIMER)
+		x = find(w, m->pid, scope->unit);
 	return x ? look(x, WIRE_LOOK_TIMEOUT, l, hierarchy, s) : 0;
 }

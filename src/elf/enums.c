@@ -10,7 +10,7 @@
 /* An enum's first names; a release that starts otherwise is another line of the same enum. */
 static const struct spec {
 	const char *name;
-	const char *first[3];
+	const char *first[4]; /* "!word": anything but that, as another enum begins alike */
 } specs[] = {
 	{"EmergencyAction", {"none", "reboot", "reboot-force"}},
 	{"EmergencyAction", {"none", "exit", "exit-force"}},
@@ -23,6 +23,9 @@ static const struct spec {
 	{"NotifyAccess", {"none", "all", "exec"}},
 	{"NotifyAccess", {"none", "all", "main"}},
 	{"OOMPolicy", {"continue", "stop", "kill"}},
+	{"ScopeResult", {"success", "resources", "timeout", "!exit-code"}},
+	{"ScopeState", {"dead", "running", "abandoned"}},
+	{"ScopeState", {"dead", "start-chown", "running"}},
 	{"ServiceExecCommand", {"ExecCondition", "ExecStartPre", "ExecStart"}},
 	{"ServiceRestart", {"no", "on-success", "on-failure"}},
 	{"ServiceRestartMode", {"normal", "direct", NULL}},
@@ -90,9 +93,10 @@ static void note_table(struct search *s, size_t spec, uint64_t at)
 static bool starts_like(const struct search *s, const struct spec *spec, uint64_t at)
 {
 	for (size_t i = 0; i < ARRAY_LEN(spec->first) && spec->first[i]; i++) {
-		const char *v = value_at(s, at + i * sizeof(uint64_t));
+		const char *v = value_at(s, at + i * sizeof(uint64_t)), *word = spec->first[i];
+		bool other = *word == '!';
 
-		if (!v || strcmp(v, spec->first[i]))
+		if (!v ? !other : (strcmp(v, word + other) == 0) == other)
 			return false;
 	}
 	return true;

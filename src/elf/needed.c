@@ -28,6 +28,13 @@ const char *const sym_needed_functions[] = {
 	"service_dispatch_timer",
 	"service_active_state",
 	"service_sub_state_to_string",
+	"scope_set_state",
+	"scope_enter_signal",
+	"scope_enter_dead",
+	"scope_stop",
+	"scope_notify_cgroup_empty_event",
+	"scope_notify_cgroup_oom_event",
+	"scope_dispatch_timer",
 	"manager_dispatch_sigchld",
 	"manager_invoke_sigchld_event",
 	"invoke_sigchld_event",
@@ -93,6 +100,9 @@ const char *const sym_needed_offsets[] = {
 	"Service.timeout_abort_set",
 	"Service.RuntimeMaxUSec",
 	"ExitStatusSet.signal",
+	"Scope.Result",
+	"Scope.state",
+	"Scope.TimeoutStopUSec",
 	"Unit.start_ratelimit",
 	"Unit.StartLimitAction",
 	"Unit.FailureAction",
@@ -107,13 +117,10 @@ const char *const sym_needed_offsets[] = {
 };
 
 const char *const sym_needed_enums[] = {
-	"ServiceState",	   "ServiceResult",
-	"ServiceRestart",  "ServiceType",
-	"UnitActiveState", "JobType",
-	"JobMode",	   "JobResult",
-	"NotifyAccess",	   "OOMPolicy",
-	"KillMode",	   "ServiceExecCommand",
-	"EmergencyAction", NULL,
+	"ServiceState",	   "ServiceResult", "ServiceRestart", "ServiceType",
+	"UnitActiveState", "JobType",	    "JobMode",	      "JobResult",
+	"NotifyAccess",	   "OOMPolicy",	    "KillMode",	      "ServiceExecCommand",
+	"EmergencyAction", "ScopeState",    "ScopeResult",    NULL,
 };
 
 bool sym_is_essential(const char *name)

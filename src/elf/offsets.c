@@ -9,6 +9,7 @@ static const struct kind {
 	const char *name, *member, *other;
 } kinds[] = {
 	{"Service", "MainPID", "ControlPID"},
+	{"Scope", "Controller", "TimeoutStopUSec"},
 	{"Unit", "Id", "Following"},
 	{"Job", "JobType", "Unit"},
 	{"Manager", "Version", "Virtualization"},
@@ -19,6 +20,7 @@ static const struct check {
 	const char *key, *function;
 	enum insn_kind kind;
 } checks[] = {
+	{"Scope.Result", "scope_enter_signal", INSN_STORE},
 	{"Service.Result", "service_enter_stop", INSN_STORE},
 	{"Service.ControlPID", "service_enter_stop", INSN_LOAD},
 	{"Service.PIDFile", "service_load_pid_file", INSN_LOAD},
@@ -187,6 +189,13 @@ static const struct common {
 	  {"service_set_state", INSN_LOAD},
 	  {"service_set_state", INSN_STORE}},
 	 "read by service_active_state and service_sub_state_to_string, set by service_set_state"},
+	{"Scope.state",
+	 {NULL},
+	 {{"scope_sub_state_to_string", INSN_LOAD},
+	  {"scope_active_state", INSN_LOAD},
+	  {"scope_set_state", INSN_LOAD},
+	  {"scope_set_state", INSN_STORE}},
+	 "read by scope_active_state and scope_sub_state_to_string, set by scope_set_state"},
 	{"Service.control_command_id",
 	 {"Service.Result", "Service.ControlPID"},
 	 {{"service_enter_stop", INSN_STORE},
@@ -329,7 +338,7 @@ static int from_table(const struct offsets *o, const char *key, struct sym_offse
 		return confirm(o, ret, e->offset);
 	}
 	snprintf(ret->reason, sizeof(ret->reason),
-		 "unknown: only Service, Unit, Job and Manager have tables");
+		 "unknown: only Service, Scope, Unit, Job and Manager have tables");
 	return answer(ret, SYM_MISSING, 0);
 }
 

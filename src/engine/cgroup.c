@@ -193,7 +193,8 @@ static struct cgroup *cgroup_new(struct cgroup_table *t, char *path)
 	return c;
 }
 
-/* The cgroup of the unit that path lies in, made if need be. *ret NULL: in no service's. */
+/* The cgroup of the unit that path lies in, made if need be. *ret NULL: in no service's or scope's.
+ */
 static int cgroup_of(struct cgroup_table *t, struct str path, struct cgroup **ret)
 {
 	_cleanup_free_ char *unit_path = NULL;
@@ -201,7 +202,7 @@ static int cgroup_of(struct cgroup_table *t, struct str path, struct cgroup **re
 
 	*ret = NULL;
 	path = cgroup_unit_path(path);
-	if (!path.s || !has_suffix(path, ".service"))
+	if (!path.s || !(has_suffix(path, ".service") || has_suffix(path, ".scope")))
 		return 0;
 	unit_path = str_dup(path);
 	if (!unit_path)

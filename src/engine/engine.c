@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine/hang.h"
+#include "engine/hardware_watchdog.h"
 #include "engine/pidfile_history.h"
 #include "engine/rules.h"
 #include "engine/slow.h"
@@ -52,6 +53,7 @@ struct engine {
 	struct call_table calls;
 	struct hang_table hangs;
 	struct watch_table watches;
+	struct hardware_watchdog_table hardware;
 	struct thread_look look; /* whose threads come now */
 	slow_sink slow;		 /* NULL: nobody wants to know */
 	void *slow_ctx;
@@ -93,6 +95,7 @@ void engine_freep(struct engine **g)
 	call_table_done(&(*g)->calls);
 	hang_table_done(&(*g)->hangs);
 	watch_table_done(&(*g)->watches);
+	hardware_watchdog_table_done(&(*g)->hardware);
 	look_clear(&(*g)->look);
 	timeline_table_done(&(*g)->timelines);
 	cgroup_table_done(&(*g)->cgroups);
@@ -112,6 +115,12 @@ void engine_tell_slow(struct engine *g, slow_sink sink, void *ctx)
 {
 	g->slow = sink;
 	g->slow_ctx = ctx;
+}
+
+void engine_tell_hardware_watchdogs(struct engine *g, hardware_watchdog_sink sink, void *ctx)
+{
+	g->hardware.sink = sink;
+	g->hardware.ctx = ctx;
 }
 
 void engine_tell_timelines(struct engine *g, timeline_filter wanted, timeline_sink sink, void *ctx)
@@ -252,7 +261,7 @@ static int stop_finish(struct engine *g, struct unit *u)
 		r = note_result(v);
 	if (r == 0)
 		r = join_hang(g, v);
-	if (r == 0)
+	if (r == 0 && !u->stop->of_scope)
 		r = restart_explain(v, &u->stop->ending);
 	if (r == 0)
 		r = apply_losses(g, v);
@@ -344,15 +353,15 @@ static int stop_set_trigger(struct opening *o)
 		return 0;
 	o->trigger = t;
 	v->certainty = CERTAIN;
-	verdict_via(v, t->kind);
+	verdict_via(v, trigger_function(t));
 	r = verdict_cite(v, &t->proof);
 	if (r == 0 && t->followed_by_others) {
 		v->certainty = INFERRED;
 		r = verdict_note(v, "other units' events came between %s and its decision",
-				 wire_kind_function(t->kind));
+				 trigger_function(t));
 	} else if (r == 0 && o->e->mono_ns - t->proof.mono_ns > TRIGGER_CERTAIN_NS) {
 		v->certainty = INFERRED;
-		r = verdict_note(v, "its decision came long after %s", wire_kind_function(t->kind));
+		r = verdict_note(v, "its decision came long after %s", trigger_function(t));
 	}
 	return r;
 }
@@ -404,10 +413,10 @@ static int stop_explain(struct engine *g, struct manager *m, struct unit *u, con
 	if (r == 0)
 		r = note_frozen(&o);
 	if (r == 0 && o.trigger)
-		r = verdict_step(o.v, "%s", wire_kind_function(o.trigger->kind));
+		r = verdict_step(o.v, "%s", trigger_function(o.trigger));
 	if (r < 0)
 		return r;
-	return verdict_step(o.v, "%s%s%s%s", wire_kind_function(e->kind), result ? "(" : "",
+	return verdict_step(o.v, "%s%s%s%s", event_function(e->kind, e->scope), result ? "(" : "",
 			    result ? result : "", result ? ")" : "");
 }
 
@@ -421,7 +430,7 @@ static bool is_stack_of(const struct manager *m, const struct ev *e)
 
 	if (m->stack.n == 0 || m->stack_tid != e->tid || e->kind == WIRE_SERVICE_SET_STATE)
 		return false;
-	return !f->name.s || f->guess || str_equal(f->name, wire_kind_function(e->kind));
+	return !f->name.s || f->guess || str_equal(f->name, event_function(e->kind, e->scope));
 }
 
 /* By itself, or because the service asked for it. */
@@ -442,6 +451,7 @@ static int stop_open(struct engine *g, struct manager *m, struct unit *u, const 
 	if (!s)
 		return -ENOMEM;
 	s->unit = u;
+	s->of_scope = e->scope != WIRE_SCOPE_NONE;
 	u->stop = s;
 	TAILQ_INSERT_TAIL(&g->stops, s, entry);
 	v = &s->v;
@@ -545,10 +555,10 @@ static int stop_note_event(struct engine *g, struct manager *m, struct unit *u, 
 	if (e->kind == WIRE_SERVICE_SET_STATE)
 		s->via_closed = true;
 	else if (!s->via_closed && is_deciding(e->kind))
-		verdict_via(&s->v, e->kind);
+		verdict_via(&s->v, event_function(e->kind, e->scope));
 	if (e->kind == WIRE_SERVICE_ENTER_DEAD) {
 		s->dead_entered = true;
-		r = stop_note_dead(m, s, e);
+		r = s->of_scope ? 0 : stop_note_dead(m, s, e);
 	}
 	if (r < 0)
 		return r;
@@ -720,6 +730,13 @@ static bool stack_has(const struct ev_stack *stack, const char *function)
 	return i < stack->n;
 }
 
+static bool begins_with(struct str s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.n >= n && memcmp(s.s, prefix, n) == 0;
+}
+
 /* What a call chain that ends in manager_add_job() was about. */
 static enum root_reason stack_reason(const struct ev_stack *stack)
 {
@@ -750,12 +767,11 @@ static enum root_reason stack_reason(const struct ev_stack *stack)
 	for (unsigned int f = 0; f < stack->n; f++)
 		for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
 			const struct str name = stack->frames[f].name;
-			size_t n = strlen(functions[i].prefix);
 
 			/* the end of a unit, even if that is a timer or a socket */
 			if (str_equal(name, "unit_notify"))
 				return ROOT_UNKNOWN;
-			if (name.n >= n && memcmp(name.s, functions[i].prefix, n) == 0)
+			if (begins_with(name, functions[i].prefix))
 				return functions[i].reason;
 		}
 	return ROOT_UNKNOWN;
@@ -782,14 +798,14 @@ static enum root_reason inlined_reason(const struct ev_stack *stack, const struc
 		       : ROOT_UNKNOWN;
 }
 
-/* The unit whose end is told is none of the services: a mount, a device, a socket … */
-static bool ended_other_than_service(const struct ev_stack *stack)
+/* The unit whose end is told is no service or scope: a mount, a device, a socket … */
+static bool ended_other(const struct ev_stack *stack)
 {
 	for (unsigned int i = 0; i + 1 < stack->n; i++)
 		if (str_equal(stack->frames[i].name, "unit_notify")) {
 			const struct str by = stack->frames[i + 1].name;
 
-			return by.s && (by.n < 8 || memcmp(by.s, "service_", 8) != 0);
+			return by.s && !begins_with(by, "service_") && !begins_with(by, "scope_");
 		}
 	return false;
 }
@@ -801,7 +817,7 @@ static int set_culprit(const struct manager *m, const struct ev *e, struct trans
 	bool certain = x->set && !x->followed_by_others && strcmp(x->id, m->down.id) == 0 &&
 		       e->mono_ns - x->proof.mono_ns <= TRIGGER_CERTAIN_NS;
 
-	if (ended_other_than_service(&m->stack))
+	if (ended_other(&m->stack))
 		return 0;
 	if (!*m->down.id || strcmp(m->down.id, t->anchor) == 0 ||
 	    m->down.mono_ns + TRIGGER_CERTAIN_NS < e->mono_ns)
@@ -1194,7 +1210,7 @@ static int on_lost(struct engine *g, const struct ev *e)
 		.until_ns = e->mono_ns,
 		.count = e->lost.count,
 	};
-	hang_learn_loss(&g->hangs);
+	hang_learn_loss(&g->hangs, e);
 	return 0;
 }
 
@@ -1261,6 +1277,10 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return look_learn_thread(&g->look, e, &g->processes);
 	case WIRE_LOOK:
 		return on_look(g, e);
+	case WIRE_WATCHDOG_USE:
+		return hardware_watchdog_learn_use(&g->hardware, e, &g->processes);
+	case WIRE_WATCHDOG_DEVICE:
+		return hardware_watchdog_learn_device(&g->hardware, e, &g->processes, &g->look);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:
@@ -1303,7 +1323,7 @@ static bool has_gone_on(const struct stop *s, const struct ev *e)
 		return true;
 	if (e->mono_ns > s->v.end_mono_ns + RESTART_WINDOW_NS)
 		return true;
-	if (e->manager.tgid != s->v.manager || !wire_kind_function(e->kind))
+	if (e->manager.tgid != s->v.manager || !event_function(e->kind, e->scope))
 		return false;
 	return e->kind != WIRE_SERVICE_SET_STATE || !str_equal(e->service.id, s->v.unit);
 }
@@ -1372,7 +1392,9 @@ int engine_flush(struct engine *g)
 	while (r == 0 && !TAILQ_EMPTY(&g->stops))
 		r = stop_abandon(g, TAILQ_FIRST(&g->stops)->unit,
 				 "still stopping when the trace ended");
-	return r == 0 ? timeline_flush(&g->timelines) : r;
+	if (r == 0)
+		r = timeline_flush(&g->timelines);
+	return r == 0 ? hardware_watchdog_flush(&g->hardware, g->now_mono, g->now_wall) : r;
 }
 
 void engine_stats(const struct engine *g, struct engine_stats *ret)

@@ -132,7 +132,7 @@ enum stuck_kind wait_judge(const struct hang_table *t, const struct wait *w)
 {
 	const struct service_of_fuse *s = service_of(t, w->connection);
 
-	if (w->doubtful || !s)
+	if (w->doubtful || !s || s->doubtful)
 		return STUCK_FUSE_UNKNOWN;
 	if (is_served(s))
 		return STUCK_FUSE_WAITS;
@@ -347,6 +347,7 @@ static int learn_holders(struct hang_table *t, const struct ev *e,
 		return -ENOMEM;
 	holders_done(s);
 	s->seen_ns = e->mono_ns;
+	s->doubtful = false;
 	s->known = !e->fuse_holders.error && n <= HANG_HOLDERS_MAX;
 	for (uint32_t i = 0; i < n && i < HANG_HOLDERS_MAX; i++) {
 		uint32_t tgid = e->fuse_holders.tgid[i];
@@ -463,13 +464,23 @@ int hang_learn_exit(struct hang_table *t, const struct ev *e, const struct proce
 	return r;
 }
 
-void hang_learn_loss(struct hang_table *t)
+void hang_learn_loss(struct hang_table *t, const struct ev *e)
 {
+	bool all = str_equal(e->lost.probe, "recording");
+	bool flushes = all || str_equal(e->lost.probe, "fuse_flush");
+	bool teardowns = all || str_equal(e->lost.probe, "zap_pid_ns_processes");
+	bool exits = all || str_equal(e->lost.probe, "sched_process_exit");
+	struct service_of_fuse *s;
 	struct wait *w;
 
 	TAILQ_FOREACH(w, &t->waits, entry)
 	{
-		w->doubtful = true;
+		w->lossy = true;
+		w->doubtful |= w->of_init ? teardowns : flushes;
+	}
+	TAILQ_FOREACH(s, &t->services, entry)
+	{
+		s->doubtful |= exits;
 	}
 }
 

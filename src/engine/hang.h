@@ -14,7 +14,8 @@
 struct wait {
 	bool of_init;
 	bool exiting;
-	bool doubtful; /* events were lost since it began: one may have been its end */
+	bool lossy;    /* events were lost since it began */
+	bool doubtful; /* one of them may have been its end */
 	bool told;
 	enum stuck_kind told_kind;
 	uint32_t tid, pidns, connection;
@@ -39,6 +40,7 @@ struct service_of_fuse {
 	uint32_t connection;
 	uint64_t seen_ns; /* 0: capture has not looked */
 	bool known;	  /* it could be told, and holders are all of them */
+	bool doubtful; /* processes' ends were lost since: one of them may have been a server's */
 	struct server holders[HANG_HOLDERS_MAX], mounter; /* s.a.tgid 0: not known */
 	unsigned int n_holders;
 	struct proof look, mount;
@@ -65,7 +67,8 @@ int hang_learn(struct hang_table *t, const struct ev *e, struct process_table *p
 /* A SIGKILL that wakes nobody. */
 int hang_learn_signal(struct hang_table *t, const struct ev *e);
 int hang_learn_exit(struct hang_table *t, const struct ev *e, const struct process *p);
-void hang_learn_loss(struct hang_table *t);
+/* LOST. */
+void hang_learn_loss(struct hang_table *t, const struct ev *e);
 /* Time has gone on: tells what lasts for too long by now. */
 int hang_tell(struct hang_table *t, const struct ev *e, const struct process_table *processes);
 

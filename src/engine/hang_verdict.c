@@ -53,7 +53,7 @@ static int set_task(struct hang_verdict *h, struct hang_task *x, const struct wa
 static int add_wait(struct hang_verdict *h, const struct wait *w)
 {
 	h->kills_lost += w->kills_lost;
-	h->lost |= w->doubtful;
+	h->lost |= w->lossy;
 	return hang_cite(h, &w->begin) < 0 ? -ENOMEM : hang_cite(h, &w->kill);
 }
 

@@ -87,17 +87,23 @@ static void forget_oldest(struct jobs *j)
 	j->n_forgotten++;
 }
 
-/* Whether the stop of a service may come from it yet. */
+static bool ends_with(const char *unit, const char *suffix)
+{
+	size_t n = strlen(unit), k = strlen(suffix);
+
+	return n > k && strcmp(unit + n - k, suffix) == 0;
+}
+
+/* Whether the stop of a service or a scope may come from it yet. */
 static bool is_spent(const struct transaction *t)
 {
 	if (t->n_edges == 0)
 		return t->over;
 	for (unsigned int i = 0; i < t->n_edges; i++) {
 		const struct edge *x = &t->edges[i];
-		size_t n = strlen(x->unit), suffix = strlen(".service");
 
-		if (!x->over && becomes(x->type, "") && n > suffix &&
-		    strcmp(x->unit + n - suffix, ".service") == 0)
+		if (!x->over && becomes(x->type, "") &&
+		    (ends_with(x->unit, ".service") || ends_with(x->unit, ".scope")))
 			return false;
 	}
 	return true;

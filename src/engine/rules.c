@@ -150,7 +150,7 @@ static int via_cgroup(struct opening *o)
 		return 0;
 	/* it comes before the trigger, which is there already */
 	memmove(&o->v->via[1], &o->v->via[0], (VERDICT_VIA_MAX - 1) * sizeof(o->v->via[0]));
-	o->v->via[0] = wire_kind_function(p->kind);
+	o->v->via[0] = event_function(p->kind, p->scope);
 	o->v->n_via += o->v->n_via < VERDICT_VIA_MAX;
 	return verdict_cite(o->v, p);
 }
@@ -226,12 +226,12 @@ static int rule_unclassified(struct opening *o)
 	o->v->certainty = UNKNOWN;
 	if (!t)
 		r = verdict_note(o->v, "nothing was seen that led to %s in state %s",
-				 wire_kind_function(o->e->kind),
+				 event_function(o->e->kind, o->e->scope),
 				 o->v->old_state ? o->v->old_state : "?");
 	else if (t->kind == WIRE_SERVICE_SIGCHLD)
 		r = note_other_child(o);
 	else
-		r = verdict_note(o->v, "%s ran in state %s", wire_kind_function(t->kind),
+		r = verdict_note(o->v, "%s ran in state %s", trigger_function(t),
 				 *t->state ? t->state : "?");
 	return r < 0 ? r : 1;
 }

@@ -220,7 +220,7 @@ static int blame_trigger(struct span *s, const struct trigger *t)
 	case WIRE_SERVICE_CGROUP_EMPTY:
 		return blame(s, SPAN_CGROUP_EMPTY, "its cgroup became empty");
 	default:
-		return blame(s, SPAN_NOT_SEEN, "%s", wire_kind_function(t->kind));
+		return blame(s, SPAN_NOT_SEEN, "%s", trigger_function(t));
 	}
 }
 

@@ -30,7 +30,9 @@ static const struct {
 	{"start-pre", STATE_STARTING, "activating"},
 	{"start", STATE_STARTING, "activating"},
 	{"start-post", STATE_STARTING, "activating"},
+	{"start-chown", STATE_STARTING, "activating"}, /* this and "abandoned": a scope's */
 	{"running", STATE_UP, "active"},
+	{"abandoned", STATE_UP, "active"},
 	{"exited", STATE_UP, "active"},
 	{"reload", STATE_UP, "reloading"},
 	{"reload-signal", STATE_UP, "reloading"},
@@ -113,6 +115,11 @@ int trigger_set(struct trigger *t, const struct ev *e)
 	word_copy(t->job_type, s->job_type);
 	word_copy(t->state, s->state);
 	return proof_set(&t->proof, e);
+}
+
+const char *trigger_function(const struct trigger *t)
+{
+	return event_function(t->kind, t->proof.scope);
 }
 
 void unit_table_init(struct unit_table *t)

@@ -65,6 +65,7 @@ struct stop {
 	struct verdict v;
 	struct ending ending;
 	struct unit *unit;
+	bool of_scope;		/* which systemd never restarts */
 	bool from_final;	/* it was not running: only a failure is worth telling */
 	bool via_closed;	/* the call chain that decided has been seen to its end */
 	bool dead_entered;	/* service_enter_dead ran: the next state is final */
@@ -132,6 +133,9 @@ void id_copy(char dst[static WIRE_ID_MAX], struct str id);
 
 int trigger_set(struct trigger *t, const struct ev *e);
 void trigger_clear(struct trigger *t);
+/* "service_stop" */
+const char *trigger_function(const struct trigger *t);
+
 enum state_class {
 	STATE_UNKNOWN,
 	STATE_STARTING,

@@ -112,7 +112,11 @@ int proof_set(struct proof *p, const struct ev *e)
 	if (!what)
 		return -ENOMEM;
 	free(p->what);
-	*p = (struct proof){.seq = e->seq, .mono_ns = e->mono_ns, .kind = e->kind, .what = what};
+	*p = (struct proof){.seq = e->seq,
+			    .mono_ns = e->mono_ns,
+			    .kind = e->kind,
+			    .scope = e->scope,
+			    .what = what};
 	return 0;
 }
 
@@ -251,10 +255,10 @@ int verdict_note(struct verdict *v, const char *format, ...)
 	return 0;
 }
 
-void verdict_via(struct verdict *v, enum wire_kind kind)
+void verdict_via(struct verdict *v, const char *function)
 {
 	if (v->n_via < VERDICT_VIA_MAX)
-		v->via[v->n_via++] = wire_kind_function(kind);
+		v->via[v->n_via++] = function;
 }
 
 int verdict_step(struct verdict *v, const char *format, ...)

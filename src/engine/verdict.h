@@ -22,7 +22,8 @@ int verdict_cite_event(struct verdict *v, const struct ev *e);
 void verdict_sort_proof(struct verdict *v);
 /* What does not fit is left out: a note is a help, not evidence. */
 _printf_(2, 3) int verdict_note(struct verdict *v, const char *format, ...);
-void verdict_via(struct verdict *v, enum wire_kind kind);
+/* function: a string that lasts. */
+void verdict_via(struct verdict *v, const char *function);
 /* Appends to the path; a step after another one gets an arrow in between. */
 _printf_(2, 3) int verdict_step(struct verdict *v, const char *format, ...);
 /* No better than c. */

@@ -60,7 +60,7 @@ static void describe_sigchld(char *dst, size_t size, const struct ev_service *s,
 static void describe_service(char *dst, size_t size, const struct ev *e)
 {
 	const struct ev_service *s = &e->service;
-	const char *function = wire_kind_function(e->kind);
+	const char *function = event_function(e->kind, e->scope);
 	char name[NAME_LEN];
 	const char *id = show(s->id, name);
 
@@ -235,10 +235,10 @@ static void describe_path(char *dst, size_t size, const struct ev *e)
 		snprintf(path, sizeof(path), "id %" PRIu64, e->path.id);
 	switch (e->kind) {
 	case WIRE_MANAGER_CGROUP_EVENT:
-		snprintf(dst, size, "%s", wire_kind_function(e->kind));
+		snprintf(dst, size, "%s", event_function(e->kind, e->scope));
 		break;
 	case WIRE_MANAGER_CGROUP_EMPTY:
-		snprintf(dst, size, "%s: %s", wire_kind_function(e->kind), path);
+		snprintf(dst, size, "%s: %s", event_function(e->kind, e->scope), path);
 		break;
 	case WIRE_CGROUP_POPULATED:
 		snprintf(dst, size, "cgroup %s %s", path, e->path.value ? "populated" : "empty");
@@ -353,6 +353,36 @@ static void describe_look(char *dst, size_t size, const struct ev_look *l)
 			 look_reason_name(l->reason), l->n);
 }
 
+/* "ping of watchdog0 by systemd 1, 4s after the one before" */
+static void describe_watchdog_use(char *dst, size_t size, const struct ev *e)
+{
+	const struct ev_watchdog_use *u = &e->watchdog_use;
+	char task[TASK_LEN], gap[32], value[32] = "";
+
+	if (u->op == WIRE_WATCHDOG_SET_TIMEOUT && u->value != WIRE_NONE)
+		snprintf(value, sizeof(value), " to %" PRIi32 " s", u->value);
+	snprintf(dst, size, "%s%s of watchdog%" PRIu32 " by %s", watchdog_op_name(u->op), value,
+		 u->device, show_task(&u->task, task));
+	if (u->since_ns && u->since_ns < e->mono_ns && strlen(dst) < size)
+		snprintf(dst + strlen(dst), size - strlen(dst), ", %s after the last ping",
+			 text_duration(e->mono_ns - u->since_ns, gap));
+}
+
+/* "watchdog0 (Software Watchdog) has a timeout of 8s, held by process 1: overdue" */
+static void describe_watchdog_device(char *dst, size_t size, const struct ev_watchdog_device *d)
+{
+	char identity[NAME_LEN], timeout[32], holder[32] = "nobody known";
+
+	if (d->holder)
+		snprintf(holder, sizeof(holder), "process %" PRIu32, d->holder);
+	snprintf(dst, size, "watchdog%" PRIu32 " (%s) has a timeout of %s, held by %s%s", d->device,
+		 show(d->identity, identity),
+		 d->timeout_ns ? text_duration(d->timeout_ns, timeout) : "?", holder,
+		 d->overdue	   ? ": a ping is overdue"
+		 : d->running == 0 ? ", stopped"
+				   : "");
+}
+
 /* "PID file /run/d.pid of d.service says "812": refused (unsafe-path)" */
 static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
 {
@@ -430,6 +460,12 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 	case WIRE_THREAD:
 		describe_thread(dst, size, &e->thread);
 		break;
+	case WIRE_WATCHDOG_USE:
+		describe_watchdog_use(dst, size, e);
+		break;
+	case WIRE_WATCHDOG_DEVICE:
+		describe_watchdog_device(dst, size, &e->watchdog_device);
+		break;
 	case WIRE_LOOK:
 		describe_look(dst, size, &e->look);
 		break;
@@ -449,7 +485,7 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 e->sample.bytes, e->sample.wanted);
 		break;
 	default:
-		snprintf(dst, size, "%s", or_unknown(wire_kind_name(e->kind)));
+		snprintf(dst, size, "%s", or_unknown(event_name(e->kind, e->scope)));
 		break;
 	}
 }

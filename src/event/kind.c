@@ -92,12 +92,16 @@ static void name_arguments(const struct manager_memory *mm, struct ev *e)
 	}
 }
 
-static bool is_service(struct str id)
+static bool has_suffix(struct str id, const char *suffix)
 {
-	static const char suffix[] = ".service";
-	const size_t n = sizeof(suffix) - 1;
+	const size_t n = strlen(suffix);
 
 	return id.n > n && memcmp(id.s + id.n - n, suffix, n) == 0;
+}
+
+static bool is_service(struct str id)
+{
+	return has_suffix(id, ".service");
 }
 
 static void forget_service_fields(struct ev_service *s)
@@ -129,6 +133,65 @@ static int decode_service(struct memory *m, const struct record *r, struct ev *e
 	if (!is_service(s->id)) /* its unit has no such fields: something else lies there */
 		forget_service_fields(s);
 	return 0;
+}
+
+/* What a scope's functions are called, and which events of a service mean the same. */
+static const struct {
+	enum wire_kind kind;
+	const char *name, *function;
+} scope_calls[] = {
+	[WIRE_SCOPE_SET_STATE] = {WIRE_SERVICE_SET_STATE, "scope-set-state", "scope_set_state"},
+	[WIRE_SCOPE_ENTER_SIGNAL] = {WIRE_SERVICE_ENTER_SIGNAL, "scope-enter-signal",
+				     "scope_enter_signal"},
+	[WIRE_SCOPE_ENTER_DEAD] = {WIRE_SERVICE_ENTER_DEAD, "scope-enter-dead", "scope_enter_dead"},
+	[WIRE_SCOPE_STOP] = {WIRE_SERVICE_STOP, "scope-stop", "scope_stop"},
+	[WIRE_SCOPE_CGROUP_EMPTY] = {WIRE_SERVICE_CGROUP_EMPTY, "scope-cgroup-empty",
+				     "scope_notify_cgroup_empty_event"},
+	[WIRE_SCOPE_OOM] = {WIRE_SERVICE_OOM, "scope-oom", "scope_notify_cgroup_oom_event"},
+	[WIRE_SCOPE_TIMER] = {WIRE_SERVICE_TIMER, "scope-timer", "scope_dispatch_timer"},
+};
+
+static void name_scope_arguments(const struct manager_memory *mm, const struct wire_scope *w,
+				 struct ev_service *s)
+{
+	switch (w->call) {
+	case WIRE_SCOPE_SET_STATE:
+		s->new_state = memory_enum_name(mm, ENUM_SCOPE_STATE, w->arg[0]);
+		break;
+	case WIRE_SCOPE_ENTER_SIGNAL:
+		s->new_state = memory_enum_name(mm, ENUM_SCOPE_STATE, w->arg[0]);
+		s->new_result = memory_enum_name(mm, ENUM_SCOPE_RESULT, w->arg[1]);
+		break;
+	case WIRE_SCOPE_ENTER_DEAD:
+		s->new_result = memory_enum_name(mm, ENUM_SCOPE_RESULT, w->arg[0]);
+		break;
+	default:
+		break;
+	}
+}
+
+static int decode_scope(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_scope w = FIXED(r, wire_scope);
+	const struct manager_memory *mm = memory_manager(m, w.h.tgid);
+	struct ev_service *s = &e->service;
+
+	if (w.call == WIRE_SCOPE_NONE || w.call >= ARRAY_LEN(scope_calls))
+		return -EBADMSG;
+	e->scope = w.call;
+	e->kind = scope_calls[w.call].kind;
+	*s = (struct ev_service){
+		.unit = w.unit,
+		.state = memory_enum_name(mm, ENUM_SCOPE_STATE, w.state),
+		.result = memory_enum_name(mm, ENUM_SCOPE_RESULT, w.result),
+		.job_type = memory_enum_name(mm, ENUM_JOB_TYPE, w.job_type),
+		.job_id = w.job_type == WIRE_NONE ? 0 : w.job_id,
+		.arg = {w.arg[0], w.arg[1]},
+	};
+	name_scope_arguments(mm, &w, s);
+	if (get_str(r, w.id, &s->id) < 0 || !unit_name_is_valid(s->id))
+		return -EBADMSG;
+	return has_suffix(s->id, ".scope") ? 0 : -EBADMSG; /* something else lies there */
 }
 
 static struct ev_exit_set exit_set(const struct wire_exit_set *w)
@@ -684,7 +747,8 @@ static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
 	return 0;
 }
 
-#define USEC_NS 1000u
+#define USEC_NS	  1000u
+#define SECOND_NS 1000000000ull
 
 /* What would not fit is as good as never. */
 static uint64_t from_usec(uint64_t usec)
@@ -753,6 +817,42 @@ static int decode_look(struct memory *m, const struct record *r, struct ev *e)
 	if (get_str(r, w.id, &e->look.id) < 0 || !look_reason_name(e->look.reason))
 		return -EBADMSG;
 	return unit_name_is_valid(e->look.id) ? 0 : -EBADMSG;
+}
+
+static int decode_watchdog_use(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_watchdog_use w = FIXED(r, wire_watchdog_use);
+
+	e->watchdog_use = (struct ev_watchdog_use){
+		.task = get_task(m, r, offsetof(struct wire_watchdog_use, task)),
+		.since_ns = w.since_ns,
+		.device = w.device,
+		.op = w.op,
+		.value = w.value,
+		.left_out = w.left_out,
+	};
+	return watchdog_op_name(e->watchdog_use.op) ? 0 : -EBADMSG;
+}
+
+static int decode_watchdog_device(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_watchdog_device w = FIXED(r, wire_watchdog_device);
+	struct ev_watchdog_device *d = &e->watchdog_device;
+
+	(void)m;
+	*d = (struct ev_watchdog_device){
+		.pinged_ns = w.pinged_ns,
+		.timeout_ns = w.timeout > 0 ? (uint64_t)w.timeout * SECOND_NS : 0,
+		.device = w.device,
+		.holder = w.holder,
+		.threads = w.threads,
+		.running = w.running,
+		.nowayout = w.nowayout,
+		.overdue = w.flags & WIRE_WATCHDOG_OVERDUE,
+	};
+	if (get_str(r, w.identity, &d->identity) < 0)
+		return -EBADMSG;
+	return get_str(r, w.driver, &d->driver);
 }
 
 #define SERVICE(n, f)                                                                              \
@@ -824,6 +924,7 @@ static const struct kind kinds[] = {
 	[WIRE_BUS_NAME] = OTHER("bus-name", bus_name),
 	[WIRE_FUSE_SERVE] = OTHER("fuse-serve", fuse),
 	[WIRE_PID_LEVELS] = OTHER("pid-levels", pid_levels),
+	[WIRE_SCOPE] = {"scope", NULL, sizeof(struct wire_scope), true, decode_scope},
 	[WIRE_START] = OTHER("start", text),
 	[WIRE_CLOCK] = OTHER("clock", clock),
 	[WIRE_MANAGER] = {"manager", NULL, sizeof(struct wire_manager), true, decode_manager},
@@ -841,6 +942,8 @@ static const struct kind kinds[] = {
 	[WIRE_THREAD] = OTHER("thread", thread),
 	[WIRE_LOOK] = {"look", NULL, sizeof(struct wire_look), true, decode_look},
 	[WIRE_PIDFILE] = {"pidfile", NULL, sizeof(struct wire_pidfile), true, decode_pidfile},
+	[WIRE_WATCHDOG_USE] = OTHER("watchdog-use", watchdog_use),
+	[WIRE_WATCHDOG_DEVICE] = OTHER("watchdog-device", watchdog_device),
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */
@@ -858,6 +961,20 @@ const char *look_reason_name(enum wire_look_reason reason)
 	return (size_t)reason < ARRAY_LEN(names) ? names[reason] : NULL;
 }
 
+const char *watchdog_op_name(enum wire_watchdog_op op)
+{
+	static const char *const names[] = {
+		[WIRE_WATCHDOG_OPEN] = "open",
+		[WIRE_WATCHDOG_PING] = "ping",
+		[WIRE_WATCHDOG_SET_TIMEOUT] = "set-timeout",
+		[WIRE_WATCHDOG_START] = "start",
+		[WIRE_WATCHDOG_STOP] = "stop",
+		[WIRE_WATCHDOG_CLOSE] = "close",
+	};
+
+	return (size_t)op < ARRAY_LEN(names) ? names[op] : NULL;
+}
+
 const struct kind *kind_get(unsigned int kind)
 {
 	return kind < ARRAY_LEN(kinds) && kinds[kind].name ? &kinds[kind] : NULL;
@@ -870,9 +987,16 @@ const char *wire_kind_name(unsigned int kind)
 	return k ? k->name : NULL;
 }
 
-const char *wire_kind_function(unsigned int kind)
+const char *event_name(enum wire_kind kind, enum wire_scope_call scope)
+{
+	return scope ? scope_calls[scope].name : wire_kind_name(kind);
+}
+
+const char *event_function(enum wire_kind kind, enum wire_scope_call scope)
 {
 	const struct kind *k = kind_get(kind);
 
+	if (scope)
+		return scope_calls[scope].function;
 	return k ? k->function : NULL;
 }

@@ -129,6 +129,8 @@ int memory_enum_set(struct manager_memory *mm, struct str name, struct str value
 		[ENUM_SERVICE_TYPE] = "ServiceType",
 		[ENUM_OOM_POLICY] = "OOMPolicy",
 		[ENUM_EMERGENCY_ACTION] = "EmergencyAction",
+		[ENUM_SCOPE_STATE] = "ScopeState",
+		[ENUM_SCOPE_RESULT] = "ScopeResult",
 	};
 	_cleanup_free_ char *blob = NULL;
 	_cleanup_free_ const char **names = NULL;

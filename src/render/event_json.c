@@ -67,7 +67,7 @@ static void put_service(struct json_object *o, const struct ev *e)
 {
 	const struct ev_service *s = &e->service;
 
-	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "function", json_text(event_function(e->kind, e->scope)));
 	json_put(o, "systemd.unit.name", slice_json(s->id));
 	json_put(o, "address", json_address(s->unit));
 	json_put(o, "main_pid", signed_json(s->main_pid));
@@ -154,7 +154,7 @@ static void put_job(struct json_object *o, const struct ev *e)
 {
 	const struct ev_job *j = &e->job;
 
-	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "function", json_text(event_function(e->kind, e->scope)));
 	json_put(o, "systemd.unit.name", slice_json(j->id));
 	json_put(o, "job_type", json_text(j->type));
 	json_put(o, "mode", json_text(j->mode));
@@ -175,7 +175,7 @@ static void put_message(struct json_object *o, const struct ev_message *m)
 
 static void put_path(struct json_object *o, const struct ev *e)
 {
-	json_put(o, "function", json_text(wire_kind_function(e->kind)));
+	json_put(o, "function", json_text(event_function(e->kind, e->scope)));
 	json_put(o, "cgroup_id", json_number_or_null(e->path.id, 0));
 	json_put(o, "parent_id", json_number_or_null(e->path.parent, 0));
 	json_put(o, "path", slice_json(e->path.path));
@@ -397,6 +397,35 @@ static void put_look(struct json_object *o, const struct ev_look *l)
 	json_put(o, "threads", json_number(l->n));
 }
 
+static void put_watchdog_use(struct json_object *o, const struct ev_watchdog_use *u)
+{
+	json_put(o, "device", json_number(u->device));
+	json_put(o, "op", json_text(watchdog_op_name(u->op)));
+	json_put(o, "value", u->value == WIRE_NONE ? json_null() : json_integer(u->value));
+	json_put(o, "last_ping_ns", json_number_or_null(u->since_ns, 0));
+	json_put(o, "left_out", json_number(u->left_out));
+	json_put(o, "task", task_json(&u->task));
+}
+
+static json_t *flag_json(int32_t flag)
+{
+	return flag == WIRE_NONE ? json_null() : json_boolean(flag != 0);
+}
+
+static void put_watchdog_device(struct json_object *o, const struct ev_watchdog_device *d)
+{
+	json_put(o, "device", json_number(d->device));
+	json_put(o, "identity", slice_json(d->identity));
+	json_put(o, "driver", slice_json(d->driver));
+	json_put(o, "timeout_ns", json_number_or_null(d->timeout_ns, 0));
+	json_put(o, "running", flag_json(d->running));
+	json_put(o, "nowayout", flag_json(d->nowayout));
+	json_put(o, "holder", json_number_or_null(d->holder, 0));
+	json_put(o, "overdue", json_boolean(d->overdue));
+	json_put(o, "last_ping_ns", json_number_or_null(d->pinged_ns, 0));
+	json_put(o, "threads", json_number(d->threads));
+}
+
 static void put_pidfile(struct json_object *o, const struct ev_pidfile *p)
 {
 	json_put(o, "systemd.unit.name", slice_json(p->id));
@@ -514,6 +543,12 @@ static void put_capture(struct json_object *o, const struct ev *e)
 	case WIRE_THREAD:
 		put_thread(o, &e->thread);
 		break;
+	case WIRE_WATCHDOG_USE:
+		put_watchdog_use(o, &e->watchdog_use);
+		break;
+	case WIRE_WATCHDOG_DEVICE:
+		put_watchdog_device(o, &e->watchdog_device);
+		break;
 	case WIRE_LOOK:
 		put_look(o, &e->look);
 		break;
@@ -553,7 +588,7 @@ json_t *event_data_json(const struct ev *e)
 		put_job(&o, e);
 		break;
 	case WIRE_EMERGENCY_ACTION:
-		json_put(&o, "function", json_text(wire_kind_function(e->kind)));
+		json_put(&o, "function", json_text(event_function(e->kind, e->scope)));
 		json_put(&o, "action", json_text(e->action));
 		break;
 	case WIRE_SERVICE_FACTS:

@@ -45,6 +45,8 @@ json_t *json_signal(int32_t sig);
 void json_put_process(struct json_object *o, const struct actor *a);
 /* An array of events that something rests on. */
 json_t *json_proofs(const struct proof *p, unsigned int n);
+/* An array of those that were told. */
+json_t *json_threads(const struct thread_look *l);
 /* null where there is none. */
 json_t *json_look(const struct thread_look *l);
 json_t *json_watchdog(const struct verdict_watchdog *w);

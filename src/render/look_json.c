@@ -26,20 +26,28 @@ static json_t *thread_json(const struct look_thread *t)
 	return json_done(&o);
 }
 
+json_t *json_threads(const struct thread_look *l)
+{
+	json_t *threads = json_array();
+
+	for (unsigned int i = 0; l && i < l->n_threads; i++)
+		if (json_array_append_new(threads, thread_json(&l->thread[i])) < 0) {
+			json_decref(threads);
+			return NULL;
+		}
+	return threads;
+}
+
 json_t *json_look(const struct thread_look *l)
 {
 	struct json_object o = {};
-	json_t *threads;
 
 	if (!l)
 		return json_null();
 	o.json = json_object();
-	threads = json_array();
-	for (unsigned int i = 0; i < l->n_threads; i++)
-		o.failed |= json_array_append_new(threads, thread_json(&l->thread[i])) < 0;
 	json_put(&o, "reason", json_text(look_reason_name(l->reason)));
 	json_put(&o, "monotonic_ns", json_number(l->at_ns));
-	json_put(&o, "threads", threads);
+	json_put(&o, "threads", json_threads(l));
 	json_put(&o, "threads_left_out", json_number(l->n - l->n_threads));
 	return json_done(&o);
 }

@@ -154,7 +154,12 @@ int render_watchdog(FILE *f, const struct renderer *r, const struct verdict_watc
 	return put_look(f, r, "", w->look);
 }
 
+int render_look(FILE *f, const struct renderer *r, const char *label, const struct thread_look *l)
+{
+	return l ? put_look(f, r, label, l) : 0;
+}
+
 int render_left(FILE *f, const struct renderer *r, const struct thread_look *l)
 {
-	return l ? put_look(f, r, "left", l) : 0;
+	return render_look(f, r, "left", l);
 }

@@ -407,7 +407,7 @@ static json_t *proof_json(const struct proof *p)
 
 	json_put(&o, "seq", json_number(p->seq));
 	json_put(&o, "monotonic_ns", json_number(p->mono_ns));
-	json_put(&o, "event", json_text(wire_kind_name(p->kind)));
+	json_put(&o, "event", json_text(event_name(p->kind, p->scope)));
 	json_put(&o, "text", json_text(p->what));
 	return json_done(&o);
 }
@@ -679,7 +679,7 @@ int render_event_json(struct renderer *r, const struct ev *e)
 	if (e->kind == WIRE_LOST)
 		snprintf(name, sizeof(name), "svctrace.lost");
 	else
-		snprintf(name, sizeof(name), "svctrace.event.%s", wire_kind_name(e->kind));
+		snprintf(name, sizeof(name), "svctrace.event.%s", event_name(e->kind, e->scope));
 	json_put_envelope(&o, r, name, e->wall_ns, e->mono_ns);
 	json_put(&o, "seq", json_number(e->seq));
 	json_put(&o, "truncated", json_boolean(e->flags & WIRE_F_TRUNCATED));

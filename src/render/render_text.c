@@ -175,7 +175,7 @@ static void put_headline(FILE *f, const struct renderer *r, const struct verdict
 }
 
 /* "kill pid 11733, uid 0 (root), login 1000, session 2, session-2.scope, pts/0" */
-static void put_identity(FILE *f, const struct actor *a)
+void put_identity(FILE *f, const struct actor *a)
 {
 	char name[NAME_LEN];
 
@@ -709,7 +709,7 @@ int render_event_text(struct renderer *r, const struct ev *e)
 	char when[TIME_LEN], what[1024], line[sizeof(what) + 96];
 
 	snprintf(line, sizeof(line), "%s  #%-6" PRIu64 " %-22s %s\n",
-		 time_of_day(r, e->wall_ns, e->mono_ns, when), e->seq, wire_kind_name(e->kind),
-		 ev_describe(what, sizeof(what), e));
+		 time_of_day(r, e->wall_ns, e->mono_ns, when), e->seq,
+		 event_name(e->kind, e->scope), ev_describe(what, sizeof(what), e));
 	return write_out(r, line);
 }

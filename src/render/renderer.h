@@ -42,10 +42,14 @@ int write_block(struct renderer *r, put_fn put, const void *what);
 bool unit_matches(const char *pattern, const char *unit);
 /* One labelled line, continued below itself where it is wider than the terminal. */
 void put_line(FILE *f, const struct renderer *r, const char *label, const char *text);
+/* "kill pid 11733, uid 0 (root), session-2.scope" */
+void put_identity(FILE *f, const struct actor *a);
 /* render_pidfile.c: nothing, if there is nothing to tell. */
 int put_pidfiles(FILE *f, const struct renderer *r, const struct verdict *v);
 /* What was seen of a watchdog that fired, if it did; who was left, if anybody looked. */
 int render_watchdog(FILE *f, const struct renderer *r, const struct verdict_watchdog *w);
+/* One line a thread; nothing, if nobody looked. */
+int render_look(FILE *f, const struct renderer *r, const char *label, const struct thread_look *l);
 int render_left(FILE *f, const struct renderer *r, const struct thread_look *l);
 
 int render_slow_text(struct renderer *r, const struct slow_notice *s);

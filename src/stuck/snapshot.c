@@ -143,8 +143,10 @@ void stuck_compare(const struct stuck_snapshot *before, struct stuck_snapshot *s
 		const struct stuck_task *old = stuck_find_task(before, t->tgid, t->tid);
 
 		t->still = old && old->start == t->start && old->state == t->state &&
-			   old->switches == t->switches && t->state != 'R';
+			   old->switches == t->switches && t->state != 'R' &&
+			   (old->still || !before->compared);
 	}
+	s->compared = true;
 }
 
 void stuck_snapshot_done(struct stuck_snapshot *s)

@@ -216,6 +216,12 @@ int state_feed(struct state *s, const void *record, size_t size)
 		key.what = WIRE_CGROUP;
 		key.id = get64(record, size, offsetof(struct wire_path, id));
 		return keep(s, &key, record, size);
+	case WIRE_WATCHDOG_DEVICE:
+		/* what was overdue then is not so any more */
+		if (get32(record, size, offsetof(struct wire_watchdog_device, flags)))
+			return 0;
+		key.id = get32(record, size, offsetof(struct wire_watchdog_device, device));
+		return keep(s, &key, record, size);
 	case WIRE_BUS_NAME:
 		key.id = get32(record, size, offsetof(struct wire_bus_name, listener));
 		key.extra = hash_slice(record, size, offsetof(struct wire_bus_name, name));

@@ -5,14 +5,8 @@
 set -uo pipefail
 
 BENCH=$(cd "$(dirname "$0")/../bench" && pwd)
-TMP=$(mktemp -d)
-trap 'rm -rf "$TMP"' EXIT
-
-as_test() { # NAME COMMAND…
-	local name=$1
-	shift
-	if "$@" >"$TMP/out" 2>&1; then echo "ok - $name"; else echo "not ok - $name"; sed 's/^/# /' "$TMP/out"; fi
-}
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # A run in which svctrace adds so many instructions to a signal, bpftrace 100.
 write_run() { # FILE ADDED

@@ -6,24 +6,9 @@
 set -uo pipefail
 
 SVCTRACE=$(realpath "${1:?which svctrace}")
-TMP=$(mktemp -d)
-trap 'rm -rf "$TMP"' EXIT
-
-# expect NAME EXIT OUT ERR COMMAND…: the whole of stdout and stderr match the regular expressions.
-expect() {
-	local name=$1 code=$2 out=$3 err=$4 got
-	shift 4
-	"$@" >"$TMP/out" 2>"$TMP/err" </dev/null
-	got=$?
-	if [ "$got" = "$code" ] && [[ $(cat "$TMP/out") =~ ^$out$ ]] && [[ $(cat "$TMP/err") =~ ^$err$ ]]; then
-		echo "ok - doctor: $name"
-	else
-		echo "not ok - doctor: $name"
-		echo "# exit $got, wanted $code"
-		sed 's/^/# stdout: /' "$TMP/out" | tail -n 10
-		sed 's/^/# stderr: /' "$TMP/err" | tail -n 10
-	fi
-}
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+about='doctor: '
 
 usage_errors() {
 	expect 'help' 0 'Usage: svctrace doctor .*Exit status: .*Examples:.*' '' "$SVCTRACE" doctor --help

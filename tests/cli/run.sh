@@ -5,31 +5,8 @@
 set -uo pipefail
 
 SVCTRACE=$(realpath "${1:?which svctrace}")
-TMP=$(mktemp -d)
-trap 'rm -rf "$TMP"' EXIT
-
-# expect NAME EXIT OUT ERR COMMAND…: exact exit code; OUT and ERR are extended regular expressions
-# that the whole of stdout and stderr must match ('' is: nothing at all).
-expect() {
-	local name=$1 code=$2 out=$3 err=$4 got
-	shift 4
-	"$@" >"$TMP/out" 2>"$TMP/err" </dev/null
-	got=$?
-	if [ "$got" = "$code" ] && matches "$out" "$TMP/out" && matches "$err" "$TMP/err"; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		echo "# exit $got, wanted $code"
-		sed 's/^/# stdout: /' "$TMP/out" | head -n 10
-		sed 's/^/# stderr: /' "$TMP/err" | head -n 10
-	fi
-}
-
-matches() {
-	local text
-	text=$(cat "$2")
-	[[ $text =~ ^$1$ ]]
-}
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 usage_errors() {
 	expect 'unknown option' 2 '' 'svctrace: unknown option "--nope"; try svctrace --help' \

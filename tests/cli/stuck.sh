@@ -7,24 +7,9 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 
 SVCTRACE=$(realpath "${1:?which svctrace}")
-TMP=$(mktemp -d)
-trap 'rm -rf "$TMP"' EXIT
-
-# expect NAME EXIT OUT ERR COMMAND…: the whole of stdout and stderr match the regular expressions.
-expect() {
-	local name=$1 code=$2 out=$3 err=$4 got
-	shift 4
-	"$@" >"$TMP/out" 2>"$TMP/err" </dev/null
-	got=$?
-	if [ "$got" = "$code" ] && [[ $(cat "$TMP/out") =~ ^$out$ ]] && [[ $(cat "$TMP/err") =~ ^$err$ ]]; then
-		echo "ok - stuck: $name"
-	else
-		echo "not ok - stuck: $name"
-		echo "# exit $got, wanted $code"
-		sed 's/^/# stdout: /' "$TMP/out" | tail -n 10
-		sed 's/^/# stderr: /' "$TMP/err" | tail -n 10
-	fi
-}
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+about='stuck: '
 
 usage_errors() {
 	expect 'help' 0 'Usage: svctrace stuck .*Exit status: .*Examples:.*' '' "$SVCTRACE" stuck --help
@@ -54,26 +39,17 @@ refused() {
 	! valid "$1"
 }
 
-tap() { # NAME COMMAND…
-	local name=$1
-	shift
-	if "$@" >"$TMP/log" 2>&1; then echo "ok - stuck: $name"; else
-		echo "not ok - stuck: $name"
-		tail -n 10 "$TMP/log" | sed 's/^/# /'
-	fi
-}
-
 # What others do on this machine may be stuck; so these are held to their form alone.
 as_things_are() {
 	local code
 	for options in '' '--json'; do
 		"$SVCTRACE" stuck ${options:+"$options"} >"$TMP/plain" 2>"$TMP/err" </dev/null
 		code=$?
-		tap "runs as it is: stuck $options" test "$code" -le 1
+		as_test "runs as it is: stuck $options" test "$code" -le 1
 	done
-	tap 'JSON is valid' valid "$TMP/plain"
+	as_test 'JSON is valid' valid "$TMP/plain"
 	sed 's/"stuck":/"surprise":/' "$TMP/plain" >"$TMP/wrong"
-	tap 'an unknown key is found' refused "$TMP/wrong"
+	as_test 'an unknown key is found' refused "$TMP/wrong"
 }
 
 usage_errors

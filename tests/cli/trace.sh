@@ -8,34 +8,8 @@ SVCTRACE=$(realpath "${1:?which svctrace}")
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 GOLDEN=$ROOT/tests/golden
 ONE=$GOLDEN/bookworm/stops
-TMP=$(mktemp -d)
-trap 'rm -rf "$TMP"' EXIT
-
-result() { # NAME, after the command that decides
-	if [ "$?" = 0 ]; then
-		echo "ok - $1"
-	else
-		echo "not ok - $1"
-		head -n 20 "$TMP/err" "$TMP/out" 2>/dev/null | sed 's/^/#   /'
-	fi
-}
-
-# expect NAME EXIT OUT ERR COMMAND…: exact exit code; OUT and ERR are extended regular expressions
-# that the whole of stdout and stderr must match.
-expect() {
-	local name=$1 code=$2 out=$3 err=$4 got
-	shift 4
-	"$@" >"$TMP/out" 2>"$TMP/err" </dev/null
-	got=$?
-	[ "$got" = "$code" ] && matches "$out" "$TMP/out" && matches "$err" "$TMP/err"
-	result "$name"
-}
-
-matches() {
-	local text
-	text=$(tr -d '\0' <"$2")
-	[[ $text =~ ^$1$ ]]
-}
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 same() { # NAME FILE COMMAND…: exactly this, and nothing on stderr
 	local name=$1 file=$2

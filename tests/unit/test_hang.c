@@ -155,13 +155,13 @@ static void wait_for(struct hangs *x, uint64_t ns)
 	idle(&x->w);
 }
 
-static void lose_something(struct hangs *x)
+static void lose(struct hangs *x, const char *probe)
 {
 	struct wire_lost *r = begin(&x->w, WIRE_LOST, 0);
 
 	r->since_ns = x->w.now - SECOND;
 	r->count = 1;
-	wb_str(&x->w.b, &r->probe, "fuse_flush");
+	wb_str(&x->w.b, &r->probe, probe);
 	send(&x->w);
 }
 
@@ -266,7 +266,7 @@ static void test_not_provable(void **state)
 	wait_for(x, SECOND);
 	assert_int_equal(x->n, 2);
 	assert_int_equal(x->told[1].kind, STUCK_FUSE_WAITS);
-	lose_something(x); /* may have been its end */
+	lose(x, "fuse_flush"); /* may have been its end */
 	look(x, 0, 0, NULL);
 	wait_for(x, SECOND);
 	zap(x, WIRE_PIDNS_ZAP_EXIT);
@@ -274,6 +274,33 @@ static void test_not_provable(void **state)
 	assert_true(x->told[2].ended);
 	assert_true(x->told[2].lost);
 	assert_int_equal(x->told[2].kind, STUCK_FUSE_WAITS);
+}
+
+/* What was lost counts where it could have been an end, and only until the next look if it was a
+ * server's.
+ */
+static void test_what_was_lost(void **state)
+{
+	struct hangs *x = *state;
+	const uint32_t outside = 600;
+
+	fork_process(&x->w, 1, outside, "sshfs", 3);
+	begin_deadlock(x);
+	wait_for(x, SECOND);
+	look(x, 0, 1, &outside);
+	lose(x, "complete_signal");
+	wait_for(x, 6 * SECOND);
+	assert_int_equal(x->n, 1);
+	assert_true(x->told[0].lost);
+	assert_int_equal(x->told[0].kind, STUCK_FUSE_WAITS);
+	look(x, 0, 0, NULL);
+	lose(x, "sched_process_exit");
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 1);
+	look(x, 0, 0, NULL);
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 2);
+	assert_int_equal(x->told[1].kind, STUCK_FUSE_DEADLOCK);
 }
 
 /* A thousand processes that take their time, and a close by a task that lives. */
@@ -603,6 +630,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deadlock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_then_dead, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_provable, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_was_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_teardown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_task_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_times_out, setup, teardown),

@@ -481,6 +481,8 @@ static void test_every_kind_of_event(void **state)
 		assert_int_equal(renderer_new(f, &o, &p.renderer), 0);
 		assert_int_equal(decoder_new(print, &p, &d), 0);
 		for (unsigned int kind = 1; kind < 128; kind++) {
+			const char *name = kind == WIRE_SCOPE ? "scope-stop" : wire_kind_name(kind);
+
 			if (wb_fixed(kind) == 0)
 				continue;
 			wb_begin(&b, kind, wb_fixed(kind), 1, 5 * SECOND);
@@ -491,14 +493,14 @@ static void test_every_kind_of_event(void **state)
 				json_t *j = load_line(text, lines);
 
 				snprintf(expected, sizeof(expected), "svctrace.%s%s",
-					 kind == WIRE_LOST ? "" : "event.", wire_kind_name(kind));
+					 kind == WIRE_LOST ? "" : "event.", name);
 				assert_string_equal(text_at(j, NULL, "event.name"), expected);
 				assert_int_equal(number_at(j, NULL, "seq"), lines + 1);
 				assert_true(json_is_object(json_object_get(j, "data")));
 				json_decref(j);
 			} else {
 				snprintf(expected, sizeof(expected), "  #%-6u %-22s ", lines + 1,
-					 wire_kind_name(kind));
+					 name);
 				assert_non_null(strstr(text, expected));
 			}
 			lines++;

@@ -575,7 +575,7 @@ static void test_unit_that_stops(void **state)
 
 static void test_compare(void **state)
 {
-	_cleanup_(world_done) struct world before = {}, after = {};
+	_cleanup_(world_done) struct world before = {}, after = {}, last = {};
 
 	(void)state;
 	for (pid_t pid = 10; pid < 16; pid++) {
@@ -596,6 +596,12 @@ static void test_compare(void **state)
 	assert_true(task(&after, 14)->still);
 	assert_false(task(&after, 99)->still);
 	assert_false(task(&after, 15)->still);
+	add(&last, 10, 10, 'D', 0)->switches = 5;
+	add(&last, 11, 11, 'D', 0)->switches = 6;
+	stuck_sort(&last.s);
+	stuck_compare(&after.s, &last.s);
+	assert_true(task(&last, 10)->still);
+	assert_false(task(&last, 11)->still); /* it ran before */
 }
 
 /* ---- pid namespaces ---- */

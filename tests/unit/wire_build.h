@@ -98,6 +98,10 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_keepalive);
 	case WIRE_THREAD:
 		return sizeof(struct wire_thread);
+	case WIRE_WATCHDOG_USE:
+		return sizeof(struct wire_watchdog_use);
+	case WIRE_WATCHDOG_DEVICE:
+		return sizeof(struct wire_watchdog_device);
 	case WIRE_LOOK:
 		return sizeof(struct wire_look);
 	case WIRE_DEPENDENCY:
@@ -126,6 +130,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_pid_levels);
 	case WIRE_FUSE_HOLDERS:
 		return sizeof(struct wire_fuse_holders);
+	case WIRE_SCOPE:
+		return sizeof(struct wire_scope);
 	case WIRE_PIDFILE:
 		return sizeof(struct wire_pidfile);
 	case WIRE_STACK_SAMPLE:
@@ -182,6 +188,10 @@ static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *u
 		break;
 	case WIRE_LOOK:
 		wb_str(b, &wb_as(b, wire_look)->id, unit);
+		break;
+	case WIRE_SCOPE:
+		wb_as(b, wire_scope)->call = WIRE_SCOPE_STOP;
+		wb_str(b, &wb_as(b, wire_scope)->id, "x.scope"); /* of a service it is none */
 		break;
 	case WIRE_PIDFILE:
 		wb_str(b, &wb_as(b, wire_pidfile)->id, unit);

@@ -18,19 +18,10 @@ ovs_packages() {
 	esac
 }
 
-# Their files, with /lib below /usr as the suites have it. The packages are kept by tools/debs.
 ovs_tree() { # INTO
-	local p dir
-	mkdir -p "$1/usr"
-	for p in $(ovs_packages); do
-		dir=$("$HERE/../../tools/debs" "$suite" "$p")
-		cp -a "$dir/." "$1/"
-		if [ -d "$1/lib" ]; then
-			cp -a "$1/lib/." "$1/usr/lib/"
-			rm -r "${1:?}/lib"
-		fi
-	done
-	rm -rf "$1"/usr/share/{man,doc,bash-completion,lintian} "$1"/usr/lib/python3
+	local p
+	for p in $(ovs_packages); do package_files "$p" "$1"; done
+	rm -rf "$1"/usr/lib/python3
 	ln -sf ../lib/openvswitch-switch/ovs-vswitchd "$1/usr/sbin/ovs-vswitchd" # as its alternatives do
 }
 

@@ -75,6 +75,7 @@ note() { # UNIT…
 	for u; do
 		systemctl show -p MainPID,InvocationID "$u" >"$WORK/props"
 		main=$(sed -n 's/^MainPID=//p' "$WORK/props")
+		main=${main:-0} # a scope has none
 		echo "$(grep ^Inv "$WORK/props") MainPIDBefore=$main HostMainPIDBefore=$(host_pid "$main")" >"$WORK/note.$u"
 	done
 }
@@ -395,6 +396,43 @@ run_oom_continue() {
 	wait_for -e "$WORK/$name.after"
 	settle "$t" active/running/
 	show "$t"
+}
+
+# systemd-oomd, whose files the test put beside this script. It kills what is under pressure while
+# memory is reclaimed: hence what is read, and thrown away again, besides memory that stays.
+units_oomd() {
+	fifo
+	unit .service <<U
+[Service]
+Type=exec
+MemoryHigh=8M
+MemorySwapMax=0
+ManagedOOMMemoryPressure=kill
+ManagedOOMMemoryPressureLimit=1%
+ExecStart=/bin/sh -c "read x <$WORK/$name.fifo; while :; do dd if=/dev/loop0 of=/dev/null bs=24M; done"
+U
+	[ -d "$HELPERS/oomd" ] || return 0
+	cp -a "$HELPERS/oomd/." /
+	echo "systemd-oom:x:991:991::/:/usr/sbin/nologin" >>/etc/passwd
+	echo "systemd-oom:x:991:" >>/etc/group
+	mkdir -p /etc/systemd/oomd.conf.d
+	printf '[OOM]\nDefaultMemoryPressureDurationSec=1s\n' >/etc/systemd/oomd.conf.d/scenario.conf
+	modprobe loop
+	truncate -s 64M "$WORK/$name.disk"
+	losetup /dev/loop0 "$WORK/$name.disk"
+}
+run_oomd() {
+	[ -d "$HELPERS/oomd" ] || { skip="systemd-oomd is not here"; return 0; }
+	reload_bus
+	systemctl start systemd-oomd
+	begin "$t"
+	note_pid killer "$(systemctl show -P MainPID systemd-oomd)"
+	trigger
+	end=$(($(now) + 120)) # it looks once a second, and averages ten
+	while [ "$(systemctl is-active "$t")" = active ] && [ "$(now)" -lt $end ]; do sleep 0.5; done
+	finish "$t"
+	systemctl stop systemd-oomd.service systemd-oomd.socket
+	losetup -d /dev/loop0
 }
 
 pair() { # LINES of the dependent's [Unit]
@@ -1033,6 +1071,53 @@ run_cgroup_scope() {
 	finish "$t"
 	systemctl stop "sc-$name.scope"
 }
+
+# A scope is a unit without a process of its own: others bring theirs along.
+units_scope() { printf '[Unit]\nIgnoreOnIsolate=yes\nAfter=sc-%s.scope\n' "$name" | unit -hold.target; }
+begin_scope() { # [OPTION…] COMMAND…
+	u=sc-$name.scope
+	systemctl start "sc-$name-hold.target"
+	systemd-run -q --scope --unit="$u" "$@" &
+	settle "$u" active/running/
+	note "$u"
+}
+
+units_scope_stop() { units_scope; }
+run_scope_stop() { begin_scope sleep 1000; ops requester systemctl stop "$u"; finish "$u"; }
+
+units_scope_timeout() {
+	units_scope
+	echo "trap '' TERM; echo \$\$ >$WORK/$name.pid; while :; do sleep 1; done" | script
+}
+run_scope_timeout() {
+	begin_scope -p TimeoutStopSec=2s sh "$WORK/$name.sh"
+	wait_for -s "$WORK/$name.pid"
+	ops requester systemctl stop "$u"
+	finish "$u"
+}
+
+units_scope_runtime() { units_scope; }
+run_scope_runtime() { begin_scope -p RuntimeMaxSec=2s sleep 1000; finish "$u"; }
+
+units_scope_killed() {
+	units_scope
+	echo "echo \$\$ >$WORK/$name.pid; exec sleep 1000" | script
+}
+run_scope_killed() {
+	begin_scope sh "$WORK/$name.sh"
+	wait_for -s "$WORK/$name.pid"
+	pid=$(cat "$WORK/$name.pid")
+	note_pid victim "$pid"
+	kill_by_ops -9 "$pid"
+	finish "$u"
+}
+
+units_scope_exit() {
+	units_scope
+	fifo
+	echo "read x <$WORK/$name.fifo" | script
+}
+run_scope_exit() { begin_scope sh "$WORK/$name.sh"; trigger; finish "$u"; }
 
 # ---- running them ----
 

@@ -53,7 +53,7 @@ stuck_guest() { # STEPS
 
 # Checks NAME.json against the schema and with an expression over its object, o, and hangs, h.
 stuck_says() { # NAME RC EXPRESSION
-	expect "exit code of $1" "$2" "$(cat "$work/$1.rc")"
+	expect "exit code of $1" "$2" "$(cat "$work/$1.rc")" || { cat "$work/$1.json" "$work/$1.err"; return 1; }
 	python3 - "$STUCK_SCHEMA" "$work/$1.json" "$3" <<-'PY'
 		import json, sys
 		import jsonschema

@@ -8,10 +8,10 @@
 BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly hundred_rounds
 	lost_is_told second_manager container_restarts unit_removed timeline"
 GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
-	hybrid clock_set_back no_btf"
+	hybrid clock_set_back no_btf oomd"
 
 ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_hundred_rounds
-	bed_lost_is_told guest_attach_rounds guest_clock_set_back"
+	bed_lost_is_told guest_attach_rounds guest_clock_set_back guest_oomd"
 
 CGROUP_V1_SUITES="bullseye bookworm"
 
@@ -240,6 +240,16 @@ guest_verdicts() {
 	check_verdicts guest
 	expect "probes that lost more than the kernel leaves out now and then" "" \
 		"$(awk '$2 ~ /probe|fentry|tracepoint/ && $4 > 9' "$work/trace.err")"
+}
+
+# Killed by systemd-oomd, of which only what kills is taken: not its settings for every unit.
+guest_oomd() {
+	[ "$suite" != bullseye ] || { echo "bullseye has no systemd-oomd"; return 77; }
+	package_files systemd-oomd "$files/oomd"
+	rm -r "$files/oomd/usr/lib/systemd/system/-.slice.d"
+	guest_watch 'sh scenarios.sh oomd' --json
+	check_verdicts oomd
+	expect "the scenario was not run" "" "$(grep '^#skip' "$work/trace.steps")"
 }
 
 # How each of the six named functions was attached, and how many events it delivered.

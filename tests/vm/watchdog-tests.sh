@@ -76,3 +76,18 @@ guest_left_cgroup_v1() {
 	guest_watch "sh scenarios.sh $LEFT_SCENARIOS" --json
 	check_verdicts left-cgroup-v1
 }
+
+# ---- hardware watchdogs ----
+
+GUEST_TESTS+=" hardware_watchdog"
+
+guest_hardware_watchdog() {
+	cp "$HERE/watch" "$HERE/hardware-watchdog-steps" "$files/"
+	guest -t 400 -d "$files" -o "$work" "$suite" '
+		. ./hardware-watchdog-steps
+		before
+		sh ./watch trace ". ./hardware-watchdog-steps; during >trace.steps" ./svctrace --json'
+	keep_json "$work/trace.out" hardware-watchdog
+	"$HERE/check-hardware-watchdog" "$work/trace.steps" "$work/trace.out" "$work/doctor.json" ||
+		{ cat "$work/trace.steps" "$work/trace.err"; return 1; }
+}
