@@ -5,12 +5,14 @@
  * another pending and is dropped before anybody could see it.
  */
 #include <errno.h>
+#include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +23,9 @@ static const char usage[] =
 	"       load storm JOBS TIMES       JOBS at once, each: fork, execute, exit, wait\n"
 	"       load burst JOBS TIMES NS    JOBS at once, each: a SIGUSR1 to itself every NS\n"
 	"       load crowd CHILDREN         so many processes that do nothing, until it is "
-	"killed\n";
+	"killed\n"
+	"       load programs               what each loaded BPF program took so far: NAME RUNS "
+	"NS\n";
 
 static void die(const char *what)
 {
@@ -145,6 +149,31 @@ static void crowd(unsigned long children)
 		pause();
 }
 
+static int bpf(int command, union bpf_attr *a)
+{
+	return syscall(SYS_bpf, command, a, sizeof(*a));
+}
+
+/* What the kernel counts while kernel.bpf_stats_enabled is set. */
+static void programs(void)
+{
+	union bpf_attr next = {};
+
+	while (bpf(BPF_PROG_GET_NEXT_ID, &next) == 0) {
+		struct bpf_prog_info info = {};
+		union bpf_attr a = {.prog_id = next.next_id};
+		int fd = bpf(BPF_PROG_GET_FD_BY_ID, &a);
+
+		next.start_id = next.next_id;
+		if (fd < 0)
+			continue;
+		a = (union bpf_attr){.info = {fd, sizeof(info), (unsigned long)&info}};
+		if (bpf(BPF_OBJ_GET_INFO_BY_FD, &a) == 0)
+			printf("%s %llu %llu\n", info.name, info.run_cnt, info.run_time_ns);
+		close(fd);
+	}
+}
+
 static int run(const char *what, unsigned long a, unsigned long b, unsigned long c)
 {
 	struct plan plan = {.times = b, .every_ns = c};
@@ -173,6 +202,10 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "nothing"))
 		return 0;
+	if (argc == 2 && !strcmp(argv[1], "programs")) {
+		programs();
+		return 0;
+	}
 	for (int i = 2; i < argc && i < 5; i++)
 		n[i - 2] = strtoul(argv[i], NULL, 10);
 	if (argc < 3 || run(argv[1], n[0], n[1], n[2]) != 0) {

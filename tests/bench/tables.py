@@ -68,18 +68,23 @@ def mib(result, name, who="svctrace", unit=1024):
 
 def rows(result):
     own, peer = median(result, "start-time"), median(result, "start-time", "bpftrace")
+    cpu, pcpu = (ratio(median(result, "start-cpu", w), 1e9) for w in ("svctrace", "bpftrace"))
     gown, gpeer = (median(result, "guest-start", w) for w in ("svctrace", "bpftrace-same"))
     rss, prss = mib(result, "start-rss"), mib(result, "start-rss", "bpftrace")
     grss, gprss = (mib(result, "guest-start-rss", w, 1) for w in ("svctrace", "bpftrace-same"))
     replay, inflate = median(result, "replay", "replay"), median(result, "replay", "inflate")
     events, lost = median(result, "soak-events"), median(result, "soak-lost")
     sent, received, dropped, told = (median(result, f"guest-overrun-{w}") for w in ("sent", "received", "lost", "told"))
+    hang, storm = median(result, "guest-hang-cost"), median(result, "guest-storm", "none")
     unexplained = None if None in (sent, received, dropped) else abs(sent - received - dropped) + abs(dropped - told)
     return [
         ("In a guest, counted in instructions, all that user space does for it included", [
             against(result, "signal-other", "a signal to an unrelated process", "guest-signal-other", "bpftrace", 0.5),
             against(result, "signal-service", "a signal within a service", "guest-signal-service", "bpftrace", 1),
             against(result, "sigchld", "SIGCHLD", "guest-sigchld", "bpftrace", 0.5),
+            against(result, "signal-nothing", "… against a program at the same function that does nothing",
+                    "guest-signal-other", "bpftrace-nothing", 1.5),
+            against(result, "sigchld-nothing", "… SIGCHLD", "guest-sigchld", "bpftrace-nothing", 1.5),
             against(result, "killsnoop", "a signal to an unrelated process", "guest-signal-other", "killsnoop", 0.5),
             against(result, "sigsnoop", "a signal to an unrelated process", "guest-signal-other", "sigsnoop", 0.5),
             against(result, "fork", "fork, exit, SIGCHLD", "guest-fork", "bpftrace-all", 0.7),
@@ -88,6 +93,10 @@ def rows(result):
             share(result, "unit-pid1", "PID 1's CPU, a service started and stopped", "guest-unit-pid1", 2),
             share(result, "unit", "all CPU, a service started and stopped", "guest-unit", 2),
             share(result, "bus", "a D-Bus call to another service", "guest-bus", 5),
+            Row("hang-probes", "the three functions in which hangs show, where nothing hangs: fork, execute, exit",
+                f"+{number(hang)} in {number(median(result, 'guest-hang-runs'))} runs, "
+                f"{number(median(result, 'guest-hang-began'))} of them began a hang, of {number(storm)}",
+                ratio(hang and 100 * hang, storm), 0.1, "%"),
             Row("guest-start", "start until probes are live, bpftrace with the same probes",
                 f"{number(gown)}, bpftrace {number(gpeer)}", ratio(gpeer, gown), 5, least=True),
             Row("guest-start-rss", "peak RSS of the start", f"{number(grss)} MiB, bpftrace {number(gprss)} MiB",
@@ -104,6 +113,8 @@ def rows(result):
             share(result, "native-bus", "a D-Bus call to another service, ns", "native-bus", 5),
             Row("start-time", "start until probes are live, bpftrace with the same probes",
                 f"{number(own)} s, bpftrace {number(peer)} s", ratio(peer, own), 5, least=True),
+            Row("start-cpu", "CPU time of the same start, s", f"{number(cpu)}, bpftrace {number(pcpu)}",
+                ratio(pcpu, cpu), 5, least=True),
             Row("start-rss", "peak RSS of the start", f"{number(rss)} MiB, bpftrace {number(prss)} MiB",
                 ratio(rss, prss), 0.33),
             Row("steady-rss", "RSS with 500 services and 5,000 processes", "", mib(result, "steady-rss"), 24, "MiB"),

@@ -169,7 +169,7 @@ bed_lost_is_told() {
 		events = [json.loads(l) for l in open(sys.argv[1])]
 		lost = [e for e in events if e["event.name"] == "svctrace.lost"]
 		told = sum(e["data"]["count"] for e in lost)
-		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|uretprobe|tracepoint|fentry|kprobe) ", l)]
+		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|uretprobe|tracepoint|fentry|kprobe|none) ", l)]
 		counted = sum(int(r[3]) for r in rows)
 		print("lost", told, "in-stream,", counted, "counted")
 		assert counted > 0 and told == counted

@@ -14,8 +14,9 @@ check_watchdogs() {
 	"$HERE/check-watchdogs" "$work/trace.steps" "$work/trace.out"
 }
 
+# Whether a service asks has nothing to do with the kernel.
 bed_watchdogs() {
-	bed_watch "sh scenarios.sh $WATCHDOG_SCENARIOS" --json
+	bed_watch "sh scenarios.sh $WATCHDOG_SCENARIOS watchdog_asked" --json
 	check_verdicts watchdogs
 	check_watchdogs
 }
