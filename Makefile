@@ -83,7 +83,7 @@ $(O)/svctrace: $(main_objs) $(libs)
 static_libs = $(shell $(PKGCONF) --static --libs $(lib_pkgs)) -lm
 .PHONY: static
 static: $(O)/svctrace.static ## build one static file, build/svctrace.static
-$(O)/svctrace.static: $(main_objs) $(libs)
+$(O)/svctrace.static: $(main_objs) $(O)/src/static/eu_search.o $(libs)
 	$(call msg,LINK)
 	$(q)$(CC) $(LDFLAGS) -static -o $@.tmp $^ -Wl,--start-group $(static_libs) -Wl,--end-group
 	$(q)$(STRIP) -o $@ $@.tmp && rm $@.tmp

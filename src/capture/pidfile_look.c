@@ -27,8 +27,8 @@
 #include "capture/capture_internal.h"
 #include "svctrace/cleanup.h"
 
-#define LOOK_NS	    1000000000ull /* of waiting … */
-#define LOOK_PER_NS 5000000000ull /* … in that long */
+#define LOOK_NS	    2000000000ull  /* of waiting … */
+#define LOOK_PER_NS 10000000000ull /* … in that long */
 /* All that the other process has open. */
 #define OTHER_END   3
 #define CHANGES	    4

@@ -40,10 +40,14 @@ struct kernel_probe {
 	struct way ways[WAYS_MAX];
 };
 
+#define WAY(name, without, ...)                                                                    \
+	{                                                                                          \
+		.how = name, .lost = without, .programs = { __VA_ARGS__ }                          \
+	}
 #define TRACEPOINT(tp, prog, kind, without)                                                        \
 	{                                                                                          \
 		.name = tp, .kinds = {kind}, .lost = without, .ways = {                            \
-			{"tracepoint", {prog}, ""}                                                 \
+			WAY("tracepoint", "", prog)                                                \
 		}                                                                                  \
 	}
 
@@ -52,62 +56,59 @@ static const struct kernel_probe specs[] = {
 		.name = "complete_signal",
 		.lost = "who sent a signal",
 		.kinds = {WIRE_SIGNAL},
-		.ways = {{"fentry", {"complete_signal_fentry"}, ""},
-			 {"kprobe", {"complete_signal_kprobe"}, ""},
-			 {"tracepoint",
-			  {"signal_generate"},
-			  "signal_generate stands in: it fires after the target was woken"}},
+		.ways = {WAY("fentry", "", "complete_signal_fentry"),
+			 WAY("kprobe", "", "complete_signal_kprobe"),
+			 WAY("tracepoint",
+			     "signal_generate stands in: it fires after the target was woken",
+			     "signal_generate")},
 	},
 	{
 		.name = "zap_pid_ns_processes",
 		.lost = "pid namespaces that are torn down",
 		.kinds = {WIRE_PIDNS_ZAP_ENTER, WIRE_PIDNS_ZAP_EXIT},
-		.ways = {{"fentry", {"zap_fentry", "zap_fexit"}, ""},
-			 {"kprobe", {"zap_kprobe", "zap_kretprobe"}, ""}},
+		.ways = {WAY("fentry", "", "zap_fentry", "zap_fexit"),
+			 WAY("kprobe", "", "zap_kprobe", "zap_kretprobe")},
 	},
 	{
 		.name = "fuse_flush",
 		.lost = "FUSE files flushed at exit",
 		.module = "fuse",
 		.kinds = {WIRE_FUSE_FLUSH_ENTER, WIRE_FUSE_FLUSH_EXIT},
-		.ways = {{"fentry", {"flush_fentry", "flush_fexit"}, ""},
-			 {"kprobe", {"flush_kprobe", "flush_kretprobe"}, ""}},
+		.ways = {WAY("fentry", "", "flush_fentry", "flush_fexit"),
+			 WAY("kprobe", "", "flush_kprobe", "flush_kretprobe")},
 	},
 	{
 		.name = "process_init_reply",
 		.lost = "who serves the FUSE file systems that are mounted from now on",
 		.module = "fuse",
 		.kinds = {WIRE_FUSE_SERVE},
-		.ways = {{"kprobe", {"serve_kprobe"}, ""}},
+		.ways = {WAY("kprobe", "", "serve_kprobe")},
 	},
 	{
 		.name = "unix_stream_sendmsg",
 		.lost = "who asks a service manager for something",
 		.kinds = {WIRE_CLIENT_SEND, WIRE_BUS_NAME},
-		.ways = {{"fentry", {"unix_sendmsg_fentry"}, ""},
-			 {"kprobe", {"unix_sendmsg_kprobe"}, ""},
-			 {"tracepoint",
-			  {"sys_enter_send"},
-			  "system calls stand in: io_uring and 32-bit programs are not seen",
-			  {"syscalls/sys_enter_write", "syscalls/sys_enter_writev",
-			   "syscalls/sys_enter_sendto", "syscalls/sys_enter_sendmsg",
-			   "syscalls/sys_enter_sendmmsg"}}},
+		.ways = {WAY("fentry", "", "unix_sendmsg_fentry"),
+			 WAY("kprobe", "", "unix_sendmsg_kprobe"),
+			 {.how = "tracepoint",
+			  .programs = {"sys_enter_send"},
+			  .lost = "system calls stand in: io_uring and 32-bit programs are not "
+				  "seen",
+			  .at = {"syscalls/sys_enter_write", "syscalls/sys_enter_writev",
+				 "syscalls/sys_enter_sendto", "syscalls/sys_enter_sendmsg",
+				 "syscalls/sys_enter_sendmmsg"}}},
 	},
 	{
 		.name = "watchdog_ioctl",
 		.lost = "who pings hardware watchdogs, and when",
 		.module = "watchdog",
 		.kinds = {WIRE_WATCHDOG_USE},
-		.ways = {{"fentry",
-			  {"watchdog_open_fexit", "watchdog_release_fexit", "watchdog_write_fexit",
-			   "watchdog_ioctl_fexit"},
-			  ""},
-			 {"kprobe",
-			  {"watchdog_open_kprobe", "watchdog_open_kretprobe",
-			   "watchdog_release_kprobe", "watchdog_release_kretprobe",
-			   "watchdog_write_kprobe", "watchdog_write_kretprobe",
-			   "watchdog_ioctl_kprobe", "watchdog_ioctl_kretprobe"},
-			  ""}},
+		.ways = {WAY("fentry", "", "watchdog_open_fexit", "watchdog_release_fexit",
+			     "watchdog_write_fexit", "watchdog_ioctl_fexit"),
+			 WAY("kprobe", "", "watchdog_open_kprobe", "watchdog_open_kretprobe",
+			     "watchdog_release_kprobe", "watchdog_release_kretprobe",
+			     "watchdog_write_kprobe", "watchdog_write_kretprobe",
+			     "watchdog_ioctl_kprobe", "watchdog_ioctl_kretprobe")},
 	},
 	TRACEPOINT("sched_process_fork", "process_fork", WIRE_FORK, "new processes of services"),
 	TRACEPOINT("sched_process_exec", "process_exec", WIRE_EXEC, "what services execute"),
@@ -127,7 +128,7 @@ static const struct kernel_probe specs[] = {
 		.lost = "kernel modules that come later (fuse)",
 		.needs = "/proc/modules",
 		.kinds = {WIRE_MODULE_LOAD},
-		.ways = {{"tracepoint", {"module_load"}, ""}},
+		.ways = {WAY("tracepoint", "", "module_load")},
 	},
 };
 _Static_assert(ARRAY_LEN(specs) <= KPROBES_MAX, "KPROBES_MAX is too small");

@@ -31,7 +31,7 @@ void call_table_init(struct call_table *t)
 	TAILQ_INIT(&t->names);
 }
 
-static void call_unref(struct call *c)
+void call_unref(struct call *c)
 {
 	if (!c || --c->n_ref > 0)
 		return;
@@ -295,14 +295,38 @@ struct request *calls_join(struct call_table *t, const struct ev *e,
 	return q;
 }
 
-/* A manager listens on its own sockets itself, and on its bus's too, by dbus.socket. */
-static bool is_for(const struct call *c, uint32_t manager)
+static bool is_for_systemd(const struct call *c)
 {
-	if (c->handled || c->listener != manager)
-		return false;
 	return c->endpoint != WIRE_ENDPOINT_BUS ||
 	       (c->destination && (*c->destination == ':' ||
 				   strcmp(c->destination, "org.freedesktop.systemd1") == 0));
+}
+
+/* A manager listens on its own sockets itself, and on its bus's too, by dbus.socket. */
+static bool is_for(const struct call *c, uint32_t manager)
+{
+	return !c->handled && c->listener == manager && is_for_systemd(c);
+}
+
+/* The manager's method, or that of the unit's object. */
+static bool asks_to_freeze(const struct call *c, struct str unit)
+{
+	return (strcmp(c->member, "FreezeUnit") == 0 || strcmp(c->member, "Freeze") == 0) &&
+	       c->unit && str_equal(unit, c->unit) && is_for_systemd(c);
+}
+
+struct call *calls_take_freeze(const struct call_table *t, struct str unit)
+{
+	struct call *c;
+
+	TAILQ_FOREACH_REVERSE(c, &t->calls, call_queue, entry)
+	if (!c->handled && asks_to_freeze(c, unit))
+		break;
+	if (!c)
+		return NULL;
+	c->n_ref++;
+	c->handled = true;
+	return c;
 }
 
 int calls_latest(struct call_table *t, uint32_t manager, uint64_t now_ns, struct request **ret)

@@ -71,6 +71,12 @@ struct request *calls_join(struct call_table *t, const struct ev *message,
  * is none. The caller is inferred.
  */
 int calls_latest(struct call_table *t, uint32_t manager, uint64_t now_ns, struct request **ret);
+/*
+ * The last call to systemd that asks to freeze that unit, and that nothing came of before; NULL:
+ * none was seen. To be given to call_unref().
+ */
+struct call *calls_take_freeze(const struct call_table *t, struct str unit);
+void call_unref(struct call *c);
 struct request *request_ref(struct request *q);
 void request_unref(struct request *q);
 

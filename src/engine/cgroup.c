@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <search.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,7 @@ static void cgroup_free(struct cgroup *c)
 		leaver_done(&c->leavers[i]);
 	proof_done(&c->frozen);
 	proof_done(&c->thawed);
+	call_unref(c->froze);
 	free(c->path);
 	free(c);
 }
@@ -287,7 +289,15 @@ int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev 
 	return r;
 }
 
-int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e)
+static bool is_killed(const struct process_table *t, uint32_t tgid)
+{
+	const struct process *p = process_by_tgid(t, tgid);
+
+	return p && process_fatal_signal(p, SIGKILL, 0);
+}
+
+int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e,
+		       const struct process_table *processes, const struct call_table *calls)
 {
 	struct str unit = cgroup_unit_path(e->path.path);
 	struct cgroup *c;
@@ -298,9 +308,16 @@ int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e)
 	r = cgroup_of(t, e->path.path, &c);
 	if (r < 0 || !c)
 		return r;
+	/* one that is killed leaves: told as a thaw and, when it is gone, as a freeze */
+	if (c->frozen.seq && (c->lost_one || is_killed(processes, e->tgid))) {
+		c->lost_one = !e->path.value;
+		return 0;
+	}
 	if (!e->path.value)
 		return c->frozen.seq ? proof_set(&c->thawed, e) : 0;
 	proof_done(&c->thawed);
+	call_unref(c->froze);
+	c->froze = calls_take_freeze(calls, cgroup_unit(unit));
 	return proof_set(&c->frozen, e);
 }
 

@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "engine/call.h"
 #include "engine/process.h"
 
 struct leaver {
@@ -20,6 +21,8 @@ struct cgroup {
 	struct leaver leavers[LEAVERS_MAX]; /* the latest, oldest first */
 	unsigned int n_leavers;
 	struct proof frozen, thawed; /* the last time; seq 0: it was not, is not yet */
+	struct call *froze;	     /* that asked for it; NULL: none was seen */
+	bool lost_one;		     /* it is thought thawed, while one that was killed leaves it */
 	uint64_t n_earlier;	     /* that left before these */
 	TAILQ_ENTRY(cgroup) entry;
 };
@@ -49,7 +52,8 @@ int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev 
 		     const struct process_table *processes);
 
 /* A unit's cgroup is frozen or thawed. */
-int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e);
+int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e,
+		       const struct process_table *processes, const struct call_table *calls);
 
 /* The cgroup of a unit whose manager's units live below root; NULL if nobody left it. */
 struct cgroup *cgroup_find(const struct cgroup_table *t, const char *root, const char *unit);

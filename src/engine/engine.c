@@ -366,6 +366,17 @@ static int stop_set_trigger(struct opening *o)
 	return r;
 }
 
+/* No event says what a manager freezes a unit for: the call names the unit, and came before. */
+static int note_freezer(struct verdict *v, const struct call *froze)
+{
+	char name[ACTOR_NAME_MAX];
+	int r = verdict_cite(v, &froze->proof);
+
+	return r < 0 ? r
+		     : verdict_note(v, "it was frozen because %s asked for it (inferred)",
+				    actor_name(&froze->from.chain[0], name));
+}
+
 /* Who is frozen hears no signal, sends no keepalive, ends nothing in time. */
 static int note_frozen(const struct opening *o)
 {
@@ -377,16 +388,17 @@ static int note_frozen(const struct opening *o)
 
 	if (!c || c->frozen.seq == 0 || until + FROZEN_WINDOW_NS < now)
 		return 0;
-	r = verdict_cite(o->v, &c->frozen);
-	if (r == 0)
-		r = verdict_cite(o->v, &c->thawed);
-	if (r < 0)
-		return r;
 	text_duration(until - c->frozen.mono_ns, how_long);
 	if (!c->thawed.seq)
-		return verdict_note(o->v, "its processes were frozen, for %s by then", how_long);
-	return verdict_note(o->v, "its processes had been frozen for %s, until %s before", how_long,
-			    text_duration(now - until, since));
+		r = verdict_note(o->v, "its processes were frozen, for %s by then", how_long);
+	else
+		r = verdict_note(o->v, "its processes had been frozen for %s, until %s before",
+				 how_long, text_duration(now - until, since));
+	if (r == 0)
+		r = verdict_cite(o->v, &c->frozen);
+	if (r == 0)
+		r = verdict_cite(o->v, &c->thawed);
+	return r == 0 && c->froze ? note_freezer(o->v, c->froze) : r;
 }
 
 static int stop_explain(struct engine *g, struct manager *m, struct unit *u, const struct ev *e)
@@ -1296,7 +1308,7 @@ static int dispatch(struct engine *g, const struct ev *e)
 	case WIRE_FUSE_HOLDERS:
 		return hang_learn(&g->hangs, e, &g->processes);
 	case WIRE_CGROUP_FROZEN:
-		return cgroup_note_frozen(&g->cgroups, e);
+		return cgroup_note_frozen(&g->cgroups, e, &g->processes, &g->calls);
 	case WIRE_CGROUP_RMDIR:
 		cgroup_drop_path(&g->cgroups, e->path.path);
 		return 0;

@@ -38,7 +38,9 @@ static void put_news(FILE *f, const struct hardware_watchdog_notice *n)
 					  : "");
 		break;
 	default:
-		fprintf(f, "%" PRIu64 " pings seen, %" PRIu64 " late, the longest gap %s of %s",
+		fprintf(f,
+			"%" PRIu64 " pings seen, %" PRIu64
+			" late; the longest gap %s, the timeout %s",
 			n->pings, n->late, text_duration(n->longest_ns, gap), timeout);
 		break;
 	}

@@ -52,6 +52,8 @@ static const struct {
 	{STUCK_WAIT_MOUNT, "put_mnt_ns"},
 	{STUCK_WAIT_DISK, "io_schedule"},
 	{STUCK_WAIT_DISK, "blk_"},
+	{STUCK_WAIT_DISK, "blkdev_"},
+	{STUCK_WAIT_DISK, "__blkdev_"}, /* 5.10 waits in it itself */
 	{STUCK_WAIT_DISK, "submit_bio_wait"},
 	{STUCK_WAIT_DISK, "folio_wait_bit"},
 	{STUCK_WAIT_DISK, "wait_on_page_bit"},

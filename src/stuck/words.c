@@ -204,6 +204,12 @@ static void word_traced(struct stuck_hang *h)
 	h->next = text("let it go on there, or end the tracer: kill %d", t->tracer);
 }
 
+static void word_stopped(struct stuck_hang *h)
+{
+	h->root = strdup("it is stopped");
+	h->next = text("let it go on: kill -CONT %d", last_waiter(h)->tgid);
+}
+
 static void word_server(struct stuck_hang *h, const char *what)
 {
 	if (h->mount)
@@ -236,7 +242,6 @@ static void word_plain(const struct stuck_snapshot *s, struct stuck_hang *h)
 	static const struct {
 		const char *root, *next;
 	} plain[_STUCK_KIND_MAX] = {
-		[STUCK_STOPPED] = {"it is stopped", "let it go on: kill -CONT it"},
 		[STUCK_DUMP] = {"its core dump is being written",
 				"wait, or end the program that takes it (systemd-coredump)"},
 		[STUCK_MOUNT] = {"it waits for the mounts: one is being mounted or unmounted",
@@ -271,6 +276,9 @@ int stuck_word(const struct stuck_snapshot *s, struct stuck_hang *h)
 		break;
 	case STUCK_FROZEN:
 		word_frozen(h);
+		break;
+	case STUCK_STOPPED:
+		word_stopped(h);
 		break;
 	case STUCK_TRACED:
 		word_traced(h);

@@ -193,7 +193,7 @@ purity() {
 	# shellcheck disable=SC2086
 	nm --defined-only $objects "$build"/src/base/text.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
 	comm -23 "$TMP/needed" "$TMP/own" |
-		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|strerrorname_np|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str|tok_r|tol)|(__isoc(99|23)_)?sscanf|qsort|bsearch|powl|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
+		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|strerrorname_np|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str|tok_r|tol)|(__isoc(99|23)_)?(sscanf|strtol)|qsort|bsearch|powl|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
 			>"$TMP/out"
 	[ -s "$TMP/needed" ] && [ ! -s "$TMP/out" ]
 	result 'the engine needs nothing that opens, reads a clock or asks the environment'

@@ -24,6 +24,15 @@ static int on_verdict(void *ctx, const struct verdict *v)
 	return 0;
 }
 
+static int on_hardware_watchdog(void *ctx, const struct hardware_watchdog_notice *n)
+{
+	struct run *r = ctx;
+
+	if (render_hardware_watchdog(r->text, n) < 0 || render_hardware_watchdog(r->json, n) < 0)
+		abort();
+	return 0;
+}
+
 static int on_hang(void *ctx, const struct hang_verdict *h)
 {
 	struct run *r = ctx;
@@ -80,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    decoder_new(on_event, &r, &d) < 0)
 		abort();
 	engine_tell_hangs(r.engine, on_hang, &r, 1000);
+	engine_tell_hardware_watchdogs(r.engine, on_hardware_watchdog, &r);
 	feed_all(d, data, size);
 	if (engine_flush(r.engine) < 0)
 		abort();

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 
 #define EXITED(n) ((n) << 8)
@@ -354,14 +355,19 @@ static void test_oom(void **state)
 	assert_int_equal(w->v[3].cause, CAUSE_OOM_KILL);
 }
 
-static void freeze(struct world *w, const char *path, int frozen)
+static void freeze_by(struct world *w, uint32_t pid, const char *path, int frozen)
 {
-	struct wire_path *r = begin(w, WIRE_CGROUP_FROZEN, 0);
+	struct wire_path *r = begin(w, WIRE_CGROUP_FROZEN, pid);
 
 	r->id = 2;
 	r->value = frozen;
 	wb_str(&w->b, &r->path, path);
 	send(w);
+}
+
+static void freeze(struct world *w, const char *path, int frozen)
+{
+	freeze_by(w, 0, path, frozen);
 }
 
 static void test_frozen(void **state)
@@ -394,6 +400,68 @@ static void test_frozen(void **state)
 	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
 	watchdog(w, NULL);
 	assert_string_equal(w->v[3].notes, "");
+}
+
+static void asks_to_freeze(struct world *w, uint32_t pid, const char *whom, const char *unit)
+{
+	const struct bus_message m = {
+		.type = BUS_CALL,
+		.serial = 2,
+		.destination = {whom, strlen(whom)},
+		.path = {"/org/freedesktop/systemd1", 25},
+		.interface = {"org.freedesktop.systemd1.Manager", 32},
+		.member = {"FreezeUnit", 10},
+		.signature = {"s", unit ? 1 : 0},
+		.unit = {unit, unit ? strlen(unit) : 0},
+	};
+	struct wire_client_send *r = begin(w, WIRE_CLIENT_SEND, pid);
+	char bytes[512];
+	int n = bus_build(bytes, sizeof(bytes), WIRE_ENDPOINT_BUS, &m);
+
+	assert_true(n > 0);
+	r->task = task(pid, "client", 0);
+	r->loginuid = r->session = -1u;
+	r->endpoint = WIRE_ENDPOINT_BUS;
+	r->listener = w->manager;
+	r->length = (uint32_t)n;
+	wb_bytes(&w->b, &r->bytes, bytes, (size_t)n);
+	send(w);
+}
+
+static void test_who_froze(void **state)
+{
+	static const char path[] = "/system.slice/a.service",
+			  manager[] = "org.freedesktop.systemd1";
+	struct world *w = *state;
+
+	asks_to_freeze(w, 501, manager, "b.service");
+	asks_to_freeze(w, 502, "org.example", A);
+	asks_to_freeze(w, 503, manager, NULL);
+	freeze(w, path, 1);
+	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
+	watchdog(w, NULL);
+	assert_string_equal(w->v[0].notes, "its processes were frozen, for 2ms by then");
+	asks_to_freeze(w, 504, manager, A);
+	asks_to_freeze(w, 505, manager, "b.service");
+	freeze(w, path, 1);
+	/* a process that is killed leaves it; the others are frozen as before */
+	start_command(w, 92, "daemon");
+	w->now += 2 * SECOND;
+	signal_from(w, 700, "kill", 92, 2, SIGKILL);
+	send(w);
+	freeze_by(w, 92, path, 0);
+	freeze_by(w, 92, path, 1);
+	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
+	watchdog(w, NULL);
+	assert_non_null(strstr(w->v[1].notes, "its processes were frozen, for 2.0s by then"));
+	assert_non_null(
+		strstr(w->v[1].notes, "it was frozen because client 504 asked for it (inferred)"));
+	/* who asked then did not ask this time */
+	freeze(w, path, 0);
+	freeze(w, path, 1);
+	trigger(w, WIRE_SERVICE_WATCHDOG, "running", 9);
+	watchdog(w, NULL);
+	assert_null(strstr(w->v[2].notes, "because"));
 }
 
 static void test_others(void **state)
@@ -448,6 +516,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_watchdog, world_setup_json, world_teardown),
 		cmocka_unit_test_setup_teardown(test_oom, world_setup_json, world_teardown),
 		cmocka_unit_test_setup_teardown(test_frozen, world_setup_json, world_teardown),
+		cmocka_unit_test_setup_teardown(test_who_froze, world_setup_json, world_teardown),
 		cmocka_unit_test_setup_teardown(test_others, world_setup_json, world_teardown),
 	};
 

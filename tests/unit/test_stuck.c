@@ -232,6 +232,7 @@ static void test_classes(void **state)
 		{"pipe_write\ndump_emit\nelf_core_dump\ndo_coredump\n", STUCK_WAIT_DUMP},
 		{"rwsem_down_write\nnamespace_unlock\npath_umount\n", STUCK_WAIT_MOUNT},
 		{"io_schedule\njbd2_log_wait_commit\next4_sync_file\n", STUCK_WAIT_DISK},
+		{"__blkdev_direct_IO_simple\ngeneric_file_read_iter\n", STUCK_WAIT_DISK},
 		{"schedule\nsomething_else\nmy_fuse_\n", STUCK_WAIT_UNKNOWN},
 		{"", STUCK_WAIT_UNKNOWN},
 		{NULL, STUCK_WAIT_UNKNOWN},

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # hangs.sh [TOLD]: in a guest, one after another, what hangs on FUSE and what only looks like it, and a
-# service whose stop times out on it. Each case's "ready …" line is in out.CASE.
+# service and a scope whose stops time out on it. Each case's "ready …" line is in out.CASE.
 #
 # The fuse module is there before svctrace is, so that svctrace sees the first case, too.
 #
@@ -63,9 +63,20 @@ service() {
 	wait_until grep -q ready out.service
 	systemctl stop --no-block sc-hang
 	wait_until systemctl is-failed -q sc-hang
-	if [ -n "$told" ]; then wait_until grep -q 'unit.name":"sc-hang' "$told"; else sleep 5; fi
+	if [ -n "$told" ]; then wait_until grep -q 'unit.name":"sc-hang.service' "$told"; else sleep 5; fi
 	abort service
 	systemctl reset-failed sc-hang
+}
+
+scope() {
+	systemd-run -q --scope --unit=sc-hang.scope -p KillSignal=SIGCONT -p TimeoutStopSec=4 \
+		./fuse-hang self >out.scope &
+	wait_until grep -q ready out.scope
+	systemctl stop --no-block sc-hang.scope
+	wait_until systemctl is-failed -q sc-hang.scope
+	if [ -n "$told" ]; then wait_until grep -q 'unit.name":"sc-hang.scope' "$told"; else sleep 5; fi
+	abort scope
+	systemctl reset-failed sc-hang.scope
 }
 
 mkdir -p /run/ctl
@@ -73,4 +84,5 @@ mount -t fusectl none /run/ctl
 deadlocks
 no_deadlocks
 service
+scope
 sleep 2
