@@ -152,16 +152,28 @@ bed_lost_is_told() {
 		kill -9 $(systemctl show -P MainPID sc-storm)
 		sleep 0.5
 	S
+	# ended as soon as the loss is known: a second later it would be no part of it
+	cat >"$files/after" <<-'S'
+		systemd-run -q --unit=sc-after sleep 1000
+		main=$(systemctl show -P MainPID sc-after)
+		: >/host/after-is-up
+		until [ -e /host/lost ]; do sleep 0.02; done
+		kill -9 $main
+	S
 	S=$(realpath "$svctrace") OUT=$work/trace bed -t 120 -d "$files" -H '
 		"$S" --json --events -v --ring=256K --manager="$BED_PID" >"$OUT.out" 2>"$OUT.err" & p=$!
 		until grep -q "probes live" "$OUT.err"; do sleep 0.05; done
+		$BED_EXEC sh /host/after &
+		until [ -e "$BED_HOST/after-is-up" ]; do sleep 0.05; done
 		kill -STOP $p
 		$BED_EXEC sh /host/storm
 		kill -CONT $p
+		until grep -q "\"event.name\":\"svctrace.lost\"" "$OUT.out"; do sleep 0.02; done
+		: >"$BED_HOST/lost"
 		# (not what the trace says of this very grep: there are backslashes before its quotes)
 		told() { for i in $(seq 100); do
 			! grep -q "\"event.name\":\"svctrace.verdict\".*sc-$1" "$OUT.out" || return 0; sleep 0.1; done; }
-		$BED_EXEC systemd-run -q --unit=sc-after sh -c "exit 3"; told after; sleep 2
+		told after; sleep 2
 		$BED_EXEC systemd-run -q --unit=sc-later sh -c "exit 3"; told later
 		kill -INT $p; wait $p' "$suite" true
 	python3 - "$work/trace.out" "$work/trace.err" <<-'PY'
