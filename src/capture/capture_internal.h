@@ -13,6 +13,7 @@
 #include "svctrace/unwind.h"
 #include "svctrace/wire.h"
 #include "bpf/layout.h"
+#include "capture/helper.h"
 #include "capture/stream.h"
 #include "capture/uprobe.h"
 
@@ -205,9 +206,7 @@ bool wait_until(int fd, uint64_t deadline_ns);
 /* pidfile_look.c: the PID file that a manager is about to load. */
 struct pidfile_looker {
 	struct budget budget;
-	pid_t child; /* waits to be asked by fd; 0: none */
-	int fd;
-	pid_t late; /* a process that did not answer in time, and may not have ended yet; 0: none */
+	struct helper helper; /* waits to be asked */
 	int changes; /* inotify: something changed where a file is; -1: none is looked at */
 	struct pidfile_watch *watch; /* the files that were loaded */
 	unsigned int n_watches;

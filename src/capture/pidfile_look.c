@@ -4,14 +4,12 @@
  * goes into the stream behind the record of the load. It is gone a moment later than the manager
  * goes it, and what the manager made of it stands in the record of the load's result.
  *
- * It is gone in a process of its own, which is waited for so long and no longer: a way may lead to
- * a filesystem that never answers. At most one such process is left behind at a time.
+ * It is gone in a helper process: a way may lead to a filesystem that never answers.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -20,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,9 +26,7 @@
 
 #define LOOK_NS	    2000000000ull  /* of waiting … */
 #define LOOK_PER_NS 10000000000ull /* … in that long */
-/* All that the other process has open. */
-#define OTHER_END   3
-#define CHANGES	    4
+#define CHANGES	    HELPER_KEPT
 #define TEXT_MAX    256 /* of the line; a PID has fewer than 10 */
 
 static bool get_string(const struct wire_service *w, struct wire_str at, char *ret, size_t size)
@@ -183,17 +178,8 @@ static int check(const struct question *question, struct pidfile_check *ret, str
 	return r;
 }
 
-/* Only these two are left open: none of them is at the other's place, both being made high. */
-static bool keep_files(int fd, int changes)
-{
-	fd = fcntl(fd, F_DUPFD, 16);
-	changes = fcntl(changes, F_DUPFD, 16);
-	return dup2(fd, OTHER_END) >= 0 && dup2(changes, CHANGES) >= 0 &&
-	       syscall(SYS_close_range, CHANGES + 1, ~0u, 0) == 0;
-}
-
 /* The other process: it waits for a question, answers it, and ends. So it does if nobody asks. */
-static void __attribute__((noreturn)) serve(int fd, int changes, struct stream *s)
+static void __attribute__((noreturn)) serve(struct stream *s)
 {
 	struct places places = {.wd = {-1, -1}};
 	struct pidfile_check c = {};
@@ -203,7 +189,7 @@ static void __attribute__((noreturn)) serve(int fd, int changes, struct stream *
 	int r;
 
 	prctl(PR_SET_NAME, "svctrace-look");
-	if (!keep_files(fd, changes) || recv(OTHER_END, &q, sizeof(q), 0) != sizeof(q))
+	if (recv(HELPER_FD, &q, sizeof(q), 0) != sizeof(q))
 		_exit(1);
 	r = check(&q, &c, &places);
 	w = begin(&q, s);
@@ -211,59 +197,13 @@ static void __attribute__((noreturn)) serve(int fd, int changes, struct stream *
 	if (r == 0)
 		put_check(w, &c, s);
 	parts[1].iov_len = w->h.size;
-	_exit(writev(OTHER_END, parts, 2) > 0 ? 0 : 1);
-}
-
-/* Ctrl-C is for svctrace, which has the last word to say; this one ends with it. */
-static void ignore_signals(void)
-{
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGTERM, SIG_DFL); /* not svctrace's handler */
-}
-
-/* A process that did not answer in time must have ended before there is another one. */
-static bool is_free(struct pidfile_looker *l)
-{
-	if (l->late && waitpid(l->late, NULL, WNOHANG) != 0)
-		l->late = 0;
-	return l->late == 0;
+	_exit(writev(HELPER_FD, parts, 2) > 0 ? 0 : 1);
 }
 
 void pidfile_look_prepare(struct pidfile_looker *l, struct stream *s)
 {
-	int fds[2];
-
-	if (l->changes < 0 || l->child || !is_free(l) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return;
-	l->child = fork();
-	if (l->child == 0) {
-		ignore_signals();
-		serve(fds[1], l->changes, s);
-	}
-	close(fds[1]);
-	if (l->child > 0) {
-		l->fd = fds[0];
-		return;
-	}
-	close(fds[0]);
-	l->child = 0;
-}
-
-/* The other process has answered, or has to end. */
-static void dismiss(struct pidfile_looker *l, bool answered)
-{
-	if (!l->child)
-		return;
-	if (!answered)
-		kill(l->child, SIGKILL);
-	else
-		waitpid(l->child, NULL, 0);
-	l->late = l->child;
-	is_free(l);
-	close(l->fd);
-	l->child = 0;
+	if (l->changes >= 0 && !l->helper.child && helper_start(&l->helper, l->changes) == 0)
+		serve(s);
 }
 
 /* The answer is in the stream's buffer then; false: there is none. */
@@ -275,12 +215,12 @@ static bool ask(struct pidfile_looker *l, const struct question *q, uint64_t dea
 	ssize_t n = -1;
 
 	pidfile_look_prepare(l, s);
-	if (!l->child)
+	if (!l->helper.child)
 		return false;
-	if (send(l->fd, q, sizeof(*q), MSG_NOSIGNAL) == sizeof(*q) &&
-	    wait_until(l->fd, deadline_ns))
-		n = readv(l->fd, parts, 2);
-	dismiss(l, n >= 0);
+	if (send(l->helper.fd, q, sizeof(*q), MSG_NOSIGNAL) == sizeof(*q) &&
+	    wait_until(l->helper.fd, deadline_ns))
+		n = readv(l->helper.fd, parts, 2);
+	helper_dismiss(&l->helper, n >= 0);
 	return n >= (ssize_t)(sizeof(*places) + sizeof(struct wire_pidfile)) &&
 	       h->size == n - sizeof(*places);
 }
@@ -449,10 +389,7 @@ int pidfile_look_open(struct pidfile_looker *l)
 
 void pidfile_look_done(struct pidfile_looker *l)
 {
-	dismiss(l, false);
-	/* if it hangs it cannot be waited for, and ends when what it hangs in does */
-	for (int i = 0; i < 100 && !is_free(l); i++)
-		usleep(1000);
+	helper_done(&l->helper);
 	closep(&l->changes);
 	free(l->watch);
 }
