@@ -3,7 +3,10 @@
 #ifndef SVCTRACE_REGS_AARCH64_BPF_H
 #define SVCTRACE_REGS_AARCH64_BPF_H
 
-#define N_REGS 33
+#define N_REGS		  33
+#define REGS_SIZE	  sizeof(struct user_pt_regs)
+#define KERNEL_STACK_SIZE 16384 /* with pages of 4 KiB */
+#define PSTATE_MODE	  0x1f	/* 0: user space, 64-bit */
 
 static __always_inline void regs_copy(__u64 *to, const struct pt_regs *ctx)
 {
@@ -14,6 +17,11 @@ static __always_inline void regs_copy(__u64 *to, const struct pt_regs *ctx)
 		to[i] = r->regs[i];
 	to[31] = r->sp;
 	to[32] = r->pc;
+}
+
+static __always_inline bool regs_are_user(const struct pt_regs *ctx)
+{
+	return (((const struct user_pt_regs *)ctx)->pstate & PSTATE_MODE) == 0;
 }
 
 /* libbpf 1.1 knows five. */

@@ -3,7 +3,10 @@
 #ifndef SVCTRACE_REGS_X86_64_BPF_H
 #define SVCTRACE_REGS_X86_64_BPF_H
 
-#define N_REGS 17
+#define N_REGS		  17
+#define REGS_SIZE	  sizeof(struct pt_regs)
+#define KERNEL_STACK_SIZE 16384
+#define USER_CS		  0x33 /* of 64-bit code */
 
 static __always_inline void regs_copy(__u64 *to, const struct pt_regs *ctx)
 {
@@ -24,6 +27,11 @@ static __always_inline void regs_copy(__u64 *to, const struct pt_regs *ctx)
 	to[14] = ctx->r14;
 	to[15] = ctx->r15;
 	to[16] = ctx->ip;
+}
+
+static __always_inline bool regs_are_user(const struct pt_regs *ctx)
+{
+	return ctx->cs == USER_CS;
 }
 
 /* libbpf 1.1 knows five. */

@@ -16,7 +16,10 @@ struct task_state {
 	__u32 ns_tid;		 /* in its own pid namespace */
 	__u32 n_frames; /* lines that follow, innermost first: "[<0>] fuse_flush+0x1b4/0x200 [fuse]"
 			 */
-	__u32 pad;
+	/* In user space, where it went on from there … */
+	__u32 n_regs; /* 0: not known */
+	__u64 regs[WIRE_REGS_MAX];
+	__u64 runs; /* … and how often it got a CPU until then; 0: not known, or it has one */
 };
 
 #endif

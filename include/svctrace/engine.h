@@ -200,9 +200,11 @@ struct look_thread {
 	char state; /* the letter that /proc shows: R, S, D, Z … */
 	bool exiting;
 	enum stuck_wait wait;
-	char *stack;	       /* kernel functions, innermost first, each with '\n'; NULL: none */
-	uint64_t cpu_ns;       /* so far */
-	uint64_t cpu_since_ns; /* since the last keepalive; WIRE_CPU_UNKNOWN */
+	char *stack;		/* kernel functions, innermost first, each with '\n'; NULL: none */
+	uint64_t cpu_ns;	/* so far */
+	uint64_t cpu_since_ns;	/* since the last keepalive; WIRE_CPU_UNKNOWN */
+	struct ev_stack user;	/* where it was in user space; none: … */
+	const char *user_error; /* … why, a word; NULL: there is one */
 };
 
 /* What the threads of a main process, or of a cgroup, were doing at one moment. */

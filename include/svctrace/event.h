@@ -321,6 +321,10 @@ struct ev {
 		struct {
 			struct str name, values;
 		} enumeration;
+		struct {
+			enum wire_user_stack_error error;
+			struct ev_stack stack;
+		} user_stack;	       /* USER_STACK: of the THREAD before it */
 		struct ev_stack stack; /* STACK: of what that thread does next */
 		struct {
 			uint64_t sp;
@@ -366,6 +370,8 @@ const char *look_reason_name(enum wire_look_reason reason);
 const char *watchdog_op_name(enum wire_watchdog_op op);
 /* "whole", "cut", "no-unwind-data", "too-deep"; NULL out of range. */
 const char *stack_end_name(enum wire_stack_end end);
+/* "runs"; "none": there is one. NULL: no such number. */
+const char *user_stack_error_name(enum wire_user_stack_error error);
 /* A copy in one piece, to be given to ev_stack_done(). -ENOMEM. */
 int ev_stack_copy(struct ev_stack *dst, const struct ev_stack *src);
 void ev_stack_done(struct ev_stack *s);

@@ -50,6 +50,7 @@ enum wire_kind {
 	WIRE_SERVICE_FACTS = 24, /* struct wire_service_facts: of what that thread does next */
 	WIRE_EMERGENCY_ACTION = 25,  /* struct wire_action: FailureAction= and its like */
 	WIRE_SERVICE_KEEPALIVE = 26, /* struct wire_keepalive: service_start_watchdog */
+	WIRE_USER_STACK = 27, /* struct wire_user_stack: of the thread before it; by capture */
 
 	/* The kernel's. */
 	WIRE_FORK = 30,		    /* struct wire_fork */
@@ -606,6 +607,25 @@ struct wire_stack {
 	__u32 pad2;
 };
 
+/* Why there is no user stack. */
+enum wire_user_stack_error {
+	WIRE_USER_STACK_TAKEN = 0,	  /* there is one */
+	WIRE_USER_STACK_RUNS = 1,	  /* the thread had a CPU: its registers are there */
+	WIRE_USER_STACK_RAN = 2,	  /* it got one while its stack was read */
+	WIRE_USER_STACK_NO_REGISTERS = 3, /* not to be had: 32-bit code, or it ends */
+	WIRE_USER_STACK_UNREADABLE = 4,	  /* its memory, or what it has mapped */
+	WIRE_USER_STACK_NO_TIME = 5,
+};
+
+/* Where a thread was in user space, at the time of the look that it is part of. */
+struct wire_user_stack {
+	struct wire_hdr h; /* of the thread */
+	__u32 error;	   /* enum wire_user_stack_error */
+	__u32 end;	   /* as in struct wire_stack, as are the frames */
+	struct wire_str frames;
+	__u32 pad;
+};
+
 /* Asked of the manager when its transaction pulled in a job. */
 struct wire_dependency {
 	struct wire_hdr h; /* h.tgid: the manager */
@@ -699,6 +719,7 @@ WIRE_ASSERT_SIZE(wire_probe, 40);
 WIRE_ASSERT_SIZE(wire_proc, 104);
 WIRE_ASSERT_SIZE(wire_frame, 24);
 WIRE_ASSERT_SIZE(wire_stack, 40);
+WIRE_ASSERT_SIZE(wire_user_stack, 40);
 WIRE_ASSERT_SIZE(wire_dependency, 40);
 WIRE_ASSERT_SIZE(wire_pidfile, 168);
 WIRE_ASSERT_SIZE(wire_lost, 48);

@@ -10,6 +10,7 @@
 
 #include "capture/capture_internal.h"
 #include "capture/look.h"
+#include "capture/user_stacks.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/stuck.h"
 #include "task_states.skel.h"
@@ -35,12 +36,14 @@ struct looker {
 	unsigned int n;
 	uint64_t at_ns, took_ns;
 	int error;
+	struct user_stacks user;
 };
 
 void looker_freep(struct looker **l)
 {
 	if (!*l)
 		return;
+	user_stacks_done(&(*l)->user);
 	bpf_link__destroy((*l)->link);
 	task_states_bpf__destroy((*l)->skel);
 	free((*l)->text);
@@ -135,6 +138,11 @@ int look_at_cgroups(struct looker *l, const uint64_t *ids, unsigned int n)
 	return r;
 }
 
+void look_take_user_stacks(struct looker *l)
+{
+	user_stacks_begin(&l->user, l);
+}
+
 const struct task_state *look_thread(const struct looker *l, unsigned int i)
 {
 	return i < l->n ? &l->thread[i].state : NULL;
@@ -210,18 +218,22 @@ static int send_thread(const struct looked *t, const struct look_base *base, str
 	return stream_end(s);
 }
 
-int look_send_threads(const struct looker *l, const struct look_base *base, struct stream *s,
+int look_send_threads(struct looker *l, const struct look_base *base, struct stream *s,
 		      uint32_t *ret_met)
 {
 	int r = 0;
 
-	for (unsigned int i = 0; r == 0 && i < l->n; i++)
+	for (unsigned int i = 0; r == 0 && i < l->n; i++) {
 		r = send_thread(&l->thread[i], base, s);
+		if (r == 0)
+			r = user_stacks_send(&l->user, &l->thread[i].state, s);
+	}
+	user_stacks_end(&l->user);
 	*ret_met = l->error ? 0 : l->skel->bss->met;
 	return r;
 }
 
-int look_send(const struct looker *l, const struct wire_look *what, const char *id,
+int look_send(struct looker *l, const struct wire_look *what, const char *id,
 	      const struct look_base *base, struct stream *s)
 {
 	struct wire_look *w;

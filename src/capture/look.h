@@ -22,6 +22,9 @@ int look_at_process(struct looker *l, uint32_t pidns, uint32_t pid);
 /* At most TASK_CGROUPS_MAX of them. */
 int look_at_cgroups(struct looker *l, const uint64_t *ids, unsigned int n);
 
+/* What the last look saw is sent with user stacks: taken now, of what has not run since. */
+void look_take_user_stacks(struct looker *l);
+
 /* The i-th thread that the last look told; NULL behind the last one. */
 const struct task_state *look_thread(const struct looker *l, unsigned int i);
 
@@ -39,10 +42,10 @@ struct look_base {
 uint64_t look_before(uint64_t from_ns, uint64_t time_ns);
 
 /* Says in the stream what the last look saw of each thread, and how many there were. */
-int look_send_threads(const struct looker *l, const struct look_base *base, struct stream *s,
+int look_send_threads(struct looker *l, const struct look_base *base, struct stream *s,
 		      uint32_t *ret_met);
 /* Likewise, and why it looked. w: manager, unit and reason are filled in. */
-int look_send(const struct looker *l, const struct wire_look *w, const char *id,
+int look_send(struct looker *l, const struct wire_look *w, const char *id,
 	      const struct look_base *base, struct stream *s);
 
 #endif

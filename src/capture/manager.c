@@ -285,33 +285,15 @@ void managers_executed(struct managers *ms, pid_t pid)
 		unwinder_freep(&m->unwinder);
 }
 
-/* The strings lie behind the array; frames of one object share its name. */
 static int send_stack(const struct wire_stack_sample *sample, const struct unwind_stack *stack,
 		      struct stream *s)
 {
 	struct wire_stack *w = stream_begin(s, WIRE_STACK, sizeof(*w), sample->h.tgid);
-	struct wire_frame frames[WIRE_FRAMES_MAX];
 
 	w->h.mono_ns = sample->h.mono_ns;
 	w->h.tid = sample->h.tid;
 	w->end = stack->end;
-	for (unsigned int i = 0; i < stack->n; i++)
-		frames[i] = (struct wire_frame){
-			.address = stack->frames[i].address,
-			.offset = stack->frames[i].offset,
-			.flags = stack->frames[i].guess ? WIRE_FRAME_GUESS : 0,
-		};
-	stream_bytes(s, &w->frames, frames, stack->n * sizeof(frames[0]));
-	for (unsigned int i = 0; i < stack->n; i++) {
-		const char *object = stack->frames[i].object;
-
-		stream_string(s, &frames[i].name, stack->frames[i].name);
-		if (i > 0 && object == stack->frames[i - 1].object)
-			frames[i].object = frames[i - 1].object;
-		else
-			stream_string(s, &frames[i].object, object);
-	}
-	memcpy(s->buf + w->frames.off, frames, w->frames.len);
+	stream_frames(s, &w->frames, stack);
 	return stream_end(s);
 }
 

@@ -46,6 +46,29 @@ void stream_string(struct stream *s, struct wire_str *str, const char *p)
 	stream_bytes(s, str, p, p ? strlen(p) : 0);
 }
 
+void stream_frames(struct stream *s, struct wire_str *str, const struct unwind_stack *stack)
+{
+	struct wire_frame frames[WIRE_FRAMES_MAX];
+
+	for (unsigned int i = 0; i < stack->n; i++)
+		frames[i] = (struct wire_frame){
+			.address = stack->frames[i].address,
+			.offset = stack->frames[i].offset,
+			.flags = stack->frames[i].guess ? WIRE_FRAME_GUESS : 0,
+		};
+	stream_bytes(s, str, frames, stack->n * sizeof(frames[0]));
+	for (unsigned int i = 0; i < stack->n; i++) {
+		const char *object = stack->frames[i].object;
+
+		stream_string(s, &frames[i].name, stack->frames[i].name);
+		if (i > 0 && object == stack->frames[i - 1].object)
+			frames[i].object = frames[i - 1].object;
+		else
+			stream_string(s, &frames[i].object, object);
+	}
+	memcpy(s->buf + str->off, frames, str->len);
+}
+
 int stream_end(struct stream *s)
 {
 	const struct wire_hdr *h = (const struct wire_hdr *)s->buf;

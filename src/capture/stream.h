@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #include "svctrace/event.h"
+#include "svctrace/unwind.h"
 #include "svctrace/wire.h"
 
 /* A record under construction and where records go. */
@@ -22,6 +23,8 @@ void *stream_begin(struct stream *s, unsigned int kind, size_t fixed, pid_t tgid
 /* Appends n bytes to the record's tail, cut to what fits, and points str at them. */
 void stream_bytes(struct stream *s, struct wire_str *str, const void *p, size_t n);
 void stream_string(struct stream *s, struct wire_str *str, const char *p);
+/* Appends its frames, the strings behind the array; frames of one object share its name. */
+void stream_frames(struct stream *s, struct wire_str *str, const struct unwind_stack *stack);
 /* Hands the record on; what the sink said. */
 int stream_end(struct stream *s);
 

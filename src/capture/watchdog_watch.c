@@ -134,7 +134,7 @@ uint64_t watchdog_watch_next(const struct watchdog_watch *w)
 	return next;
 }
 
-static int send(const struct watchdog_watched *x, unsigned int reason, const struct looker *l,
+static int send(const struct watchdog_watched *x, unsigned int reason, struct looker *l,
 		struct stream *s)
 {
 	const struct wire_look w = {
@@ -158,6 +158,7 @@ int watchdog_watch_look(struct watchdog_watch *w, struct looker *l, struct strea
 			continue;
 		x->looked = true;
 		look_at_process(l, x->pidns, x->main_pid);
+		look_take_user_stacks(l);
 		r = send(x, WIRE_LOOK_KEEPALIVE_DUE, l, s);
 	}
 	return r;

@@ -643,6 +643,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return watch_learn(&g->watches, e);
 	case WIRE_THREAD:
 		return look_learn_thread(&g->look, e, &g->processes);
+	case WIRE_USER_STACK:
+		return look_learn_user_stack(&g->look, e);
 	case WIRE_LOOK:
 		return on_look(g, e);
 	case WIRE_WATCHDOG_USE:

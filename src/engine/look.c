@@ -12,6 +12,7 @@ static void thread_done(struct look_thread *t)
 	actor_done(&t->a);
 	free(t->comm);
 	free(t->stack);
+	ev_stack_done(&t->user);
 	*t = (struct look_thread){};
 }
 
@@ -35,7 +36,8 @@ static int copy_thread(struct look_thread *dst, const struct look_thread *src)
 	*dst = *src;
 	dst->comm = src->comm ? strdup(src->comm) : NULL;
 	dst->stack = src->stack ? strdup(src->stack) : NULL;
-	if (actor_copy(&dst->a, &src->a) < 0)
+	dst->user = (struct ev_stack){};
+	if (actor_copy(&dst->a, &src->a) < 0 || ev_stack_copy(&dst->user, &src->user) < 0)
 		return -ENOMEM;
 	return (src->comm && !dst->comm) || (src->stack && !dst->stack) ? -ENOMEM : 0;
 }
@@ -127,12 +129,29 @@ int look_learn_thread(struct thread_look *l, const struct ev *e,
 	t->exiting = x->flags & STUCK_TASK_EXITS;
 	t->cpu_ns = x->cpu_ns;
 	t->cpu_since_ns = x->cpu_since_ns;
+	t->user_error = "not-taken";
 	t->comm = str_dup(x->task.comm);
 	t->stack = str_dup(x->stack);
 	t->wait = stuck_classify(&(struct stuck_task){.state = x->state, .stack = t->stack});
 	if ((x->task.comm.s && !t->comm) || (x->stack.s && !t->stack))
 		return -ENOMEM;
 	return set_process(&t->a, &x->task, processes);
+}
+
+int look_learn_user_stack(struct thread_look *l, const struct ev *e)
+{
+	bool taken = e->user_stack.error == WIRE_USER_STACK_TAKEN;
+
+	for (unsigned int i = 0; i < l->n_threads; i++) {
+		struct look_thread *t = &l->thread[i];
+
+		if (t->tid != e->tid)
+			continue;
+		t->user_error = taken ? NULL : user_stack_error_name(e->user_stack.error);
+		ev_stack_done(&t->user);
+		return ev_stack_copy(&t->user, &e->user_stack.stack);
+	}
+	return 0; /* that thread was left out */
 }
 
 int look_learn(struct thread_look *l, const struct ev *e)

@@ -11,6 +11,8 @@ int look_copy(struct thread_look **ret, const struct thread_look *l);
 /* WIRE_THREAD: gathered until the WIRE_LOOK that they are of comes. */
 int look_learn_thread(struct thread_look *l, const struct ev *e,
 		      const struct process_table *processes);
+/* WIRE_USER_STACK: of one of them. */
+int look_learn_user_stack(struct thread_look *l, const struct ev *e);
 /* WIRE_LOOK: completes l. */
 int look_learn(struct thread_look *l, const struct ev *e);
 /* Empties it for the next one. */

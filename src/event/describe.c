@@ -406,9 +406,9 @@ static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
 }
 
 /* "call stack, whole: service_enter_stop < service_sigchld_event < source_dispatch" */
-static void describe_stack(char *dst, size_t size, const struct ev_stack *s)
+static void describe_stack(char *dst, size_t size, const char *what, const struct ev_stack *s)
 {
-	size_t n = snprintf(dst, size, "call stack, %s:", stack_end_name(s->end));
+	size_t n = snprintf(dst, size, "%s stack, %s:", what, stack_end_name(s->end));
 	char name[NAME_LEN];
 
 	for (unsigned int i = 0; i < s->n && n < size; i++)
@@ -457,6 +457,13 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 	case WIRE_SERVICE_KEEPALIVE:
 		describe_keepalive(dst, size, &e->keepalive);
 		break;
+	case WIRE_USER_STACK:
+		if (e->user_stack.error)
+			snprintf(dst, size, "no user stack of thread %" PRIu32 ": %s", e->tid,
+				 user_stack_error_name(e->user_stack.error));
+		else
+			describe_stack(dst, size, "user", &e->user_stack.stack);
+		break;
 	case WIRE_THREAD:
 		describe_thread(dst, size, &e->thread);
 		break;
@@ -478,7 +485,7 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 e->lost.probe.s ? show(e->lost.probe, a) : "");
 		break;
 	case WIRE_STACK:
-		describe_stack(dst, size, &e->stack);
+		describe_stack(dst, size, "call", &e->stack);
 		break;
 	case WIRE_STACK_SAMPLE:
 		snprintf(dst, size, "%" PRIu32 " of %" PRIu32 " bytes of the stack",

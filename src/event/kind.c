@@ -719,18 +719,18 @@ static int decode_stack_sample(struct memory *m, const struct record *r, struct 
 	return get_bytes(r, w.bytes, &bytes);
 }
 
-static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
+static int get_stack(struct memory *m, const struct record *r, struct wire_str frames,
+		     enum wire_stack_end end, struct ev_stack *ret)
 {
-	struct wire_stack w = FIXED(r, wire_stack);
 	struct str list;
 
-	if (get_bytes(r, w.frames, &list) < 0 || list.n % sizeof(struct wire_frame) != 0 ||
-	    list.n / sizeof(struct wire_frame) > WIRE_FRAMES_MAX || !stack_end_name(w.end))
+	if (get_bytes(r, frames, &list) < 0 || list.n % sizeof(struct wire_frame) != 0 ||
+	    list.n / sizeof(struct wire_frame) > WIRE_FRAMES_MAX || !stack_end_name(end))
 		return -EBADMSG;
-	e->stack.end = w.end;
-	e->stack.n = list.n / sizeof(struct wire_frame);
-	e->stack.frames = m->frames;
-	for (unsigned int i = 0; i < e->stack.n; i++) {
+	ret->end = end;
+	ret->n = list.n / sizeof(struct wire_frame);
+	ret->frames = m->frames;
+	for (unsigned int i = 0; i < ret->n; i++) {
 		struct ev_frame *to = &m->frames[i];
 		struct wire_frame from;
 
@@ -745,6 +745,23 @@ static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
 			return -EBADMSG;
 	}
 	return 0;
+}
+
+static int decode_stack(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_stack w = FIXED(r, wire_stack);
+
+	return get_stack(m, r, w.frames, w.end, &e->stack);
+}
+
+static int decode_user_stack(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_user_stack w = FIXED(r, wire_user_stack);
+
+	e->user_stack.error = w.error;
+	if (!user_stack_error_name(w.error))
+		return -EBADMSG;
+	return get_stack(m, r, w.frames, w.end, &e->user_stack.stack);
 }
 
 #define USEC_NS	  1000u
@@ -906,6 +923,7 @@ static const struct kind kinds[] = {
 	[WIRE_SERVICE_FACTS] = {"service-facts", NULL, sizeof(struct wire_service_facts), true, decode_service_facts},
 	[WIRE_EMERGENCY_ACTION] = {"emergency-action", "emergency_action", sizeof(struct wire_action), true, decode_action},
 	[WIRE_SERVICE_KEEPALIVE] = {"service-keepalive", "service_start_watchdog", sizeof(struct wire_keepalive), true, decode_keepalive},
+	[WIRE_USER_STACK] = OTHER("user-stack", user_stack),
 	[WIRE_FORK] = OTHER("fork", fork),
 	[WIRE_EXEC] = OTHER("exec", exec),
 	[WIRE_EXIT] = OTHER("exit", exit),

@@ -18,6 +18,20 @@ const char *stack_end_name(enum wire_stack_end end)
 	return (unsigned int)end < ARRAY_LEN(names) ? names[end] : NULL;
 }
 
+const char *user_stack_error_name(enum wire_user_stack_error error)
+{
+	static const char *const names[] = {
+		[WIRE_USER_STACK_TAKEN] = "none",
+		[WIRE_USER_STACK_RUNS] = "runs",
+		[WIRE_USER_STACK_RAN] = "ran",
+		[WIRE_USER_STACK_NO_REGISTERS] = "no-registers",
+		[WIRE_USER_STACK_UNREADABLE] = "unreadable",
+		[WIRE_USER_STACK_NO_TIME] = "no-time",
+	};
+
+	return (unsigned int)error < ARRAY_LEN(names) ? names[error] : NULL;
+}
+
 static struct str put(char **at, struct str s)
 {
 	struct str copy = {s.s ? *at : NULL, s.n};

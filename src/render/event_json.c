@@ -519,7 +519,11 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "reason", slice_json(e->probe.reason));
 		break;
 	case WIRE_STACK:
-		json_put_stack(o, &e->stack);
+		json_put_stack(o, "stack", "stack_end", &e->stack);
+		break;
+	case WIRE_USER_STACK:
+		json_put_stack(o, "stack", "stack_end", &e->user_stack.stack);
+		json_put(o, "error", json_string(user_stack_error_name(e->user_stack.error)));
 		break;
 	case WIRE_STACK_SAMPLE:
 		json_put(o, "address", json_address(e->sample.sp));

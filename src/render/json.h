@@ -51,8 +51,9 @@ json_t *json_threads(const struct thread_look *l);
 json_t *json_look(const struct thread_look *l);
 json_t *json_watchdog(const struct verdict_watchdog *w);
 
-/* "stack" and "stack_end": [] and null where there is none. */
-void json_put_stack(struct json_object *o, const struct ev_stack *s);
+/* Its frames and why it ends: [] and null where there is none. */
+void json_put_stack(struct json_object *o, const char *key, const char *end_key,
+		    const struct ev_stack *s);
 /* Addresses are no numbers to count with, and JSON readers may round them: "0x7f"; null for 0. */
 json_t *json_address(uint64_t n);
 

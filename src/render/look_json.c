@@ -19,6 +19,8 @@ static json_t *thread_json(const struct look_thread *t)
 	json_put(&o, "wait", json_text(t->wait ? stuck_wait_name(t->wait) : NULL));
 	json_put(&o, "wait_channel", json_bytes(innermost.s, innermost.n));
 	json_put(&o, "kernel_stack", json_lines(stack));
+	json_put_stack(&o, "user_stack", "user_stack_end", &t->user);
+	json_put(&o, "user_stack_error", json_text(t->user_error));
 	json_put(&o, "cpu_ns", json_number(t->cpu_ns));
 	json_put(&o, "cpu_since_keepalive_ns",
 		 json_number_or_null(t->cpu_since_ns, WIRE_CPU_UNKNOWN));

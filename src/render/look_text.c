@@ -11,6 +11,7 @@
 
 #define NAME_LEN      300
 #define FRAMES_SHOWN  3
+#define CALLS_SHOWN   6
 #define THREADS_SHOWN 8
 
 /* "307ms 308ms 307ms": how far apart they were. */
@@ -101,6 +102,37 @@ static void put_thread(FILE *f, const void *thread)
 			text_duration(t->cpu_since_ns, cpu));
 }
 
+/* "read", or where no symbol says: "worker+0x12f0" */
+static void put_call(FILE *f, const struct ev_frame *c)
+{
+	const char *slash = c->object.s ? memrchr(c->object.s, '/', c->object.n) : NULL;
+	const char *base = slash ? slash + 1 : c->object.s;
+	char name[NAME_LEN];
+
+	if (c->name.s)
+		fprintf(f, "%s%s", text_escape(name, sizeof(name), c->name.s, c->name.n),
+			c->guess ? "?" : "");
+	else if (base)
+		fprintf(f, "%s+0x%" PRIx64,
+			text_escape(name, sizeof(name), base, c->object.s + c->object.n - base),
+			c->address);
+	else
+		fprintf(f, "0x%" PRIx64, c->address);
+}
+
+/* "in user space: read < wait_for_work < main < …" */
+static void put_calls(FILE *f, const void *stack)
+{
+	const struct ev_stack *s = stack;
+
+	fputs("in user space: ", f);
+	for (unsigned int i = 0; i < s->n && i < CALLS_SHOWN; i++) {
+		fputs(i ? " < " : "", f);
+		put_call(f, &s->frames[i]);
+	}
+	fputs(s->n > CALLS_SHOWN || s->end != WIRE_STACK_WHOLE ? " < …" : "", f);
+}
+
 typedef void (*say_fn)(FILE *f, const void *what);
 
 static int put_text(FILE *f, const struct renderer *r, const char *label, say_fn say,
@@ -126,8 +158,11 @@ static int put_look(FILE *f, const struct renderer *r, const char *label,
 	char more[32];
 	int k = 0;
 
-	for (unsigned int i = 0; k == 0 && i < shown; i++)
+	for (unsigned int i = 0; k == 0 && i < shown; i++) {
 		k = put_text(f, r, i ? "" : label, put_thread, &l->thread[i]);
+		if (k == 0 && l->thread[i].user.n)
+			k = put_text(f, r, "", put_calls, &l->thread[i].user);
+	}
 	if (k == 0 && l->n > shown) {
 		snprintf(more, sizeof(more), "and %" PRIu32 " more", l->n - shown);
 		put_line(f, r, "", more);

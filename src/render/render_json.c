@@ -229,15 +229,16 @@ static json_t *frame_json(const struct ev_frame *f)
 	return json_done(&o);
 }
 
-void json_put_stack(struct json_object *o, const struct ev_stack *s)
+void json_put_stack(struct json_object *o, const char *key, const char *end_key,
+		    const struct ev_stack *s)
 {
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < s->n; i++)
 		if (json_array_append_new(list, frame_json(&s->frames[i])) < 0)
 			o->failed = true;
-	json_put(o, "stack", list);
-	json_put(o, "stack_end", s->n ? json_string(stack_end_name(s->end)) : json_null());
+	json_put(o, key, list);
+	json_put(o, end_key, s->n ? json_string(stack_end_name(s->end)) : json_null());
 }
 
 static json_t *main_json(const struct verdict *v)
@@ -619,7 +620,7 @@ int render_verdict_json(struct renderer *r, const struct verdict *v)
 	json_put(&o, "root", root_json(v));
 	json_put(&o, "via", texts_json(v->via, v->n_via));
 	json_put(&o, "path", json_text(v->path));
-	json_put_stack(&o, &v->stack);
+	json_put_stack(&o, "stack", "stack_end", &v->stack);
 	json_put(&o, "pid_file", pidfiles_json(v));
 	json_put(&o, "pid_file_left_out", json_number(v->pidfiles ? v->pidfiles->n_left_out : 0));
 	json_put(&o, "hand_over", hand_over_json(v));

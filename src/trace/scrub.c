@@ -86,6 +86,7 @@ static const struct shape shapes[] = {
 	[WIRE_SERVICE_FACTS] = {sizeof(struct wire_service_facts), {{PLAIN, AT(service_facts, id)}}},
 	[WIRE_EMERGENCY_ACTION] = NUMBERS(action),
 	[WIRE_SERVICE_KEEPALIVE] = {sizeof(struct wire_keepalive), {{PLAIN, AT(keepalive, id)}}},
+	[WIRE_USER_STACK] = NUMBERS(user_stack), /* and put_frames() */
 	[WIRE_FORK] = NUMBERS(fork),
 	[WIRE_EXEC] = {sizeof(struct wire_exec),
 		       {{PATH, AT(exec, exe)}, {ARGUMENTS, AT(exec, cmdline)}}},
@@ -475,13 +476,14 @@ static int put_string(struct trace_scrubber *s, enum string what, size_t at,
 }
 
 /* An array whose elements have strings of their own. */
-static int put_frames(struct trace_scrubber *s, const unsigned char *record, size_t size)
+static int put_frames(struct trace_scrubber *s, size_t frames, const unsigned char *record,
+		      size_t size)
 {
 	struct wire_str w;
 	size_t at = s->n;
 	int r = 0;
 
-	memcpy(&w, record + AT(stack, frames), sizeof(w));
+	memcpy(&w, record + frames, sizeof(w));
 	if ((size_t)w.off + w.len > size || w.len > WIRE_FRAMES_MAX * sizeof(struct wire_frame) ||
 	    w.len % sizeof(struct wire_frame) != 0)
 		return -EBADMSG;
@@ -495,7 +497,7 @@ static int put_frames(struct trace_scrubber *s, const unsigned char *record, siz
 				       w.off + i + AT(frame, object));
 	}
 	w.off = w.len ? at : 0;
-	memcpy(s->out + AT(stack, frames), &w, sizeof(w));
+	memcpy(s->out + frames, &w, sizeof(w));
 	return r;
 }
 
@@ -521,7 +523,9 @@ int trace_scrubber_record(void *scrubber, const void *record, size_t size)
 		r = put_string(s, shape->string[i].what, shape->string[i].at, record, size,
 			       shape->string[i].at);
 	if (r == 0 && h.kind == WIRE_STACK)
-		r = put_frames(s, record, size);
+		r = put_frames(s, AT(stack, frames), record, size);
+	if (r == 0 && h.kind == WIRE_USER_STACK)
+		r = put_frames(s, AT(user_stack, frames), record, size);
 	if (r < 0)
 		return 0; /* it lies about its strings: not even a decoder takes it */
 	((struct wire_hdr *)s->out)->size = s->n;

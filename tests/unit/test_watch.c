@@ -497,6 +497,78 @@ static void test_text(void **state)
 	world_done(&w);
 }
 
+static void send_user_stack(struct world *w, uint32_t tid, unsigned int error, unsigned int end,
+			    const struct wb_frame *frames, size_t n)
+{
+	wb_user_stack(&w->b, error, end, frames, n);
+	wb_hdr(&w->b)->tgid = 1290;
+	wb_hdr(&w->b)->tid = tid;
+	wb_hdr(&w->b)->mono_ns = w->now;
+	send(w);
+}
+
+static const struct wb_frame waiting[] = {
+	{"read", "/usr/lib/libc.so.6", 0x10c1dd, 61, 0},
+	{"wait_\x1b[2J", "/usr/bin/daemon", 0x1190, 9, WIRE_FRAME_GUESS},
+	{NULL, "/usr/bin/dae\x1b[2Jmon", 0x12f0, 0, 0},
+	{NULL, NULL, 0x7f0000000000, 0, 0},
+};
+
+/* Three threads: of one its stack is told, of one why not, of one nobody asked. */
+static void look_at_users(struct world *w)
+{
+	send_probe(w, "service_start_watchdog", 0);
+	send_keepalive(w, "running");
+	w->now += SECOND;
+	send_thread(w, 1290, 1290, "daemon", 'S', "pipe_read\n");
+	send_user_stack(w, 1290, WIRE_USER_STACK_RAN, WIRE_STACK_WHOLE, NULL, 0);
+	send_user_stack(w, 1290, WIRE_USER_STACK_TAKEN, WIRE_STACK_CUT, waiting,
+			ARRAY_LEN(waiting));
+	send_user_stack(w, 99, WIRE_USER_STACK_TAKEN, WIRE_STACK_CUT, waiting, ARRAY_LEN(waiting));
+	send_thread(w, 1290, 1291, "burner", 'R', "");
+	send_user_stack(w, 1291, WIRE_USER_STACK_RUNS, WIRE_STACK_WHOLE, NULL, 0);
+	send_thread(w, 1290, 1292, "napper", 'S', "");
+	send_look(w, WIRE_LOOK_KEEPALIVE_DUE, 3);
+	fire(w);
+	end(w, "stop-watchdog");
+}
+
+static void test_user_stacks_text(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_new(&w, RENDER_TEXT);
+	look_at_users(&w);
+	assert_non_null(strstr(w.text, "daemon 1290 sleeps: pipe_read\n         in user space: "
+				       "read < wait_\\x1b[2J? < dae\\x1b[2Jmon+0x12f0 < "
+				       "0x7f0000000000 < …\n"));
+	assert_null(strstr(strstr(w.text, "in user space") + 1, "in user space"));
+	assert_null(strchr(w.text, '\x1b'));
+	world_done(&w);
+}
+
+static void test_user_stacks_json(void **state)
+{
+	struct world w;
+	json_t *j;
+
+	(void)state;
+	world_new(&w, RENDER_JSON);
+	look_at_users(&w);
+	j = line_of(&w, "svctrace.verdict");
+	assert_true(json_is_null(at(j, "watchdog look threads 0 user_stack_error")));
+	expect_text(j, "watchdog look threads 0 user_stack_end", "cut");
+	expect_text(j, "watchdog look threads 0 user_stack 0 function", "read");
+	expect_number(j, "watchdog look threads 0 user_stack 0 offset", 61);
+	assert_int_equal(json_array_size(at(j, "watchdog look threads 0 user_stack")), 4);
+	expect_text(j, "watchdog look threads 1 user_stack_error", "runs");
+	assert_int_equal(json_array_size(at(j, "watchdog look threads 1 user_stack")), 0);
+	expect_text(j, "watchdog look threads 2 user_stack_error", "not-taken");
+	json_decref(j);
+	world_done(&w);
+}
+
 /* The names of kernel functions hold nothing else. */
 static void test_hostile_stack(void **state)
 {
@@ -511,6 +583,13 @@ static void test_hostile_stack(void **state)
 	t = begin(&w, WIRE_THREAD, 1290);
 	t->stack = (struct wire_str){.off = sizeof(*t), .len = 100};
 	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
+	((struct wire_user_stack *)begin(&w, WIRE_USER_STACK, 1290))->error = 99;
+	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
+	((struct wire_user_stack *)begin(&w, WIRE_USER_STACK, 1290))->end = 99;
+	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
+	((struct wire_user_stack *)begin(&w, WIRE_USER_STACK, 1290))->frames = (struct wire_str){
+		.off = sizeof(struct wire_user_stack), .len = sizeof(struct wire_frame)};
+	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
 	((struct wire_look *)begin(&w, WIRE_LOOK, 1))->reason = 99;
 	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
 	world_done(&w);
@@ -519,13 +598,22 @@ static void test_hostile_stack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_missed),	     cmocka_unit_test(test_recovered),
-		cmocka_unit_test(test_reload),	     cmocka_unit_test(test_override),
-		cmocka_unit_test(test_nothing_seen), cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_stop_timeout), cmocka_unit_test(test_stop_timeout_late),
-		cmocka_unit_test(test_stop_in_time), cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_left_cgroup),  cmocka_unit_test(test_many_threads),
-		cmocka_unit_test(test_text),	     cmocka_unit_test(test_hostile_stack),
+		cmocka_unit_test(test_missed),
+		cmocka_unit_test(test_recovered),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_override),
+		cmocka_unit_test(test_nothing_seen),
+		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_stop_timeout),
+		cmocka_unit_test(test_stop_timeout_late),
+		cmocka_unit_test(test_stop_in_time),
+		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_left_cgroup),
+		cmocka_unit_test(test_many_threads),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_hostile_stack),
+		cmocka_unit_test(test_user_stacks_text),
+		cmocka_unit_test(test_user_stacks_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,21 @@ static inline void wb_stack(struct wire_buf *b, uint32_t tgid, uint64_t mono_ns,
 	}
 }
 
+/* A WIRE_USER_STACK, which has its frames where a WIRE_STACK has them. */
+static inline void wb_user_stack(struct wire_buf *b, unsigned int error, unsigned int end,
+				 const struct wb_frame *frames, size_t n)
+{
+	struct wire_user_stack *w = wb_as(b, wire_user_stack);
+
+	_Static_assert(offsetof(struct wire_user_stack, frames) ==
+			       offsetof(struct wire_stack, frames),
+		       "the frames lie elsewhere");
+	wb_stack(b, 1, 1000, WIRE_STACK_WHOLE, frames, n);
+	w->h.kind = WIRE_USER_STACK;
+	w->error = error;
+	w->end = end;
+}
+
 /* The smallest record of each kind's shape; 0: no such kind. */
 static inline size_t wb_fixed(unsigned int kind)
 {
@@ -102,6 +117,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_watchdog_use);
 	case WIRE_WATCHDOG_DEVICE:
 		return sizeof(struct wire_watchdog_device);
+	case WIRE_USER_STACK:
+		return sizeof(struct wire_user_stack);
 	case WIRE_LOOK:
 		return sizeof(struct wire_look);
 	case WIRE_DEPENDENCY:
