@@ -342,12 +342,14 @@ static void put_levels(struct json_object *o, const struct ev *e)
 	json_put(o, "count", json_number(e->pid_levels.n));
 }
 
-static json_t *holders_json(const struct ev *e)
+/* Those whose bit is set. */
+static json_t *holders_json(const struct ev *e, uint32_t which)
 {
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < e->fuse_holders.n && i < WIRE_FUSE_HOLDERS_MAX; i++)
-		if (json_array_append_new(list, json_number(e->fuse_holders.tgid[i])) < 0) {
+		if ((which & 1u << i) &&
+		    json_array_append_new(list, json_number(e->fuse_holders.tgid[i])) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -358,7 +360,8 @@ static void put_holders(struct json_object *o, const struct ev *e)
 {
 	json_put(o, "connection", json_number(e->fuse_holders.connection));
 	json_put(o, "error", json_integer(e->fuse_holders.error));
-	json_put(o, "holders", holders_json(e));
+	json_put(o, "holders", holders_json(e, UINT32_MAX));
+	json_put(o, "stopped", holders_json(e, e->fuse_holders.stopped));
 	json_put(o, "count", json_number(e->fuse_holders.n));
 }
 
