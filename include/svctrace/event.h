@@ -301,6 +301,7 @@ struct ev {
 		struct {
 			uint32_t connection, n; /* see struct wire_fuse_holders */
 			int32_t error;
+			uint32_t stopped;
 			uint32_t tgid[WIRE_FUSE_HOLDERS_MAX];
 		} fuse_holders;
 		struct {

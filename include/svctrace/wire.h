@@ -440,9 +440,9 @@ struct wire_pid_levels {
 struct wire_fuse_holders {
 	struct wire_hdr h;
 	__u32 connection;
-	__s32 error; /* 0: that is all of them; else -errno, and nobody can tell */
-	__u32 n;     /* how many there are: more than WIRE_FUSE_HOLDERS_MAX if they did not fit */
-	__u32 pad;
+	__s32 error;   /* 0: that is all of them; else -errno, and nobody can tell */
+	__u32 n;       /* how many there are: more than WIRE_FUSE_HOLDERS_MAX if they did not fit */
+	__u32 stopped; /* bit i: all threads of tgid[i] were stopped by a signal; once always 0 */
 	__u32 tgid[WIRE_FUSE_HOLDERS_MAX];
 };
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "capture/hang_watch.h"
+#include "capture/proc.h"
 
 void hang_watch_load(struct hang_watch *w)
 {
@@ -133,8 +134,10 @@ static int send_connection(const struct hang_watch *w, uint32_t connection, stru
 	for (unsigned int i = 0; !r->error && i < w->n_holdings; i++) {
 		if (w->holdings[i].connection != connection)
 			continue;
-		if (r->n < WIRE_FUSE_HOLDERS_MAX)
+		if (r->n < WIRE_FUSE_HOLDERS_MAX) {
 			r->tgid[r->n] = w->holdings[i].tgid;
+			r->stopped |= proc_is_stopped(r->tgid[r->n]) ? 1u << r->n : 0;
+		}
 		r->n++;
 	}
 	return stream_end(s);

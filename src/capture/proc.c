@@ -105,6 +105,41 @@ static int read_stat(int dir, struct proc *p)
 	return 0;
 }
 
+/* Of one thread; 0: it is gone. */
+static char read_state(int tasks, const char *tid)
+{
+	_cleanup_close_ int dir = openat(tasks, tid, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *s = NULL;
+	const char *close;
+
+	if (dir < 0 || read_at(dir, "stat", &s, NULL) < 0)
+		return 0;
+	close = strrchr(s, ')');
+	return close && close[1] == ' ' ? close[2] : 0;
+}
+
+bool proc_is_stopped(pid_t pid)
+{
+	const struct dirent *entry;
+	unsigned int stopped = 0;
+	bool others = false;
+	char path[32];
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return false;
+	while (!others && (entry = readdir(tasks))) {
+		char state = *entry->d_name == '.' ? 0 : read_state(dirfd(tasks), entry->d_name);
+
+		stopped += state == 'T';
+		others = state && state != 'T' && state != 'Z' && state != 'X';
+	}
+	closedir(tasks);
+	return stopped > 0 && !others;
+}
+
 static int read_status(int dir, struct proc *p)
 {
 	_cleanup_free_ char *s = NULL;

@@ -28,6 +28,8 @@ struct proc {
 int proc_read(pid_t pid, int hierarchy, struct proc *ret);
 void proc_done(struct proc *p);
 
+/* By a signal, with all its threads: it does nothing until another one comes. */
+bool proc_is_stopped(pid_t pid);
 int proc_exe(pid_t pid, char **ret);
 /* A process, not PID 1, whose executable's path the test accepts; 0 if there is none. */
 pid_t proc_find(bool (*test)(const char *exe, size_t n));

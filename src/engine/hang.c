@@ -116,10 +116,10 @@ const struct wait *wait_teardown(const struct hang_table *t, const struct wait *
 
 /* ---- what holds it ---- */
 
-static bool is_served(const struct service_of_fuse *s)
+static bool is_served(const struct service_of_fuse *s, bool by_who_runs)
 {
 	for (unsigned int i = 0; i < s->n_holders; i++)
-		if (!s->holders[i].s.a.exited)
+		if (!s->holders[i].s.a.exited && !(by_who_runs && s->holders[i].stopped))
 			return true;
 	return false;
 }
@@ -134,8 +134,10 @@ enum stuck_kind wait_judge(const struct hang_table *t, const struct wait *w)
 
 	if (w->doubtful || !s || s->doubtful)
 		return STUCK_FUSE_UNKNOWN;
-	if (is_served(s))
+	if (is_served(s, true))
 		return STUCK_FUSE_WAITS;
+	if (is_served(s, false)) /* who was left out may run */
+		return s->known ? STUCK_FUSE_STOPPED : STUCK_FUSE_WAITS;
 	/* where it cannot be told who has the device open, who answered the mount may answer again
 	 */
 	if (!s->known && s->mounter.s.a.tgid && !s->mounter.s.a.exited)
@@ -351,9 +353,10 @@ static int learn_holders(struct hang_table *t, const struct ev *e,
 	s->known = !e->fuse_holders.error && n <= HANG_HOLDERS_MAX;
 	for (uint32_t i = 0; i < n && i < HANG_HOLDERS_MAX; i++) {
 		uint32_t tgid = e->fuse_holders.tgid[i];
+		struct server *x = &s->holders[s->n_holders++];
 
-		if (set_server(&s->holders[s->n_holders++], tgid,
-			       process_by_tgid(processes, tgid)) < 0)
+		x->stopped = e->fuse_holders.stopped & 1u << i;
+		if (set_server(x, tgid, process_by_tgid(processes, tgid)) < 0)
 			return -ENOMEM;
 	}
 	return proof_set(&s->look, e);

@@ -32,6 +32,7 @@ TAILQ_HEAD(wait_queue, wait);
 /* A process that may answer on a connection, or did. */
 struct server {
 	struct hang_server s;
+	bool stopped; /* when capture looked last */
 	struct proof end, kill;
 };
 

@@ -317,7 +317,8 @@ static void describe_holders(char *dst, size_t size, const struct ev *e)
 	}
 	n += snprintf(dst + n, size - n, " is held open by");
 	for (; i < e->fuse_holders.n && i < WIRE_FUSE_HOLDERS_MAX && n < size; i++)
-		n += snprintf(dst + n, size - n, " %" PRIu32, e->fuse_holders.tgid[i]);
+		n += snprintf(dst + n, size - n, " %" PRIu32 "%s", e->fuse_holders.tgid[i],
+			      e->fuse_holders.stopped & 1u << i ? " (stopped)" : "");
 	if (e->fuse_holders.n > i && n < size)
 		snprintf(dst + n, size - n, " and more");
 }

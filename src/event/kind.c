@@ -519,6 +519,7 @@ static int decode_fuse_holders(struct memory *m, const struct record *r, struct 
 	e->fuse_holders.connection = w.connection;
 	e->fuse_holders.error = w.error;
 	e->fuse_holders.n = w.n;
+	e->fuse_holders.stopped = w.stopped;
 	memcpy(e->fuse_holders.tgid, w.tgid, sizeof(w.tgid));
 	return 0;
 }

@@ -53,14 +53,11 @@ static json_t *task_json(const struct ev_task *t)
 
 static json_t *arguments_json(const struct ev_service *s)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (size_t i = 0; i < 3; i++)
-		if (json_array_append_new(list, signed_json(s->arg[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, signed_json(s->arg[i]));
+	return json_done(&list);
 }
 
 static void put_service(struct json_object *o, const struct ev *e)
@@ -86,15 +83,12 @@ static void put_service(struct json_object *o, const struct ev *e)
 
 static json_t *bits_json(const uint64_t *words, unsigned int n)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < n; i++)
-		if (words[i / 64] >> i % 64 & 1 &&
-		    json_array_append_new(list, json_number(i)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		if (words[i / 64] >> i % 64 & 1)
+			json_append(&list, json_number(i));
+	return json_done(&list);
 }
 
 static json_t *exit_set_json(const struct ev_exit_set *s)
@@ -187,7 +181,7 @@ static void put_path(struct json_object *o, const struct ev *e)
 
 static json_t *ancestors_json(const struct ev_origin *s)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (uint32_t i = 0; i < s->n_ancestors; i++) {
 		struct json_object o = {.json = json_object()};
@@ -195,12 +189,9 @@ static json_t *ancestors_json(const struct ev_origin *s)
 		json_put(&o, "process.pid", json_number(s->ancestors[i].tgid));
 		json_put(&o, "process.start_ns", json_number_or_null(s->ancestors[i].start_ns, 0));
 		json_put(&o, "process.command", slice_json(s->ancestors[i].comm));
-		if (json_array_append_new(list, json_done(&o)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
+		json_append(&list, json_done(&o));
 	}
-	return list;
+	return json_done(&list);
 }
 
 /* All but the task itself. */
@@ -246,14 +237,11 @@ static json_t *message_json(const struct bus_message *m)
 
 static json_t *messages_json(const struct ev_client_send *s)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (uint32_t i = 0; i < s->n_messages; i++)
-		if (json_array_append_new(list, message_json(&s->messages[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, message_json(&s->messages[i]));
+	return json_done(&list);
 }
 
 static json_t *endpoint_json(enum wire_endpoint endpoint)
@@ -329,36 +317,36 @@ static void put_kernel(struct json_object *o, const struct ev *e)
 
 static void put_levels(struct json_object *o, const struct ev *e)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (uint32_t i = 0; i < e->pid_levels.n && i < WIRE_PID_LEVELS_MAX; i++) {
 		struct json_object level = {.json = json_object()};
 
 		json_put(&level, "pid_namespace", json_number(e->pid_levels.pidns[i]));
 		json_put(&level, "id", json_number(e->pid_levels.nr[i]));
-		o->failed |= json_array_append_new(list, json_done(&level)) < 0;
+		json_append(&list, json_done(&level));
 	}
-	json_put(o, "levels", list);
+	json_put(o, "levels", json_done(&list));
 	json_put(o, "count", json_number(e->pid_levels.n));
 }
 
-static json_t *holders_json(const struct ev *e)
+/* Those whose bit is set. */
+static json_t *holders_json(const struct ev *e, uint32_t which)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (uint32_t i = 0; i < e->fuse_holders.n && i < WIRE_FUSE_HOLDERS_MAX; i++)
-		if (json_array_append_new(list, json_number(e->fuse_holders.tgid[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		if ((which & 1u << i))
+			json_append(&list, json_number(e->fuse_holders.tgid[i]));
+	return json_done(&list);
 }
 
 static void put_holders(struct json_object *o, const struct ev *e)
 {
 	json_put(o, "connection", json_number(e->fuse_holders.connection));
 	json_put(o, "error", json_integer(e->fuse_holders.error));
-	json_put(o, "holders", holders_json(e));
+	json_put(o, "holders", holders_json(e, UINT32_MAX));
+	json_put(o, "stopped", holders_json(e, e->fuse_holders.stopped));
 	json_put(o, "count", json_number(e->fuse_holders.n));
 }
 
@@ -459,18 +447,15 @@ static void put_pidfile(struct json_object *o, const struct ev_pidfile *p)
 /* "KEY=VALUE", each ended by NUL; the first of a key counts. */
 static json_t *facts_json(struct str text)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (size_t i = 0; i < text.n; i++) {
 		size_t n = strnlen(text.s + i, text.n - i);
 
-		if (json_array_append_new(list, json_bytes(text.s + i, n)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
+		json_append(&list, json_bytes(text.s + i, n));
 		i += n;
 	}
-	return list;
+	return json_done(&list);
 }
 
 static void put_manager(struct json_object *o, const struct ev *e)

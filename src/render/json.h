@@ -17,12 +17,14 @@ struct json_object {
 
 /* Takes value over, in every case. */
 void json_put(struct json_object *o, const char *key, json_t *value);
+/* The same for one that is an array: {.json = json_array()}. */
+void json_append(struct json_object *o, json_t *value);
 /* What each line begins with. */
 void json_put_envelope(struct json_object *o, const struct renderer *r, const char *name,
 		       uint64_t wall_ns, uint64_t mono_ns);
 /* One line; NULL: out of memory. */
 int write_json(struct renderer *r, const json_t *j);
-/* The object, which is the caller's then; NULL if anything failed. */
+/* The object or array, which is the caller's then; NULL if anything failed. */
 json_t *json_done(struct json_object *o);
 
 /* Whatever bytes they are; null if s is NULL. */

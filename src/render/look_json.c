@@ -30,14 +30,11 @@ static json_t *thread_json(const struct look_thread *t)
 
 json_t *json_threads(const struct thread_look *l)
 {
-	json_t *threads = json_array();
+	struct json_object threads = {.json = json_array()};
 
 	for (unsigned int i = 0; l && i < l->n_threads; i++)
-		if (json_array_append_new(threads, thread_json(&l->thread[i])) < 0) {
-			json_decref(threads);
-			return NULL;
-		}
-	return threads;
+		json_append(&threads, thread_json(&l->thread[i]));
+	return json_done(&threads);
 }
 
 json_t *json_look(const struct thread_look *l)
@@ -71,16 +68,14 @@ json_t *json_watchdog(const struct verdict_watchdog *w)
 {
 	const struct watchdog_facts *f = &w->facts;
 	uint64_t last = f->n_keepalives ? f->keepalive[f->n_keepalives - 1].at_ns : 0;
-	json_t *keepalives = json_array();
-	struct json_object o = {};
+	struct json_object o = {}, keepalives = {};
 
-	if (!w->fired) {
-		json_decref(keepalives);
+	if (!w->fired)
 		return json_null();
-	}
 	o.json = json_object();
+	keepalives.json = json_array();
 	for (unsigned int i = 0; i < f->n_keepalives; i++)
-		o.failed |= json_array_append_new(keepalives, keepalive_json(f, i)) < 0;
+		json_append(&keepalives, keepalive_json(f, i));
 	json_put(&o, "monotonic_ns", json_number(w->fired_ns));
 	json_put(&o, "interval_ns", json_number_or_null(f->interval_ns, 0));
 	json_put(&o, "interval_from",
@@ -88,7 +83,7 @@ json_t *json_watchdog(const struct verdict_watchdog *w)
 	json_put(&o, "unit_interval_ns", json_number_or_null(f->unit_ns, 0));
 	json_put(&o, "last_keepalive_age_ns", last ? json_number(w->fired_ns - last) : json_null());
 	json_put(&o, "history", json_boolean(w->history));
-	json_put(&o, "keepalives", keepalives);
+	json_put(&o, "keepalives", json_done(&keepalives));
 	json_put(&o, "keepalives_earlier", json_number(f->n_earlier));
 	json_put(&o, "look", json_look(w->look));
 	return json_done(&o);

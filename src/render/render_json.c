@@ -32,19 +32,16 @@ json_t *json_text(const char *s)
 
 json_t *json_lines(struct str s)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
-	for (size_t at = 0; list && at < s.n;) {
+	for (size_t at = 0; at < s.n;) {
 		const char *end = memchr(s.s + at, '\n', s.n - at);
 		size_t n = end ? (size_t)(end - s.s) - at : s.n - at;
 
-		if (json_array_append_new(list, json_bytes(s.s + at, n)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
+		json_append(&list, json_bytes(s.s + at, n));
 		at += n + 1;
 	}
-	return list;
+	return json_done(&list);
 }
 
 json_t *json_number(uint64_t n)
@@ -87,6 +84,12 @@ void json_put(struct json_object *o, const char *key, json_t *value)
 {
 	/* takes value over even if it fails, and refuses NULL: out of memory either way */
 	if (json_object_set_new(o->json, key, value) < 0)
+		o->failed = true;
+}
+
+void json_append(struct json_object *o, json_t *value)
+{
+	if (json_array_append_new(o->json, value) < 0)
 		o->failed = true;
 }
 
@@ -146,14 +149,11 @@ static json_t *process_json(const struct actor *a)
 
 static json_t *ancestors_json(const struct actor *chain, unsigned int n)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 1; i < n; i++)
-		if (json_array_append_new(list, process_json(&chain[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, process_json(&chain[i]));
+	return json_done(&list);
 }
 
 static json_t *actor_json(const struct verdict *v)
@@ -207,14 +207,11 @@ static json_t *gone_one_json(const struct left_cgroup *g)
 
 static json_t *gone_json(const struct verdict *v)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < v->n_gone; i++)
-		if (json_array_append_new(list, gone_one_json(&v->gone[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, gone_one_json(&v->gone[i]));
+	return json_done(&list);
 }
 
 static json_t *frame_json(const struct ev_frame *f)
@@ -232,12 +229,11 @@ static json_t *frame_json(const struct ev_frame *f)
 void json_put_stack(struct json_object *o, const char *key, const char *end_key,
 		    const struct ev_stack *s)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < s->n; i++)
-		if (json_array_append_new(list, frame_json(&s->frames[i])) < 0)
-			o->failed = true;
-	json_put(o, key, list);
+		json_append(&list, frame_json(&s->frames[i]));
+	json_put(o, key, json_done(&list));
 	json_put(o, end_key, s->n ? json_string(stack_end_name(s->end)) : json_null());
 }
 
@@ -286,14 +282,11 @@ static json_t *failed_command_json(const struct failed_command *c)
 
 static json_t *failed_json(const struct verdict *v)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < v->n_failed; i++)
-		if (json_array_append_new(list, failed_command_json(&v->failed[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, failed_command_json(&v->failed[i]));
+	return json_done(&list);
 }
 
 static json_t *escalation_json(const struct escalation *x)
@@ -309,14 +302,11 @@ static json_t *escalation_json(const struct escalation *x)
 
 static json_t *escalations_json(const struct verdict *v)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < v->n_escalations; i++)
-		if (json_array_append_new(list, escalation_json(&v->escalations[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, escalation_json(&v->escalations[i]));
+	return json_done(&list);
 }
 
 static json_t *job_json(const struct verdict *v)
@@ -361,7 +351,7 @@ static json_t *request_json(const struct verdict *v)
 
 static json_t *links_json(const struct verdict *v)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < v->n_links; i++) {
 		const struct link *l = &v->links[i];
@@ -370,12 +360,9 @@ static json_t *links_json(const struct verdict *v)
 		json_put(&o, "unit", json_text(l->unit));
 		json_put(&o, "job", json_text(l->job));
 		json_put(&o, "dependency", json_text(l->dependency));
-		if (json_array_append_new(list, json_done(&o)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
+		json_append(&list, json_done(&o));
 	}
-	return list;
+	return json_done(&list);
 }
 
 static json_t *root_json(const struct verdict *v)
@@ -392,14 +379,11 @@ static json_t *root_json(const struct verdict *v)
 
 static json_t *texts_json(const char *const *texts, unsigned int n)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < n; i++)
-		if (json_array_append_new(list, json_text(texts[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, json_text(texts[i]));
+	return json_done(&list);
 }
 
 static json_t *proof_json(const struct proof *p)
@@ -415,14 +399,11 @@ static json_t *proof_json(const struct proof *p)
 
 json_t *json_proofs(const struct proof *p, unsigned int n)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < n; i++)
-		if (json_array_append_new(list, proof_json(&p[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, proof_json(&p[i]));
+	return json_done(&list);
 }
 
 static json_t *limit_json(const struct verdict_restart *x)
@@ -512,14 +493,11 @@ static void put_state(struct json_object *o, const struct verdict *v)
 
 static json_t *ids_json(const struct hang_ids *ids)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < ids->n; i++)
-		if (json_array_append_new(list, json_number(ids->nr[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, json_number(ids->nr[i]));
+	return json_done(&list);
 }
 
 static json_t *hang_task_json(const struct hang_task *t)
@@ -547,30 +525,25 @@ static json_t *server_json(const struct hang_server *s)
 	return json_done(&o);
 }
 
-/* Takes value over. */
-static void append(json_t *list, json_t *value, bool *failed)
-{
-	*failed |= json_array_append_new(list, value) < 0;
-}
-
 static void put_hang_tasks(struct json_object *o, const struct hang_verdict *h)
 {
-	json_t *inner = json_array(), *waiters = json_array(), *servers = json_array();
+	struct json_object inner = {.json = json_array()}, waiters = {.json = json_array()};
+	struct json_object servers = {.json = json_array()};
 
 	for (unsigned int i = 0; i < h->n_inner; i++)
-		append(inner, hang_task_json(&h->inner[i]), &o->failed);
+		json_append(&inner, hang_task_json(&h->inner[i]));
 	for (unsigned int i = 0; i < h->n_waiters; i++)
-		append(waiters, hang_task_json(&h->waiters[i]), &o->failed);
+		json_append(&waiters, hang_task_json(&h->waiters[i]));
 	for (unsigned int i = 0; i < h->n_servers; i++)
-		append(servers, server_json(&h->servers[i]), &o->failed);
+		json_append(&servers, server_json(&h->servers[i]));
 	json_put(o, "init", h->init.a.tgid ? hang_task_json(&h->init) : json_null());
-	json_put(o, "inner_inits", inner);
-	json_put(o, "waiters", waiters);
+	json_put(o, "inner_inits", json_done(&inner));
+	json_put(o, "waiters", json_done(&waiters));
 	json_put(o, "waiters_left_out", json_number(h->n_waiters_left_out));
 	json_put(o, "fuse_connection",
 		 h->have_connection ? json_number(h->connection) : json_null());
 	json_put(o, "served_by_known", json_boolean(h->servers_known));
-	json_put(o, "served_by", servers);
+	json_put(o, "served_by", json_done(&servers));
 }
 
 /* As told of while it hangs, and in the verdict of a service. */

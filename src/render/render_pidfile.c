@@ -267,15 +267,12 @@ static json_t *step_json(const char *path, const char *kind, const char *target,
 
 static json_t *seqs_json(const struct pidfile_load *l)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (size_t i = 0; i < PIDFILE_PROOFS; i++)
-		if (l->proof[i].seq &&
-		    json_array_append_new(list, json_number(l->proof[i].seq)) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		if (l->proof[i].seq)
+			json_append(&list, json_number(l->proof[i].seq));
+	return json_done(&list);
 }
 
 /* What capture found there: all null if it did not look. */
@@ -331,14 +328,11 @@ static json_t *load_json(const struct pidfile_load *l)
 
 json_t *pidfiles_json(const struct verdict *v)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; v->pidfiles && i < v->pidfiles->n; i++)
-		if (json_array_append_new(list, load_json(&v->pidfiles->load[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, load_json(&v->pidfiles->load[i]));
+	return json_done(&list);
 }
 
 json_t *hand_over_json(const struct verdict *v)

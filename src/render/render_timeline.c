@@ -112,14 +112,11 @@ static json_t *span_json(const struct span *s)
 
 static json_t *spans_json(const struct timeline *t)
 {
-	json_t *list = json_array();
+	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 0; i < t->n_spans; i++)
-		if (json_array_append_new(list, span_json(&t->span[i])) < 0) {
-			json_decref(list);
-			return NULL;
-		}
-	return list;
+		json_append(&list, span_json(&t->span[i]));
+	return json_done(&list);
 }
 
 static json_t *stop_json(const struct timeline *t)

@@ -137,16 +137,23 @@ static void flush(struct hangs *x, enum wire_kind kind, uint32_t tgid, bool exit
 	send(&x->w);
 }
 
-static void look(struct hangs *x, int error, unsigned int n, const uint32_t *tgids)
+static void look_at(struct hangs *x, int error, unsigned int n, const uint32_t *tgids,
+		    uint32_t stopped)
 {
 	struct wire_fuse_holders *r = begin(&x->w, WIRE_FUSE_HOLDERS, 0);
 
 	r->connection = CONNECTION;
 	r->error = error;
 	r->n = n;
+	r->stopped = stopped;
 	for (unsigned int i = 0; i < n && i < WIRE_FUSE_HOLDERS_MAX; i++)
 		r->tgid[i] = tgids[i];
 	send(&x->w);
+}
+
+static void look(struct hangs *x, int error, unsigned int n, const uint32_t *tgids)
+{
+	look_at(x, error, n, tgids, 0);
 }
 
 static void wait_for(struct hangs *x, uint64_t ns)
@@ -247,6 +254,31 @@ static void test_slow_then_dead(void **state)
 	assert_int_equal(x->n, 2);
 	assert_int_equal(x->told[1].kind, STUCK_FUSE_DEADLOCK);
 	assert_true(x->told[1].server_dead);
+}
+
+/* One of two daemons is stopped, then the other as well, then one goes on. */
+static void test_stopped_daemons(void **state)
+{
+	struct hangs *x = *state;
+	const uint32_t daemons[] = {600, 601};
+
+	fork_process(&x->w, 1, 600, "sshfs", 3);
+	fork_process(&x->w, 1, 601, "sshfs", 3);
+	begin_deadlock(x);
+	look_at(x, 0, 2, daemons, 1);
+	wait_for(x, 6 * SECOND);
+	assert_int_equal(x->n, 1);
+	assert_int_equal(x->told[0].kind, STUCK_FUSE_WAITS);
+	look_at(x, 0, 2, daemons, 3);
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 2);
+	assert_int_equal(x->told[1].kind, STUCK_FUSE_STOPPED);
+	assert_non_null(strstr(x->told[1].root, "is stopped"));
+	look_at(x, 0, 2, daemons, 2);
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 2);
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	assert_int_equal(x->told[2].kind, STUCK_FUSE_STOPPED); /* the last one that was told */
 }
 
 /* None of these is proof that nobody answers. */
@@ -630,6 +662,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deadlock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_then_dead, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_provable, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped_daemons, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_teardown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_task_alone, setup, teardown),
