@@ -200,11 +200,12 @@ struct look_thread {
 	char state; /* the letter that /proc shows: R, S, D, Z … */
 	bool exiting;
 	enum stuck_wait wait;
-	char *stack;		/* kernel functions, innermost first, each with '\n'; NULL: none */
-	uint64_t cpu_ns;	/* so far */
-	uint64_t cpu_since_ns;	/* since the last keepalive; WIRE_CPU_UNKNOWN */
-	struct ev_stack user;	/* where it was in user space; none: … */
-	const char *user_error; /* … why, a word; NULL: there is one */
+	char *stack;	       /* kernel functions, innermost first, each with '\n'; NULL: none */
+	uint64_t cpu_ns;       /* so far */
+	uint64_t cpu_since_ns; /* since the last keepalive; WIRE_CPU_UNKNOWN */
+	bool user_asked;       /* where it was in user space was asked, too … */
+	enum wire_user_stack_error user_error; /* … and this is why there is none */
+	struct ev_stack user;
 };
 
 /* What the threads of a main process, or of a cgroup, were doing at one moment. */

@@ -129,7 +129,6 @@ int look_learn_thread(struct thread_look *l, const struct ev *e,
 	t->exiting = x->flags & STUCK_TASK_EXITS;
 	t->cpu_ns = x->cpu_ns;
 	t->cpu_since_ns = x->cpu_since_ns;
-	t->user_error = "not-taken";
 	t->comm = str_dup(x->task.comm);
 	t->stack = str_dup(x->stack);
 	t->wait = stuck_classify(&(struct stuck_task){.state = x->state, .stack = t->stack});
@@ -140,14 +139,13 @@ int look_learn_thread(struct thread_look *l, const struct ev *e,
 
 int look_learn_user_stack(struct thread_look *l, const struct ev *e)
 {
-	bool taken = e->user_stack.error == WIRE_USER_STACK_TAKEN;
-
 	for (unsigned int i = 0; i < l->n_threads; i++) {
 		struct look_thread *t = &l->thread[i];
 
 		if (t->tid != e->tid)
 			continue;
-		t->user_error = taken ? NULL : user_stack_error_name(e->user_stack.error);
+		t->user_asked = true;
+		t->user_error = e->user_stack.error;
 		ev_stack_done(&t->user);
 		return ev_stack_copy(&t->user, &e->user_stack.stack);
 	}

@@ -5,6 +5,13 @@
 #include "render/json.h"
 #include "render/renderer.h"
 
+static const char *user_stack_error(const struct look_thread *t)
+{
+	if (!t->user_asked)
+		return "not-taken";
+	return t->user_error ? user_stack_error_name(t->user_error) : NULL;
+}
+
 static json_t *thread_json(const struct look_thread *t)
 {
 	struct str stack = {t->stack, t->stack ? strlen(t->stack) : 0};
@@ -20,7 +27,7 @@ static json_t *thread_json(const struct look_thread *t)
 	json_put(&o, "wait_channel", json_bytes(innermost.s, innermost.n));
 	json_put(&o, "kernel_stack", json_lines(stack));
 	json_put_stack(&o, "user_stack", "user_stack_end", &t->user);
-	json_put(&o, "user_stack_error", json_text(t->user_error));
+	json_put(&o, "user_stack_error", json_text(user_stack_error(t)));
 	json_put(&o, "cpu_ns", json_number(t->cpu_ns));
 	json_put(&o, "cpu_since_keepalive_ns",
 		 json_number_or_null(t->cpu_since_ns, WIRE_CPU_UNKNOWN));

@@ -120,12 +120,17 @@ static void put_call(FILE *f, const struct ev_frame *c)
 		fprintf(f, "0x%" PRIx64, c->address);
 }
 
-/* "in user space: read < wait_for_work < main < …" */
-static void put_calls(FILE *f, const void *stack)
+/* "in user space: read < wait_for_work < main < …", or "in user space: not known (runs)" */
+static void put_calls(FILE *f, const void *thread)
 {
-	const struct ev_stack *s = stack;
+	const struct look_thread *t = thread;
+	const struct ev_stack *s = &t->user;
 
 	fputs("in user space: ", f);
+	if (t->user_error) {
+		fprintf(f, "not known (%s)", user_stack_error_name(t->user_error));
+		return;
+	}
 	for (unsigned int i = 0; i < s->n && i < CALLS_SHOWN; i++) {
 		fputs(i ? " < " : "", f);
 		put_call(f, &s->frames[i]);
@@ -160,8 +165,8 @@ static int put_look(FILE *f, const struct renderer *r, const char *label,
 
 	for (unsigned int i = 0; k == 0 && i < shown; i++) {
 		k = put_text(f, r, i ? "" : label, put_thread, &l->thread[i]);
-		if (k == 0 && l->thread[i].user.n)
-			k = put_text(f, r, "", put_calls, &l->thread[i].user);
+		if (k == 0 && l->thread[i].user_asked)
+			k = put_text(f, r, "", put_calls, &l->thread[i]);
 	}
 	if (k == 0 && l->n > shown) {
 		snprintf(more, sizeof(more), "and %" PRIu32 " more", l->n - shown);
