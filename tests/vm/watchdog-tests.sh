@@ -4,8 +4,9 @@
 # Watchdogs, and stops that take long; sourced by run.sh, which says what $suite, $work, $files and
 # $svctrace are.
 
-BED_TESTS+=" watchdogs"
+BED_TESTS+=" watchdogs user_stacks_hang"
 GUEST_TESTS+=" watchdogs"
+ONCE+=" bed_user_stacks_hang"
 
 WATCHDOG_SCENARIOS="watchdog_silent watchdog_override"
 
@@ -19,6 +20,23 @@ bed_watchdogs() {
 	bed_watch "sh scenarios.sh $WATCHDOG_SCENARIOS watchdog_asked" --json
 	check_verdicts watchdogs
 	check_watchdogs
+}
+
+# A process whose memory cannot be read in time, as behind a FUSE that nobody serves, holds up nothing:
+# that helper is waited for no longer than two seconds, and ended. The suite has no part in it.
+bed_user_stacks_hang() {
+	local svctrace_itself
+	svctrace_itself=$(realpath "$svctrace")
+	echo '#include <unistd.h>
+		long process_vm_readv(void) { for (;;) pause(); }' >"$work/hang.c"
+	gcc -shared -fPIC -o "$work/hang.so" "$work/hang.c"
+	printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$work/hang.so" "$svctrace_itself" >"$work/svctrace"
+	chmod +x "$work/svctrace"
+	svctrace=$work/svctrace bed_watch 'sh scenarios.sh watchdog_silent' --json
+	check_verdicts user-stacks-hang
+	jq -e 'select(.cause == "watchdog") | .watchdog.look.threads | length == 3 and all(
+		.user_stack == [] and .user_stack_error == "no-time")' "$work/trace.out"
+	! grep -lsF "$work/hang.so" /proc/[0-9]*/maps || fail "the helper is still there"
 }
 
 guest_watchdogs() {
