@@ -4,7 +4,7 @@
 # svctrace stuck in guests: what hangs there ends with them. Sourced by run.sh, which says what
 # $suite, $work, $files and $svctrace are.
 
-GUEST_TESTS+=" stuck_deadlock stuck_among_daemons stuck_no_deadlock stuck_service stuck_packaged_daemon stuck_other_causes hang_live"
+GUEST_TESTS+=" stuck_deadlock stuck_among_daemons stuck_no_deadlock stuck_service stuck_packaged_daemon stuck_other_causes stuck_pauses hang_live"
 
 STUCK_SCHEMA=$HERE/../../docs/schema/stuck.schema.json
 
@@ -305,6 +305,70 @@ guest_stuck_other_causes() {
 	stuck_says frozen 1 "len(h) == 1 and h[0]['kind'] == 'frozen'
 		and h[0]['frozen_cgroup'] == '/system.slice/sc-frozen.service'
 		and h[0]['units'][0]['systemd.unit.name'] == 'sc-frozen.service'"
+	stuck_says after 0 'not h'
+}
+
+# A service that should stop, and whose process cannot notice: it is stopped, or held by a debugger, or
+# waits for a disk. The disk is a loop device, whose file's FUSE daemon is stopped.
+guest_stuck_pauses() {
+	local name
+	gcc -static -O1 -o "$files/fuse-file" "$HERE/fuse-file.c"
+	gcc -static -O1 -o "$files/hold" "$HERE/hold.c"
+	stuck_guest '
+		until_state() { until systemctl show -p ActiveState "$1" | grep -qE "$2"; do sleep 0.1; done; }
+		until_is() { until grep -q "^State:.$2" "/proc/$1/status"; do sleep 0.1; done; }
+		pid_of() { systemctl show -p MainPID --value "$1"; }
+		# a service that does not end by SIGTERM, and is told to; its PID is in NAME.pid
+		deaf() { # NAME
+			systemd-run -q --unit="sc-$1" -p TimeoutStopSec=infinity sh -c "trap \"\" TERM; exec sleep 1000"
+			until grep -qs sleep "/proc/$(pid_of "sc-$1")/comm"; do sleep 0.1; done
+			pid_of "sc-$1" >"$1.pid"
+			systemctl stop --no-block "sc-$1"
+			until_state "sc-$1" deactivating
+		}
+		ends() { # NAME
+			systemctl kill -s KILL "sc-$1"
+			until_state "sc-$1" "inactive|failed"
+		}
+		deaf stopped
+		look waits
+		kill -STOP "$(cat stopped.pid)"
+		until_is "$(cat stopped.pid)" T
+		look stopped
+		ends stopped
+		deaf traced
+		./hold "$(cat traced.pid)" &
+		echo $! >tracer.pid
+		until_is "$(cat traced.pid)" t
+		look traced
+		kill "$(cat tracer.pid)"
+		ends traced
+		modprobe loop
+		./fuse-file -s /run/image &
+		daemon=$!
+		until mountpoint -q /run/image; do sleep 0.1; done
+		loop=$(losetup -f --show /run/image)
+		kill -STOP $daemon
+		systemd-run -q --unit=sc-disk -p TimeoutStopSec=infinity dd if=$loop of=/dev/null bs=4k count=1 iflag=direct
+		until grep -qs blkdev "/proc/$(pid_of sc-disk)/stack"; do sleep 0.1; done
+		pid_of sc-disk >disk.pid
+		systemctl stop --no-block sc-disk
+		until_state sc-disk deactivating
+		look disk
+		kill -CONT $daemon
+		until_state sc-disk "inactive|failed"
+		losetup -d $loop
+		look after'
+	stuck_says waits 0 'not h'
+	for name in stopped traced disk; do
+		stuck_says $name 1 "len(h) == 1 and h[0]['kind'] == '$name'
+			and [u['systemd.unit.name'] for u in h[0]['units']] == ['sc-$name.service']
+			and h[0]['units'][0]['active_state'] == 'deactivating'
+			and [m['task']['process.pid'] for m in h[0]['members']] == [$(cat "$work/$name.pid")]"
+	done
+	stuck_says stopped 1 "h[0]['next'] == 'let it go on: kill -CONT $(cat "$work/stopped.pid")'"
+	stuck_says traced 1 "'hold $(cat "$work/tracer.pid")' in h[0]['root'] and h[0]['next'].endswith(': kill $(cat "$work/tracer.pid")')"
+	stuck_says disk 1 "h[0]['members'][0]['task']['state'] == 'D' and 'dmesg' in h[0]['next']"
 	stuck_says after 0 'not h'
 }
 
