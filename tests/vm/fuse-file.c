@@ -2,7 +2,7 @@
 /*
  * fuse-file [-s] FILE: mounts a FUSE file system on FILE whose root is a file, opens it in a child
  * which then exits, and unmounts. The child's exit flushes the file, so fuse_flush() runs in a task
- * that is exiting. With -s it only mounts, and answers itself: a file of 1 MiB of zeros, good
+ * that is exiting. With -s it only mounts, and answers itself: a file of 64 MiB of zeros, good
  * enough for a loop device. No libfuse: the few messages that this takes are spelled out here.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILE_SIZE (1U << 20)
+#define FILE_SIZE (64U << 20)
 #define READ_MAX  (1U << 17) /* what the kernel asks for at most: 32 pages */
 
 static void answer(int fd, const struct fuse_in_header *in, int error, const void *data, size_t n)

@@ -349,7 +349,9 @@ guest_stuck_pauses() {
 		until mountpoint -q /run/image; do sleep 0.1; done
 		loop=$(losetup -f --show /run/image)
 		kill -STOP $daemon
-		systemd-run -q --unit=sc-disk -p TimeoutStopSec=infinity dd if=$loop of=/dev/null bs=4k count=1 iflag=direct
+		# in the middle: what udev has looked at by now needs no daemon any more
+		systemd-run -q --unit=sc-disk -p TimeoutStopSec=infinity \
+			dd if=$loop of=/dev/null bs=4k count=1 skip=8192 iflag=direct
 		until grep -qs blkdev "/proc/$(pid_of sc-disk)/stack"; do sleep 0.1; done
 		pid_of sc-disk >disk.pid
 		systemctl stop --no-block sc-disk
