@@ -44,13 +44,13 @@ golden_hangs() {
 		same "golden $suite: hangs" "$dir/hangs.txt" "$SVCTRACE" replay --utc --color=never --hang=3s "$dir/hangs.trace"
 		same "golden $suite: hangs, JSON" "$dir/hangs.json" "$SVCTRACE" replay --json --hang=3s "$dir/hangs.trace"
 		for n in HANGS ENDED; do
-			[ "$(grep -c "$n  fuse-deadlock" "$dir/hangs.txt")" = 4 ]
-			result "golden $suite: four deadlocks: $n"
+			[ "$(grep -c "$n  fuse-deadlock" "$dir/hangs.txt")" = 5 ]
+			result "golden $suite: five deadlocks: $n"
 		done
-		[ "$(grep -cE 'HANGS  fuse-(daemon-silent|unknown)' "$dir/hangs.txt")" -ge 3 ]
+		[ "$(grep -cE 'HANGS  fuse-(daemon-silent|daemon-stopped|unknown)' "$dir/hangs.txt")" -ge 3 ]
 		result "golden $suite: slow is told apart"
-		grep -q '^  hang   fuse-deadlock for ' "$dir/hangs.txt"
-		result "golden $suite: a service's verdict with its hang"
+		[ "$(grep -c '^  hang   fuse-deadlock for ' "$dir/hangs.txt")" = 2 ]
+		result "golden $suite: a service's and a scope's verdict with their hangs"
 		grep -q '(by namespace: ' "$dir/hangs.txt"
 		result "golden $suite: a nested namespace"
 	done
