@@ -120,23 +120,20 @@ static char read_state(int tasks, const char *tid)
 
 bool proc_is_stopped(pid_t pid)
 {
+	_cleanup_closedir_ DIR *tasks = NULL;
 	const struct dirent *entry;
 	unsigned int stopped = 0;
 	bool others = false;
 	char path[32];
-	DIR *tasks;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	tasks = opendir(path);
-	if (!tasks)
-		return false;
-	while (!others && (entry = readdir(tasks))) {
+	while (tasks && !others && (entry = readdir(tasks))) {
 		char state = *entry->d_name == '.' ? 0 : read_state(dirfd(tasks), entry->d_name);
 
 		stopped += state == 'T';
 		others = state && state != 'T' && state != 'Z' && state != 'X';
 	}
-	closedir(tasks);
 	return stopped > 0 && !others;
 }
 

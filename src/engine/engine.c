@@ -8,7 +8,6 @@
  * the rules say why; the state that ends it makes the verdict complete.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 #include "engine/pidfile_history.h"
 #include "engine/reason.h"
 #include "engine/verdict.h"
-#include "svctrace/text.h"
 
 int engine_new(verdict_sink sink, void *ctx, struct engine **ret)
 {

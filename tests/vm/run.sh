@@ -61,14 +61,7 @@ USAGE
 }
 
 bed() { "$HERE/bed" "$@"; }
-# An emulated machine hangs now and then, whatever runs in it: 124 is tried once more.
-guest() {
-	local status=0
-	"$HERE/guest" "$@" || status=$?
-	[ "$status" = 124 ] || return "$status"
-	echo "# the guest did not end in time: tried again" >&2
-	"$HERE/guest" "$@"
-}
+guest() { "$HERE/guest" "$@"; }
 
 # ---- checks ----
 
@@ -231,15 +224,6 @@ guest_two_at_once() {
 
 # ---- running them ----
 
-# Static, for they run in the suites.
-build_helpers() { # FOLDER
-	local program
-	mkdir "$1"
-	for program in stop-client send-signal keepalive leftover; do
-		gcc -Wall -Wextra -Werror -static -O1 -o "$1/$program" "$HERE/$program.c"
-	done
-}
-
 # The files of a package of $suite that its image lacks, with /lib below /usr as the suites have it.
 # The packages are kept by tools/debs.
 package_files() { # PACKAGE INTO
@@ -351,7 +335,8 @@ main() {
 	esac
 	top=$(mktemp -d "${TMPDIR:-/tmp}/svctrace-vm.XXXXXX")
 	trap 'rm -rf "$top"' EXIT
-	build_helpers "$top/helpers"
+	mkdir "$top/helpers"
+	"$HERE/helpers" "$top/helpers"
 	exec 3>&1 # what a test wants to be read even when it passes
 	for suite; do
 		# shellcheck disable=SC2086
