@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "outcome.h"
+#include "recording/outcome.h"
 #include "output.h"
 #include "svctrace/cleanup.h"
 

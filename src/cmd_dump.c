@@ -9,7 +9,7 @@
 
 #include "cmd.h"
 #include "output.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "svctrace/cleanup.h"
 
 static const char help[] =

@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "child.h"
+#include "recording/child.h"
 #include "cmd.h"
-#include "keeper.h"
+#include "recording/keeper.h"
 #include "output.h"
 #include "svctrace/cleanup.h"
 #include "tracing.h"

@@ -14,7 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "stuck_read.h"
+#include "read.h"
 #include "svctrace/capture.h"
 #include "svctrace/cleanup.h"
 

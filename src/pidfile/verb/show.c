@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pidfile_show.h"
+#include "show.h"
 #include "render/json.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "render/json.h"
-#include "stuck_show.h"
+#include "show.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
 

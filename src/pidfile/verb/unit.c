@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "svctrace/cleanup.h"
-#include "unit_show.h"
+#include "unit.h"
 
 #define TEXT_MAX   65536
 #define TIMEOUT_MS 30000

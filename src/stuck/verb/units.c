@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stuck_read.h"
+#include "read.h"
 #include "svctrace/cleanup.h"
 
 #define PATIENCE_MS 5000 /* systemd itself may be what is stuck */
