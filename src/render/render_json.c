@@ -120,6 +120,18 @@ int write_json(struct renderer *r, const json_t *j)
 	return ferror(r->out) ? -EIO : 0;
 }
 
+int json_print(json_t *json)
+{
+	int r;
+
+	if (!json)
+		return -ENOMEM;
+	r = json_dumpf(json, stdout, JSON_COMPACT);
+	json_decref(json);
+	putchar('\n');
+	return r < 0 || fflush(stdout) != 0 ? -EIO : 0;
+}
+
 void json_put_process(struct json_object *o, const struct actor *a)
 {
 	json_put(o, "process.pid", json_number(a->tgid));

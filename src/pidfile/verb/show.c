@@ -221,13 +221,5 @@ static json_t *check_json(const struct pidfile_query *q, const struct pidfile_ch
 int pidfile_show_json(const struct pidfile_query *q, const struct pidfile_check *c,
 		      const char *type)
 {
-	json_t *json = check_json(q, c, type);
-	int r;
-
-	if (!json)
-		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_COMPACT);
-	json_decref(json);
-	putchar('\n');
-	return r < 0 || fflush(stdout) != 0 ? -EIO : 0;
+	return json_print(check_json(q, c, type));
 }
