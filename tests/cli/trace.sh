@@ -18,13 +18,26 @@ same() { # NAME FILE COMMAND…: exactly this, and nothing on stderr
 	result "$name"
 }
 
+# Each recording still says what it said.
 golden() {
-	local dir suite
+	local trace base name options n=0
+	for trace in "$GOLDEN"/*/*.trace; do
+		base=${trace%.trace} name=${trace#"$GOLDEN"/} n=$((n + 1))
+		options=$(sed -n "s/^${base##*/} *//p" "$GOLDEN/options")
+		# shellcheck disable=SC2086 # several words
+		same "golden $name: text" "$base.txt" "$SVCTRACE" replay --utc --color=never $options "$trace"
+		# shellcheck disable=SC2086
+		same "golden $name: JSON" "$base.json" "$SVCTRACE" replay --json $options "$trace"
+		expect "golden $name: expectations" 0 '.*ok 1 .*' '' "$SVCTRACE" check "$trace" "$base.expect"
+	done
+	[ "$n" -ge 19 ]
+	result "golden: all $n recordings were looked at"
+}
+
+golden_stops() {
+	local dir suite cause
 	for dir in "$GOLDEN"/*/; do
 		suite=$(basename "$dir")
-		same "golden $suite: text" "$dir/stops.txt" "$SVCTRACE" replay --utc --color=never "$dir/stops.trace"
-		same "golden $suite: JSON" "$dir/stops.json" "$SVCTRACE" replay --json "$dir/stops.trace"
-		expect "golden $suite: expectations" 0 '.*ok 1 .*' '' "$SVCTRACE" check "$dir/stops.trace" "$dir/stops.expect"
 		for cause in stop-request restart-request main-exited main-killed cgroup-empty; do
 			grep -q " $cause " "$dir/stops.expect"
 			result "golden $suite: has a $cause"
@@ -41,8 +54,6 @@ golden_hangs() {
 	for dir in "$GOLDEN"/*/; do
 		suite=$(basename "$dir")
 		[ -e "$dir/hangs.trace" ] || continue
-		same "golden $suite: hangs" "$dir/hangs.txt" "$SVCTRACE" replay --utc --color=never --hang=3s "$dir/hangs.trace"
-		same "golden $suite: hangs, JSON" "$dir/hangs.json" "$SVCTRACE" replay --json --hang=3s "$dir/hangs.trace"
 		for n in HANGS ENDED; do
 			[ "$(grep -c "$n  fuse-deadlock" "$dir/hangs.txt")" = 5 ]
 			result "golden $suite: five deadlocks: $n"
@@ -56,6 +67,25 @@ golden_hangs() {
 	done
 	[ -e "$GOLDEN/bookworm/hangs.trace" ]
 	result 'golden: hangs were looked at'
+}
+
+# What guest tests recorded tells of that which they are there for.
+golden_tests() {
+	local recording pattern
+	while read -r recording pattern; do
+		grep -qE "$pattern" "$GOLDEN/$recording.json"
+		result "golden $recording: $pattern"
+	done <<-'WHAT'
+		bullseye/hidden_kill_v1     "via":\["manager_notify_cgroup_empty",
+		bullseye/reexec_upgrade     "systemd.unit.name":"sc-term-main.service",.*"cause":"main-killed"
+		bookworm/oomd               "cause":"oomd-kill"
+		bookworm/hardware_watchdog  "news":"overdue".*"wait_channel":"do_wait"
+		bookworm/who_power_off      "cause":"shutdown"
+		trixie/pidfile_live         "hand_over":\{"from":[^}]*"unsafe-path"
+		trixie/pidfile_ovs          "hand_over":\{"from":[^}]*"unsafe-path"
+		sid/slow                    "event.name":"svctrace.slow"
+		sid/user_manager            "manager":\{"process.pid":[0-9]*,"user":true
+	WHAT
 }
 
 damage() {
@@ -191,7 +221,7 @@ purity() {
 	# shellcheck disable=SC2086
 	nm -u $objects | awk '/ U /{ print $2 }' | sort -u >"$TMP/needed"
 	# shellcheck disable=SC2086
-	nm --defined-only $objects "$build"/src/base/text.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
+	nm --defined-only $objects "$build"/src/base/{text,stat}.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
 	comm -23 "$TMP/needed" "$TMP/own" |
 		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|strerrorname_np|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str|tok_r|tol)|(__isoc(99|23)_)?(sscanf|strtol)|qsort|bsearch|powl|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
 			>"$TMP/out"
@@ -237,7 +267,9 @@ scale() {
 }
 
 golden
+golden_stops
 golden_hangs
+golden_tests
 damage
 replay
 merge

@@ -11,6 +11,9 @@
 #                                                  svctrace
 # and passes when it returns 0. What it prints becomes the diagnostic of a failure.
 # 77 skips it, with the last line printed as the reason.
+#
+# RECORDINGS=DIR: what svctrace saw in a guest test that passed is kept as DIR/SUITE-NAME.trace
+# (tools/golden makes its recordings so).
 set -euo pipefail
 export LC_ALL=C
 
@@ -272,6 +275,8 @@ run_test() { # KIND NAME
 	steady "$1 $suite $2" "$log" try_test "$@"
 	status=$?
 	set -e
+	[ "$status" != 0 ] || [ -z "${RECORDINGS:-}" ] || [ ! -e "$work/rec.trace" ] ||
+		cp "$work/rec.trace" "$RECORDINGS/$suite-$2.trace"
 	tap "$status" "$1 $suite $2"
 }
 
@@ -303,7 +308,7 @@ run_suite() { # KIND TEST…
 
 main() {
 	local o kinds
-	only='*' count=0 failures=0
+	only='*' count=0 failures=0 recorded=${RECORDINGS:+1}
 	guest_scenarios="stop_systemctl restart_systemctl stop_dbus_send systemctl_kill kill9_main kill9_pidfd exit3"
 	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom oom_stop oom_kill oom_continue"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
