@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "recording/merge.h"
 #include "output.h"
+#include "recording/merge.h"
 #include "recording/recording.h"
 #include "svctrace/cleanup.h"
 

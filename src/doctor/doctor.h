@@ -59,7 +59,7 @@ void doctor_look_at_mounts(struct doctor *d);
 void doctor_look_at_managers(struct doctor *d);
 void doctor_look_at_probes(struct doctor *d);
 
-/* show.c: 0 or -EIO, -ENOMEM. */
+/* show.c: 0, -ENOMEM, or what writing to stdout failed with. */
 int doctor_show_text(const struct doctor *d);
 int doctor_show_json(const struct doctor *d);
 /* How many checks found that something is lost or missing. */

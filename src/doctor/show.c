@@ -162,7 +162,7 @@ int doctor_show_text(const struct doctor *d)
 		last = c;
 	}
 	show_verdict(d);
-	return fflush(stdout) == 0 ? 0 : -EIO;
+	return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 static json_t *check_json(const struct check *c)

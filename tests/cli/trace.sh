@@ -154,6 +154,48 @@ assert [l["seq"] for l in lines] == list(range(1, '"$n"' + 1))' 2>>"$TMP/err"
 	expect 'dump: bytes' 0 '.*start.*	[0-9a-f][0-9a-f] .*' '' "$SVCTRACE" dump --hex "$ONE.trace"
 }
 
+# stdout is a pipe that nobody reads any more.
+unread() { # COMMAND…
+	local pipe
+	exec {pipe}> >(:)
+	wait $!
+	env --default-signal=PIPE "$@" >&"$pipe"
+}
+
+# As any tool in a pipe: dump has nothing to clean up, so SIGPIPE ends it; the others end by themselves.
+readers_that_leave() {
+	expect 'a reader that left: dump' 141 '' '' unread "$SVCTRACE" dump "$ONE.trace"
+	expect 'a reader that left: replay' 0 '' '' unread "$SVCTRACE" replay "$ONE.trace"
+	expect 'a reader that left: events' 0 '' '' unread "$SVCTRACE" replay --events "$ONE.trace"
+	expect 'a reader that left: JSON events' 0 '' '' unread "$SVCTRACE" replay --events --json "$ONE.trace"
+	expect 'a reader that left: merged events' 0 '' '' \
+		unread "$SVCTRACE" replay --events "$ONE.trace" "$GOLDEN/trixie/stops.trace"
+	expect 'a full disk: dump' 1 '' 'svctrace: dumping ended: No space left on device' \
+		sh -c "'$SVCTRACE' dump '$ONE.trace' >/dev/full"
+	expect 'a full disk: events' 1 '' 'svctrace: replaying ended: No space left on device' \
+		sh -c "'$SVCTRACE' replay --events '$ONE.trace' >/dev/full"
+	expect 'a full disk: differences' 2 '' '.*cannot write the differences: No space left on device' \
+		sh -c "'$SVCTRACE' diff '$ONE.trace' '$GOLDEN/trixie/stops.trace' >/dev/full"
+}
+
+# What a recording says of itself is as hostile as its records.
+hostile_facts() {
+	python3 - "$ONE.trace" "$TMP/facts.trace" <<-'PY'
+		import struct, sys, zlib
+		data = open(sys.argv[1], "rb").read()
+		magic, major, minor, size, features = struct.unpack_from("<8sHHIQ", data)
+		facts = b"UNITS=a\x1b[2J.service\0LEFT_OUT=7\x1b]0;me\x07\0"
+		def header(crc):
+		    return struct.pack("<8sHHIQIIII", magic, major, minor, 40 + len(facts), features,
+		                       40, len(facts), 0, crc) + facts
+		open(sys.argv[2], "wb").write(header(zlib.crc32(header(0))) + data[size:])
+	PY
+	expect 'hostile facts: dump' 0 '.*a\\x1b\[2J\.service.*7\\x1b\]0;me\\x07.*' '' \
+		"$SVCTRACE" dump --info "$TMP/facts.trace"
+	expect 'hostile facts: replay' 0 '' '.*7\\x1b\]0;me\\x07 older records were not kept' \
+		"$SVCTRACE" replay "$TMP/facts.trace"
+}
+
 check() {
 	local tests wrong
 	tests=$(grep -vc '^#' "$ONE.expect")
@@ -274,6 +316,8 @@ damage
 replay
 merge
 dump
+readers_that_leave
+hostile_facts
 check
 scrub
 usage

@@ -120,7 +120,7 @@ int pidfile_show_text(const struct pidfile_query *q, const struct pidfile_check 
 	show_content(&c->content);
 	put_line("mend", c->mend);
 	show_notes(q, c, type);
-	return fflush(stdout) == 0 ? 0 : -EIO;
+	return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 /* ---- for programs ---- */

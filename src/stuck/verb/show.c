@@ -177,7 +177,7 @@ int stuck_show_text(const struct stuck_snapshot *s, const struct stuck_report *r
 		puts("Nothing is stuck.");
 	for (size_t i = 0; i < n; i++)
 		printf("%snote: %s\n", i == 0 && report->n_hangs ? "\n" : "", missed[i]);
-	return fflush(stdout) == 0 ? 0 : -EIO;
+	return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 /* ---- for programs ---- */
