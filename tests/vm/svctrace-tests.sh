@@ -186,7 +186,7 @@ bed_lost_is_told() {
 		events = [json.loads(l) for l in open(sys.argv[1])]
 		lost = [e for e in events if e["event.name"] == "svctrace.lost"]
 		told = sum(e["data"]["count"] for e in lost)
-		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|uretprobe|tracepoint|fentry|kprobe|none) ", l)]
+		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|uretprobe|tp_btf|tracepoint|fentry|kprobe|none) ", l)]
 		counted = sum(int(r[3]) for r in rows)
 		print("lost", told, "in-stream,", counted, "counted")
 		assert counted > 0 and told == counted
@@ -256,7 +256,7 @@ guest_verdicts() {
 	guest_watch "sh scenarios.sh $guest_scenarios" --json -v
 	check_verdicts guest
 	expect "probes that lost more than the kernel leaves out now and then" "" \
-		"$(awk '$2 ~ /probe|fentry|tracepoint/ && $4 > 9' "$work/trace.err")"
+		"$(awk '$2 ~ /probe|fentry|tp_btf|tracepoint/ && $4 > 9' "$work/trace.err")"
 }
 
 # Killed by systemd-oomd, of which only what kills is taken: not its settings for every unit.
@@ -274,7 +274,7 @@ SIX='complete_signal|zap_pid_ns_processes|fuse_flush|service_enter_stop|service_
 
 probe_table() { # NAME
 	mkdir -p "$json_dir"
-	grep -E "^[a-z_]+ +(uprobe|fentry|kprobe|tracepoint|none) " "$work/trace.err" >"$json_dir/../probes-$suite-$1.txt"
+	grep -E "^[a-z_]+ +(uprobe|fentry|kprobe|tp_btf|tracepoint|none) " "$work/trace.err" >"$json_dir/../probes-$suite-$1.txt"
 	grep -E "^($SIX) " "$work/trace.err" | awk -v c="$1" '{printf "# %-28s %-8s %6d events  (cgroup %s)\n", $1, $2, $3, c}' >&3
 }
 
