@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STUCK_COMM_LEN	  64	      /* with the NUL; kernel threads have long names */
+#include "svctrace/procfs.h"
+
 #define STUCK_LEVELS	  32	      /* pid namespaces in each other; the kernel's limit */
 #define STUCK_NAME_LEN	  64	      /* of a kernel function, with the NUL */
 #define STUCK_TASK_EXITS  0x00000004u /* PF_EXITING in stuck_task.flags, the same since 2.6 */
@@ -41,7 +42,7 @@ struct stuck_task {
 	pid_t tracer;		   /* 0: none */
 	pid_t nspid[STUCK_LEVELS]; /* the tid, outermost namespace first */
 	unsigned int n_nspid;
-	char comm[STUCK_COMM_LEN];
+	char comm[PROCFS_COMM_LEN];
 	char state;	       /* as /proc shows it: D, S, Z …; 0: not known */
 	uint32_t flags;	       /* STUCK_TASK_* and other PF_* */
 	uint64_t start;	       /* clock ticks since boot */

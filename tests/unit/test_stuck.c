@@ -62,7 +62,7 @@ static void test_stat_with_a_long_name(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "7 (%0200d) S 1 1 1 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 9 ", 0);
 	assert_int_equal(stuck_parse_stat(TEXT(text), &t), 0);
-	assert_int_equal(strlen(t.comm), STUCK_COMM_LEN - 1);
+	assert_int_equal(strlen(t.comm), PROCFS_COMM_LEN - 1);
 }
 
 static void test_status(void **state)

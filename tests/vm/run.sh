@@ -28,6 +28,8 @@ SUITE_TOOL=$HERE/../../tools/suite
 json_dir=${JSON_DIR:-$HERE/../../build/test-logs/json}
 CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1'
 
+# shellcheck source=steady.sh
+. "$HERE/steady.sh"
 # shellcheck source=svctrace-tests.sh
 . "$HERE/svctrace-tests.sh"
 # shellcheck source=bus-tests.sh
@@ -245,46 +247,34 @@ tap() { # STATUS NAME
 	count=$((count + 1))
 	case $1 in
 	0) echo "ok $count - $2 ($SECONDS s)" ;;
-	77) echo "ok $count - $2 # SKIP $(tail -n 1 "$work/log")" ;;
+	77) echo "ok $count - $2 # SKIP $(tail -n 1 "$log")" ;;
 	*)
 		failures=$((failures + 1))
 		echo "not ok $count - $2"
-		show_log
+		tail -n 60 "$log" | sed 's/^/# /'
 		;;
 	esac
 }
 
-show_log() { tail -n 60 "$work/log" | sed 's/^/# /'; }
-
-# In a subshell that stops at the first failing command, which one in a condition would not.
+# In a subshell that stops at the first failing command.
 try_test() { # KIND NAME
 	rm -rf "$work" "$files"
 	mkdir "$work" "$files"
 	cp "$HERE/scenarios.sh" "$top"/helpers/* "$files/"
 	[ ! -e "$svctrace" ] || cp "$svctrace" "$files/svctrace"
 	SECONDS=0
-	set +e
-	(set -e; "$1_$2") >"$work/log" 2>&1
-	status=$?
-	set -e
+	(set -e; "$1_$2")
 }
 
-# A busy machine stalls two emulated processors for seconds: what fails is tried once more, and said
-# to have failed. What fails twice has a cause of ours.
 run_test() { # KIND NAME
-	local status=0
+	local status
 	# shellcheck disable=SC2254 # a pattern is what -n takes
 	case $2 in $only) ;; *) return 0 ;; esac
-	work=$top/work files=$top/files
-	try_test "$@"
-	case $status in
-	0 | 77) ;;
-	*)
-		echo "# unsteady: $1 $suite $2 failed, and is tried once more"
-		show_log
-		try_test "$@"
-		;;
-	esac
+	work=$top/work files=$top/files log=$top/log
+	set +e
+	steady "$1 $suite $2" "$log" try_test "$@"
+	status=$?
+	set -e
 	[ "$status" != 0 ] || [ -z "${RECORDINGS:-}" ] || [ ! -e "$work/rec.trace" ] ||
 		cp "$work/rec.trace" "$RECORDINGS/$suite-$2.trace"
 	tap "$status" "$1 $suite $2"
