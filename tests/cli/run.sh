@@ -4,6 +4,7 @@
 # tests/cli/run.sh SVCTRACE: what the command line says and how it exits. Nothing is traced here.
 set -uo pipefail
 
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 SVCTRACE=$(realpath "${1:?which svctrace}")
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -45,6 +46,26 @@ help_and_version() {
 	expect 'help of nothing' 2 '' '.*no help for "nothing".*' "$SVCTRACE" help nothing
 }
 
+# Each long option of a help has its place in the man page of the verb, or in svctrace(8), which has
+# what the verbs have in common.
+man_pages() {
+	local verb page
+	for verb in live record replay check diff dump scrub resolve doctor pidfile stuck; do
+		page=$(echo "$ROOT"/man/svctrace-$verb.[18])
+		[ $verb != live ] || page=$ROOT/man/svctrace.8
+		"$SVCTRACE" help $verb | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+' | grep -oE -- '--.*' |
+			grep -vx -- --help | sort -u >"$TMP/help"
+		options_of "$page" | sort -u >"$TMP/page"
+		{ cat "$TMP/page"; options_of "$ROOT/man/svctrace.8"; } | sort -u | comm -23 "$TMP/help" - >"$TMP/out"
+		[ -s "$TMP/help" ] && [ ! -s "$TMP/out" ]
+		result "man page of $verb: has every option"
+	done
+}
+
+options_of() { # PAGE
+	sed 's/\\-/-/g; s/\\f.//g' "$1" | grep -oE -- '--[a-z][a-z-]+'
+}
+
 # Where tracing cannot start, one line says why and one what to do.
 refusals() {
 	expect 'a manager that is not there' 1 '' 'svctrace: there is no process 4194303' \
@@ -80,5 +101,6 @@ resolve_errors() {
 
 usage_errors
 help_and_version
+man_pages
 refusals
 resolve_errors
