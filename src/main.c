@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The verb table. Without a verb, svctrace traces live. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "svctrace/cleanup.h"
@@ -103,9 +105,22 @@ static int run(int argc, char **argv)
 	return cmd_live(argc, argv);
 }
 
+/*
+ * Else the next file that is opened would be taken for one of these, and be written to. Whoever uses
+ * them still gets an error.
+ */
+static bool open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	int status = run(argc, argv);
+	int status = open_standard_files() ? run(argc, argv) : EXIT_FAILED;
 
 	/* what no verb has flushed, as a help; a reader that left knows */
 	if (status != EXIT_OK || fflush(stdout) == 0 || errno == EPIPE)

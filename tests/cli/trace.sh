@@ -229,6 +229,11 @@ scrub() {
 	"$SVCTRACE" scrub --key=k -o - "$ONE.trace" >"$TMP/b.trace" 2>>"$TMP/err"
 	cmp "$TMP/a.trace" "$TMP/b.trace" >>"$TMP/err" 2>&1
 	result 'scrub: the same key, the same file'
+	head -c 9000 "$ONE.trace" >"$TMP/cut.trace"
+	"$SVCTRACE" scrub --key=k -o "$TMP/d.trace" "$TMP/cut.trace" 2>"$TMP/out"
+	"$SVCTRACE" scrub --key=k -o "$TMP/e.trace" "$TMP/cut.trace" >&- 2>&-
+	[ -s "$TMP/out" ] && cmp "$TMP/d.trace" "$TMP/e.trace" >"$TMP/err" 2>&1
+	result 'scrub: what it says is not written to its output, even if there is no stderr'
 	expect 'scrub: verdicts unchanged' 0 '.*' '' "$SVCTRACE" check "$TMP/a.trace" "$ONE.expect"
 	"$SVCTRACE" scrub --replace=kill9=slain -o "$TMP/c.trace" "$ONE.trace" 2>"$TMP/err"
 	"$SVCTRACE" dump --json "$TMP/c.trace" >"$TMP/out"
