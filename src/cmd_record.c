@@ -360,7 +360,8 @@ static int open_signals(struct record *c)
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
-		sigaddset(&set, caught[i]);
+		if (caught[i] != SIGHUP || tracing_heeds_hangup())
+			sigaddset(&set, caught[i]);
 	sigprocmask(SIG_BLOCK, &set, &c->mask);
 	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -106,8 +106,8 @@ static int run(int argc, char **argv)
 }
 
 /*
- * Else the next file that is opened would be taken for one of these, and be written to. Whoever uses
- * them still gets an error.
+ * Else the next file that is opened would be taken for one of these, and be written to. Whoever
+ * uses them still gets an error.
  */
 static bool open_standard_files(void)
 {
