@@ -44,21 +44,21 @@ enum {
 	OUTPUT_COLOR,
 	OUTPUT_COUNT = 'n',
 };
+/* clang-format off */
 #define OUTPUT_LONG_OPTIONS                                                                        \
 	{"cause", required_argument, NULL, OUTPUT_CAUSE},                                          \
-		{"events", no_argument, NULL, OUTPUT_EVENTS},                                      \
-		{"hang", required_argument, NULL, OUTPUT_HANG},                                    \
-		{"stack", no_argument, NULL, OUTPUT_STACK},                                        \
-		{"tree", no_argument, NULL, OUTPUT_TREE},                                          \
-		{"timeline", required_argument, NULL, OUTPUT_TIMELINE},                            \
-		{"count", required_argument, NULL, OUTPUT_COUNT},                                  \
-		{"json", no_argument, NULL, OUTPUT_JSON}, {"utc", no_argument, NULL, OUTPUT_UTC},  \
-	{                                                                                          \
-		"color", required_argument, NULL, OUTPUT_COLOR                                     \
-	}
+	{"events", no_argument, NULL, OUTPUT_EVENTS},                                              \
+	{"hang", required_argument, NULL, OUTPUT_HANG},                                            \
+	{"stack", no_argument, NULL, OUTPUT_STACK},                                                \
+	{"tree", no_argument, NULL, OUTPUT_TREE},                                                  \
+	{"timeline", required_argument, NULL, OUTPUT_TIMELINE},                                    \
+	{"count", required_argument, NULL, OUTPUT_COUNT},                                          \
+	{"json", no_argument, NULL, OUTPUT_JSON},                                                  \
+	{"utc", no_argument, NULL, OUTPUT_UTC},                                                    \
+	{"color", required_argument, NULL, OUTPUT_COLOR}
 #define OUTPUT_HELP                                                                                 \
 	"What to show:\n"                                                                           \
-	"      --cause=CAUSE[,…]  only these causes: main-killed, stop-request …; svctrace(8) " \
+	"      --cause=CAUSE[,…]  only these causes: main-killed, stop-request …; svctrace(8) "     \
 	"and\n"                                                                                     \
 	"                         docs/causes.md list them\n"                                       \
 	"      --events           raw events too, as they come\n"                                   \
@@ -72,6 +72,7 @@ enum {
 	"      --json             one JSON object a line (NDJSON)\n"                                \
 	"      --utc              times in UTC\n"                                                   \
 	"      --color=WHEN       auto (default), always, never\n"
+/* clang-format on */
 
 /* What the terminal and the environment suggest. */
 void output_defaults(struct output *o);
