@@ -44,6 +44,13 @@ static const struct verb {
 	{"help", cmd_help},
 };
 
+static const struct verb *running;
+
+const char *verb_name(void)
+{
+	return running ? running->name : "";
+}
+
 static const struct verb *verb_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
@@ -94,10 +101,9 @@ static int reject_typo(const char *word)
 
 static int run(int argc, char **argv)
 {
-	const struct verb *v = argc > 1 ? verb_find(argv[1]) : NULL;
-
-	if (v)
-		return v->run(argc - 1, argv + 1);
+	running = argc > 1 ? verb_find(argv[1]) : NULL;
+	if (running)
+		return running->run(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "--version") == 0)
 		return cmd_version(argc, argv);
 	if (argc > 1 && *argv[1] != '-' && reject_typo(argv[1]) != EXIT_OK)

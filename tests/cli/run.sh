@@ -31,6 +31,11 @@ usage_errors() {
 		"$SVCTRACE" --color=blue
 	expect 'manager that is no number' 2 '' '.*--manager takes a process number, not "systemd".*' \
 		"$SVCTRACE" --manager=systemd
+	expect 'a unit without a name' 2 '' 'svctrace: a unit has a name, not ""; try svctrace --help' "$SVCTRACE" ''
+	expect 'the help that is named is the verb'"'"'s' 2 '' '.*not "xml"; try svctrace check --help' \
+		"$SVCTRACE" check --format=xml f e
+	expect 'resolve: option without its value' 2 '' \
+		'svctrace: a value is missing after "--pid"; try svctrace resolve --help' "$SVCTRACE" resolve --pid
 	expect 'escapes in a word' 2 '' '.*no help for "\\x1b\[2J".*' "$SVCTRACE" help $'\e[2J'
 	expect 'verb with a typo' 2 '' \
 		'svctrace: unknown verb "resovle": did you mean "resolve"\?.*' "$SVCTRACE" resovle
