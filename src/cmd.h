@@ -28,7 +28,7 @@ int cmd_dump(int argc, char **argv);
 int cmd_scrub(int argc, char **argv);
 int cmd_pidfile(int argc, char **argv);
 
-/* "svctrace: …" on stderr, one line. */
+/* "svctrace: …" on stderr, one line, made safe for a terminal. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

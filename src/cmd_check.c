@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "outcome.h"
 #include "output.h"
+#include "recording/outcome.h"
 #include "svctrace/cleanup.h"
 
 static const char help[] =

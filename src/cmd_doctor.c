@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "doctor.h"
+#include "doctor/doctor.h"
 #include "svctrace/cleanup.h"
 
 static const char help[] =

@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "output.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/text.h"
 
 static const char help[] =
 	"Usage: svctrace dump [OPTION…] FILE\n"
@@ -151,15 +151,16 @@ static int on_record(void *ctx, const void *record, size_t size)
 		show_raw(d, &h);
 	if (d->hex && !d->info && d->render.format == RENDER_TEXT)
 		show_hex(record, size);
-	return ferror(stdout) ? -EPIPE : 0;
+	return ferror(stdout) ? -errno : 0;
 }
 
 static void show_fact(const struct recording *f, const char *key, const char *what)
 {
 	struct str v = trace_reader_fact(f->reader, key);
+	char text[4096];
 
 	if (v.s)
-		printf("%s%.*s\n", what, (int)v.n, v.s);
+		printf("%s%s\n", what, text_escape(text, sizeof(text), v.s, v.n));
 }
 
 static void show_info(const struct dump *d, const struct recording *f)
@@ -188,7 +189,6 @@ static int dump(struct dump *d)
 
 	if (r < 0)
 		return EXIT_USAGE;
-	signal(SIGPIPE, SIG_IGN);
 	r = renderer_new(stdout, &d->render, &d->renderer);
 	if (r == 0)
 		r = decoder_new(on_event, d, &d->decoder);
@@ -198,7 +198,7 @@ static int dump(struct dump *d)
 		show_info(d, &f);
 	if (fflush(stdout) != 0 && r == 0)
 		r = -errno;
-	if (r < 0 && r != -EPIPE)
+	if (r < 0)
 		say("dumping ended: %s", strerror(-r));
 	return r == 0 && recording_is_whole(&f) ? EXIT_OK : EXIT_FAILED;
 }

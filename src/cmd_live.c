@@ -121,7 +121,7 @@ static void catch_signals(struct capture *c)
 
 static int run(struct live *l, struct capture *c)
 {
-	int r = output_open(&l->output);
+	int r = output_open_live(&l->output);
 
 	if (r < 0)
 		return r;

@@ -10,10 +10,10 @@
 
 #include "cmd.h"
 #include "output.h"
-#include "pidfile_show.h"
+#include "pidfile/verb/show.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/pidfile.h"
-#include "unit_show.h"
+#include "pidfile/verb/unit.h"
 
 static const char help[] =
 	"Usage: svctrace pidfile [OPTION…] UNIT|PATH\n"

@@ -13,10 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "child.h"
 #include "cmd.h"
-#include "keeper.h"
 #include "output.h"
+#include "recording/child.h"
+#include "recording/keeper.h"
 #include "svctrace/cleanup.h"
 #include "tracing.h"
 
@@ -369,7 +369,7 @@ static int open_signals(struct record *c)
 
 static int run(struct record *c)
 {
-	int r = output_open(&c->output);
+	int r = output_open_live(&c->output);
 
 	if (r == 0)
 		r = watch(c);

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "merge.h"
 #include "output.h"
-#include "recording.h"
+#include "recording/merge.h"
+#include "recording/recording.h"
 #include "svctrace/cleanup.h"
 
 static const char help[] =

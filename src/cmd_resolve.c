@@ -390,8 +390,7 @@ static int print_json(struct resolve *v)
 	json = json_done(&o);
 	if (!json)
 		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_INDENT(2)) ? -EIO : 0;
-	putchar('\n');
+	r = json_dumpf(json, stdout, JSON_INDENT(2)) < 0 || putchar('\n') < 0 ? -errno : 0;
 	json_decref(json);
 	return r;
 }
@@ -423,7 +422,6 @@ static int load(struct resolve *v)
 {
 	const char *path = v->path;
 	struct sym_error err = {0};
-	char text[4200];
 	int r;
 
 	if (v->pid) {
@@ -438,7 +436,7 @@ static int load(struct resolve *v)
 	}
 	r = symbols_load(path, &v->load, &v->symbols, &err);
 	if (r < 0)
-		say("%s: %s", text_escape(text, sizeof(text), path, strlen(path)), err.text);
+		say("%s: %s", path, err.text);
 	return r;
 }
 

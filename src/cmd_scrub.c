@@ -11,7 +11,7 @@
 
 #include "cmd.h"
 #include "output.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "svctrace/cleanup.h"
 
 static const char help[] =

@@ -13,8 +13,8 @@
 
 #include "cmd.h"
 #include "output.h"
-#include "stuck_read.h"
-#include "stuck_show.h"
+#include "stuck/verb/read.h"
+#include "stuck/verb/show.h"
 #include "svctrace/cleanup.h"
 
 #define BETWEEN_LOOKS_MS 1000

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The verb table. Without a verb, svctrace traces live. */
+#include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/text.h"
 
 void say(const char *fmt, ...)
 {
+	char line[8192], shown[2 * sizeof(line)];
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("svctrace: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
+	fprintf(stderr, "svctrace: %s\n", text_escape(shown, sizeof(shown), line, strlen(line)));
 }
 
 static int cmd_version(int argc, char **argv)
@@ -88,7 +90,7 @@ static int reject_typo(const char *word)
 	return EXIT_OK;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	const struct verb *v = argc > 1 ? verb_find(argv[1]) : NULL;
 
@@ -99,4 +101,15 @@ int main(int argc, char **argv)
 	if (argc > 1 && *argv[1] != '-' && reject_typo(argv[1]) != EXIT_OK)
 		return EXIT_USAGE;
 	return cmd_live(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	/* what no verb has flushed, as a help; a reader that left knows */
+	if (status != EXIT_OK || fflush(stdout) == 0 || errno == EPIPE)
+		return status;
+	say("cannot write the output: %s", strerror(errno));
+	return EXIT_FAILED;
 }

@@ -230,6 +230,13 @@ int output_open(struct output *o)
 	return r ? r : decoder_new(on_event, o, &o->decoder);
 }
 
+int output_open_live(struct output *o)
+{
+	if (o->events)
+		setlinebuf(stdout);
+	return output_open(o);
+}
+
 int output_record(void *output, const void *record, size_t size)
 {
 	struct output *o = output;

@@ -82,6 +82,8 @@ int output_causes(const char *list, uint64_t *ret);
 /* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM. */
 int output_units(struct output *o, int n, char **names);
 int output_open(struct output *o);
+/* The same for what happens now: a pipe's reader gets events as they come, as a terminal does. */
+int output_open_live(struct output *o);
 /* A wire_sink. -ECANCELED: --count was reached. */
 int output_record(void *output, const void *record, size_t size);
 /* The stream ended: what can be said of stops still under way. */

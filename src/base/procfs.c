@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/kcmp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,32 +15,6 @@
 #include "svctrace/procfs.h"
 
 #define FDINFO_MAX (1 << 20)
-
-/* The name stands in parentheses and may hold anything, parentheses too. */
-int procfs_parse_stat(const char *text, size_t n, struct procfs_stat *ret)
-{
-	_cleanup_free_ char *s = strndup(text, n);
-	char *open, *close;
-	size_t len;
-
-	if (!s)
-		return -ENOMEM;
-	open = strchr(s, '(');
-	close = strrchr(s, ')');
-	if (!open || !close || close < open || sscanf(s, "%d", &ret->pid) != 1)
-		return -EBADMSG;
-	if (sscanf(close + 1,
-		   " %c %d %*d %*d %" SCNu32 " %*d %" SCNu32 " %*u %*u %*u %*u %*u %*u %*d %*d "
-		   "%*d %*d %*d %*d %" SCNu64,
-		   &ret->state, &ret->ppid, &ret->tty, &ret->flags, &ret->start) != 5)
-		return -EBADMSG;
-	len = close - open - 1;
-	if (len >= sizeof(ret->comm))
-		len = sizeof(ret->comm) - 1;
-	memcpy(ret->comm, open + 1, len);
-	ret->comm[len] = 0;
-	return 0;
-}
 
 int procfs_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len)
 {

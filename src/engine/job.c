@@ -99,13 +99,9 @@ static bool is_spent(const struct transaction *t)
 {
 	if (t->n_edges == 0)
 		return t->over;
-	for (unsigned int i = 0; i < t->n_edges; i++) {
-		const struct edge *x = &t->edges[i];
-
-		if (!x->over && becomes(x->type, "") &&
-		    (ends_with(x->unit, ".service") || ends_with(x->unit, ".scope")))
+	for (unsigned int i = 0; i < t->n_edges; i++)
+		if (t->edges[i].stops && !t->edges[i].over)
 			return false;
-	}
 	return true;
 }
 
@@ -257,6 +253,8 @@ int jobs_add(struct jobs *j, const struct ev *e, struct request *asked)
 	x->by = str_dup(e->job.by);
 	if (!x->unit || (e->job.by.s && !x->by))
 		return -ENOMEM;
+	x->stops = becomes(x->type, "") &&
+		   (ends_with(x->unit, ".service") || ends_with(x->unit, ".scope"));
 	while (j->n > 1 && j->n_edges > EDGES_MAX)
 		forget_oldest(j);
 	return proof_set(&x->proof, e);
@@ -286,8 +284,8 @@ void jobs_forget_stops(struct jobs *j, struct str unit)
 	for (t = TAILQ_FIRST(&j->transactions); t; t = next) {
 		next = TAILQ_NEXT(t, entry);
 		for (unsigned int i = 0; i < t->n_edges; i++)
-			t->edges[i].over |=
-				becomes(t->edges[i].type, "") && str_equal(unit, t->edges[i].unit);
+			if (t->edges[i].stops && str_equal(unit, t->edges[i].unit))
+				t->edges[i].over = true;
 		t->over |= str_equal(unit, t->anchor);
 		if (next && is_spent(t))
 			drop(j, t);

@@ -18,6 +18,7 @@ struct edge {
 	char *dependency; /* as a unit file names it; NULL: not known */
 	char type[WORD_MAX], by_type[WORD_MAX];
 	bool conflict;
+	bool stops;	  /* a service or a scope may stop by it */
 	bool over;	  /* the job that it became has run */
 	uint32_t pending; /* the job that the unit had already */
 	struct proof proof;

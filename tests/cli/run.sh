@@ -30,6 +30,7 @@ usage_errors() {
 		"$SVCTRACE" --color=blue
 	expect 'manager that is no number' 2 '' '.*--manager takes a process number, not "systemd".*' \
 		"$SVCTRACE" --manager=systemd
+	expect 'escapes in a word' 2 '' '.*no help for "\\x1b\[2J".*' "$SVCTRACE" help $'\e[2J'
 	expect 'verb with a typo' 2 '' \
 		'svctrace: unknown verb "resovle": did you mean "resolve"\?.*' "$SVCTRACE" resovle
 }
@@ -39,6 +40,8 @@ help_and_version() {
 	expect 'help has examples and exit codes' 0 'Usage: svctrace .*Examples:.*Exit status:.*' '' \
 		"$SVCTRACE" --help
 	expect 'help of a verb' 0 'Usage: svctrace resolve.*Examples:.*' '' "$SVCTRACE" help resolve
+	expect 'help for a full disk' 1 '' 'svctrace: cannot write the output: No space left on device' \
+		sh -c "'$SVCTRACE' --help >/dev/full"
 	expect 'help of nothing' 2 '' '.*no help for "nothing".*' "$SVCTRACE" help nothing
 }
 

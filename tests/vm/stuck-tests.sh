@@ -214,7 +214,7 @@ guest_stuck_service() {
 		hanging_service infinity
 		systemctl stop --no-block sc-hang
 		until systemctl show -p SubState sc-hang | grep -q stop-sigterm; do sleep 0.1; done
-		./svctrace stuck >text
+		SYSTEMD_COLORS=1 ./svctrace stuck >text # from Debian 13 on, systemctl heeds that in a pipe
 		look stopping
 		hanging_service 1
 		until systemctl is-failed -q sc-hang; do sleep 0.5; done

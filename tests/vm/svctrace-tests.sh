@@ -29,6 +29,11 @@ bed_watch() { # STEPS SVCTRACE-ARGUMENTS…
 			"$SVCTRACE" --manager="$BED_PID" $ARGS >"$OUT.steps"' "$suite" true
 }
 
+# How svctrace is started in a guest: with $recorded, or if recordings are asked for, it keeps what it saw.
+guest_svctrace() {
+	echo "./svctrace${recorded:+ record --live -o rec.trace}"
+}
+
 # The same in the guest; further words for the guest's kernel in $append.
 guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	local steps=$1
@@ -36,7 +41,7 @@ guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	cp "$HERE/watch" "$files/"
 	printf '%s\n' "$steps" >"$files/steps"
 	guest -t "${limit:-250}" ${append:+-a "$append"} -d "$files" -o "$work" "$suite" \
-		"sh ./watch trace 'sh ./steps >trace.steps' ./svctrace $*"
+		"sh ./watch trace 'sh ./steps >trace.steps' $(guest_svctrace) $*"
 }
 
 check_verdicts() { # NAME

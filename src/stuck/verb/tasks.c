@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stuck_read.h"
+#include "read.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/procfs.h"
 

@@ -11,7 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "stuck_read.h"
+#include "read.h"
 #include "svctrace/capture.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/procfs.h"
