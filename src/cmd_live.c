@@ -18,7 +18,7 @@ static const char help[] =
 	"Says who stopped a systemd service, and why, while it happens.\n"
 	"\n"
 	"UNIT is the name of a service or scope, or a glob (nginx, 'web-*.service'); default: "
-	"every one.\n"
+	"all.\n"
 	"\n" OUTPUT_HELP "      --duration=TIME    end after that time (30s, 5min)\n"
 	"  -q, --quiet            do not say what is traced\n"
 	"  -v, --verbose          say more: times, every probe, why a program failed\n"
