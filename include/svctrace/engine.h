@@ -33,6 +33,7 @@ enum cause {
 	CAUSE_EXEC_FAILED,     /* a process came up, but could not execute its command */
 	CAUSE_SPAWN_FAILED,    /* a process did not come up */
 	CAUSE_NOT_READY,       /* the main process ended before it had said that it was ready */
+	CAUSE_NOTHING_TO_RUN,  /* a oneshot without ExecStart= */
 	CAUSE_PID_FILE_MISSING,
 	CAUSE_PID_FILE_REFUSED,
 	CAUSE_PID_FILE_STALE, /* it names no process that lives */
@@ -373,7 +374,8 @@ struct verdict {
 	enum certainty certainty;
 	const char *via[VERDICT_VIA_MAX]; /* systemd's functions, outermost first */
 	unsigned int n_via;
-	char *path; /* how it came about, in one line: "SIGKILL → main process 1290 died → …" */
+	/* how it came about, in one line: "SIGKILL → main process 1290 died → …" */
+	char *path;
 	bool have_exit;	     /* the main process's end was seen */
 	int32_t exit_code;   /* exit status if it exited */
 	int32_t exit_signal; /* signal if it was killed, else 0 */
