@@ -80,7 +80,7 @@ void output_defaults(struct output *o);
 int output_option(struct output *o, int c, const char *arg);
 /* "main-killed,main-exited": a bit per enum cause. 0, or -EINVAL, and it has said why. */
 int output_causes(const char *list, uint64_t *ret);
-/* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM. */
+/* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM, -EINVAL: as above. */
 int output_units(struct output *o, int n, char **names);
 int output_open(struct output *o);
 /* The same for what happens now: a pipe's reader gets events as they come, as a terminal does. */
@@ -94,6 +94,6 @@ void output_done(struct output *o);
 /* One line about a bad value on the command line; -EINVAL. */
 int output_usage(const char *what, const char *value);
 /* The same about an option that getopt refused, with c. */
-int output_bad_option(const char *verb, int c, const char *word);
+int output_bad_option(int c, const char *word);
 
 #endif

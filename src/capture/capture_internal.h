@@ -158,7 +158,6 @@ struct probes {
 	struct types types;		       /* of that those which all programs name */
 	const struct bpf_object *iterators[2]; /* that are loaded later, with these types */
 	unsigned int n_iterators;
-	struct key_hints *hints; /* the programs' own, mapped */
 };
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);

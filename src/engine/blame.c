@@ -51,7 +51,7 @@ static bool is_parent_death(const struct process *target, const struct signal_se
 
 /*
  * The kernel raises signals in the context of whatever task happens to run. Only a system call
- * made for it says that the task meant it; si_code is second best, and SIGKILL has none.
+ * made for it says that the task meant it; si_code is second best, and a SIGKILL may have none.
  */
 static enum sender classify(const struct opening *o, const struct process *target,
 			    const struct signal_seen *x)
