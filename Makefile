@@ -46,9 +46,6 @@ pkg_cflags := $(shell $(PKGCONF) --cflags $(lib_pkgs) 2>/dev/null)
 pkg_libs    = $(shell $(PKGCONF) --libs $(1) || echo missing-packages-run-tools/deps) -lm
 all_cflags  = -std=gnu11 -D_GNU_SOURCE -DSVCTRACE_VERSION='"$(VERSION)"' $(warnings) \
 	      -fno-omit-frame-pointer -Iinclude -Isrc -I. -I$(O) $(pkg_cflags) $(CFLAGS)
-ifeq ($(BPF),0)
-all_cflags += -DSVCTRACE_NO_BPF
-endif
 ifeq ($(SAN),1)
 all_cflags += -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS    += -fsanitize=address,undefined
@@ -58,12 +55,15 @@ objs      = $(patsubst %.c,$(O)/%.o,$(sort $(foreach d,$(1),$(wildcard src/$(d)/
 core_objs    := $(call objs,base bus event trace engine render pidfile stuck)
 sym_objs     := $(call objs,elf unwind)
 capture_objs := $(call objs,capture)
-main_objs    := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard src/*.c)))
+main_objs    := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard src/*.c))) \
+		$(call objs,doctor recording pidfile/verb stuck/verb)
 bpf_objs     := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(sort $(wildcard bpf/*.bpf.c)))
 iterators    := $(patsubst bpf/iter/%.bpf.c,%,$(sort $(wildcard bpf/iter/*.bpf.c)))
 libs := $(O)/libsym.a $(O)/libcore.a
 ifneq ($(BPF),0)
 libs := $(O)/libcapture.a $(libs)
+else
+main_objs += $(O)/src/standin/capture.o
 endif
 tests := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/test_*.c)))
 fuzzers := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -83,7 +83,7 @@ $(O)/svctrace: $(main_objs) $(libs)
 static_libs = $(shell $(PKGCONF) --static --libs $(lib_pkgs)) -lm
 .PHONY: static
 static: $(O)/svctrace.static ## build one static file, build/svctrace.static
-$(O)/svctrace.static: $(main_objs) $(O)/src/static/eu_search.o $(libs)
+$(O)/svctrace.static: $(main_objs) $(O)/src/standin/eu_search.o $(libs)
 	$(call msg,LINK)
 	$(q)$(CC) $(LDFLAGS) -static -o $@.tmp $^ -Wl,--start-group $(static_libs) -Wl,--end-group
 	$(q)$(STRIP) -o $@ $@.tmp && rm $@.tmp
@@ -101,7 +101,7 @@ $(O)/%.o: %.c $(O)/flags | $(if $(filter-out 0,$(BPF)),$(O)/svctrace.skel.h $(it
 
 # Objects are built again when the flags change.
 $(O)/flags: FORCE
-	@mkdir -p $(O); echo '$(CC) $(all_cflags)' | cmp -s - $@ || echo '$(CC) $(all_cflags)' > $@
+	@mkdir -p $(O); echo '$(CC) $(all_cflags) BPF=$(BPF)' | cmp -s - $@ || echo '$(CC) $(all_cflags) BPF=$(BPF)' > $@
 .PHONY: FORCE
 FORCE:
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "outcome.h"
 #include "output.h"
+#include "recording/outcome.h"
 #include "svctrace/cleanup.h"
 
 static const char help[] = "Usage: svctrace diff A B\n"
@@ -47,8 +47,12 @@ static int diff(char *const *files, bool quiet)
 	outcomes_done(&b);
 	if (n > 0 && !quiet)
 		fputs(text, stdout);
-	if (n < 0 || ra != 0 || rb != 0 || fflush(stdout) != 0)
+	if (n < 0 || ra != 0 || rb != 0)
 		return EXIT_USAGE;
+	if (fflush(stdout) != 0) {
+		say("cannot write the differences: %s", strerror(errno));
+		return EXIT_USAGE;
+	}
 	return n > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -64,7 +68,7 @@ int cmd_diff(int argc, char **argv)
 			return EXIT_OK;
 		}
 		if (c != 'q') {
-			output_bad_option("diff", c, argv[optind - 1]);
+			output_bad_option(c, argv[optind - 1]);
 			return EXIT_USAGE;
 		}
 		quiet = true;

@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "output.h"
-#include "recording.h"
+#include "recording/recording.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/text.h"
 
 static const char help[] =
 	"Usage: svctrace dump [OPTION…] FILE\n"
@@ -90,11 +90,15 @@ static int parse_args(struct dump *d, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":qh", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("dump", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		r = parse_option(d, c);
 	}
 	if (r == 0 && argc - optind != 1) {
 		say("dump needs one recording; try svctrace dump --help");
+		return -EINVAL;
+	}
+	if (r == 0 && d->info && (d->hex || d->render.format == RENDER_JSON)) {
+		say("--info goes with neither --json nor --hex; try svctrace dump --help");
 		return -EINVAL;
 	}
 	d->file = argv[optind];
@@ -151,15 +155,16 @@ static int on_record(void *ctx, const void *record, size_t size)
 		show_raw(d, &h);
 	if (d->hex && !d->info && d->render.format == RENDER_TEXT)
 		show_hex(record, size);
-	return ferror(stdout) ? -EPIPE : 0;
+	return ferror(stdout) ? -errno : 0;
 }
 
 static void show_fact(const struct recording *f, const char *key, const char *what)
 {
 	struct str v = trace_reader_fact(f->reader, key);
+	char text[4096];
 
 	if (v.s)
-		printf("%s%.*s\n", what, (int)v.n, v.s);
+		printf("%s%s\n", what, text_escape(text, sizeof(text), v.s, v.n));
 }
 
 static void show_info(const struct dump *d, const struct recording *f)
@@ -188,7 +193,6 @@ static int dump(struct dump *d)
 
 	if (r < 0)
 		return EXIT_USAGE;
-	signal(SIGPIPE, SIG_IGN);
 	r = renderer_new(stdout, &d->render, &d->renderer);
 	if (r == 0)
 		r = decoder_new(on_event, d, &d->decoder);
@@ -198,7 +202,7 @@ static int dump(struct dump *d)
 		show_info(d, &f);
 	if (fflush(stdout) != 0 && r == 0)
 		r = -errno;
-	if (r < 0 && r != -EPIPE)
+	if (r < 0)
 		say("dumping ended: %s", strerror(-r));
 	return r == 0 && recording_is_whole(&f) ? EXIT_OK : EXIT_FAILED;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "output.h"
 #include "render/json.h"
 #include "svctrace/symbol.h"
 #include "svctrace/text.h"
@@ -162,18 +163,14 @@ static int parse_options(struct resolve *v, int argc, char **argv)
 			fputs(help, stdout);
 			return 1;
 		}
-		if (c == '?' || c == ':') {
-			say(c == ':' ? "%s wants an argument"
-				     : "unknown option %s; see svctrace resolve --help",
-			    argv[optind - 1]);
-			return -EINVAL;
-		}
+		if (c == '?' || c == ':')
+			return output_bad_option(c, argv[optind - 1]);
 		r = parse_option(v, c, optarg);
 	}
 	if (r == 0 && !v->pid && optind < argc)
 		v->path = argv[optind++];
 	if (r == 0 && !v->pid && !v->path) {
-		say("resolve wants an ELF object or --pid=PID; see svctrace resolve --help");
+		say("resolve wants an ELF object or --pid=PID; try svctrace resolve --help");
 		return -EINVAL;
 	}
 	if (optind < argc)
@@ -390,8 +387,7 @@ static int print_json(struct resolve *v)
 	json = json_done(&o);
 	if (!json)
 		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_INDENT(2)) ? -EIO : 0;
-	putchar('\n');
+	r = json_dumpf(json, stdout, JSON_INDENT(2)) < 0 || putchar('\n') < 0 ? -errno : 0;
 	json_decref(json);
 	return r;
 }
@@ -423,7 +419,6 @@ static int load(struct resolve *v)
 {
 	const char *path = v->path;
 	struct sym_error err = {0};
-	char text[4200];
 	int r;
 
 	if (v->pid) {
@@ -438,7 +433,7 @@ static int load(struct resolve *v)
 	}
 	r = symbols_load(path, &v->load, &v->symbols, &err);
 	if (r < 0)
-		say("%s: %s", text_escape(text, sizeof(text), path, strlen(path)), err.text);
+		say("%s: %s", path, err.text);
 	return r;
 }
 

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The verb table. Without a verb, svctrace traces live. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/text.h"
 
 void say(const char *fmt, ...)
 {
+	char line[8192], shown[2 * sizeof(line)];
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("svctrace: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
+	fprintf(stderr, "svctrace: %s\n", text_escape(shown, sizeof(shown), line, strlen(line)));
 }
 
 static int cmd_version(int argc, char **argv)
@@ -39,6 +43,13 @@ static const struct verb {
 	{"pidfile", cmd_pidfile}, {"stuck", cmd_stuck},	    {"version", cmd_version},
 	{"help", cmd_help},
 };
+
+static const struct verb *running;
+
+const char *verb_name(void)
+{
+	return running ? running->name : "";
+}
 
 static const struct verb *verb_find(const char *name)
 {
@@ -88,15 +99,38 @@ static int reject_typo(const char *word)
 	return EXIT_OK;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-	const struct verb *v = argc > 1 ? verb_find(argv[1]) : NULL;
-
-	if (v)
-		return v->run(argc - 1, argv + 1);
+	running = argc > 1 ? verb_find(argv[1]) : NULL;
+	if (running)
+		return running->run(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "--version") == 0)
 		return cmd_version(argc, argv);
 	if (argc > 1 && *argv[1] != '-' && reject_typo(argv[1]) != EXIT_OK)
 		return EXIT_USAGE;
 	return cmd_live(argc, argv);
+}
+
+/*
+ * Else the next file that is opened would be taken for one of these, and be written to. Whoever
+ * uses them still gets an error.
+ */
+static bool open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	int status = open_standard_files() ? run(argc, argv) : EXIT_FAILED;
+
+	/* what no verb has flushed, as a help; a reader that left knows */
+	if (status != EXIT_OK || fflush(stdout) == 0 || errno == EPIPE)
+		return status;
+	say("cannot write the output: %s", strerror(errno));
+	return EXIT_FAILED;
 }

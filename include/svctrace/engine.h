@@ -33,6 +33,7 @@ enum cause {
 	CAUSE_EXEC_FAILED,     /* a process came up, but could not execute its command */
 	CAUSE_SPAWN_FAILED,    /* a process did not come up */
 	CAUSE_NOT_READY,       /* the main process ended before it had said that it was ready */
+	CAUSE_NOTHING_TO_RUN,  /* a oneshot without ExecStart= */
 	CAUSE_PID_FILE_MISSING,
 	CAUSE_PID_FILE_REFUSED,
 	CAUSE_PID_FILE_STALE, /* it names no process that lives */
@@ -208,6 +209,17 @@ struct look_thread {
 	struct ev_stack user;
 };
 
+#define LOOK_HOLDS_MAX 4
+
+/* What keeps some of them from hearing that they should end, in the words of svctrace stuck. */
+struct look_hold {
+	enum stuck_kind kind;	  /* none of FUSE, and none that is about a pid namespace */
+	enum certainty certainty; /* inferred: a moment later it may be over */
+	uint32_t tid[LOOK_THREADS_MAX];
+	unsigned int n_tids;
+	char *root, *next; /* sentences; foreign bytes in them are not escaped */
+};
+
 /* What the threads of a main process, or of a cgroup, were doing at one moment. */
 struct thread_look {
 	enum wire_look_reason reason;
@@ -215,6 +227,8 @@ struct thread_look {
 	uint32_t n;	/* threads there were */
 	struct look_thread thread[LOOK_THREADS_MAX];
 	unsigned int n_threads; /* told: those that cannot end first */
+	struct look_hold hold[LOOK_HOLDS_MAX];
+	unsigned int n_holds;
 	struct proof proof;
 };
 
@@ -360,7 +374,8 @@ struct verdict {
 	enum certainty certainty;
 	const char *via[VERDICT_VIA_MAX]; /* systemd's functions, outermost first */
 	unsigned int n_via;
-	char *path; /* how it came about, in one line: "SIGKILL → main process 1290 died → …" */
+	/* how it came about, in one line: "SIGKILL → main process 1290 died → …" */
+	char *path;
 	bool have_exit;	     /* the main process's end was seen */
 	int32_t exit_code;   /* exit status if it exited */
 	int32_t exit_signal; /* signal if it was killed, else 0 */

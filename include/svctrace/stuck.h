@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STUCK_COMM_LEN	  64	      /* with the NUL; kernel threads have long names */
+#include "svctrace/procfs.h"
+
 #define STUCK_LEVELS	  32	      /* pid namespaces in each other; the kernel's limit */
 #define STUCK_NAME_LEN	  64	      /* of a kernel function, with the NUL */
 #define STUCK_TASK_EXITS  0x00000004u /* PF_EXITING in stuck_task.flags, the same since 2.6 */
@@ -41,7 +42,7 @@ struct stuck_task {
 	pid_t tracer;		   /* 0: none */
 	pid_t nspid[STUCK_LEVELS]; /* the tid, outermost namespace first */
 	unsigned int n_nspid;
-	char comm[STUCK_COMM_LEN];
+	char comm[PROCFS_COMM_LEN];
 	char state;	       /* as /proc shows it: D, S, Z …; 0: not known */
 	uint32_t flags;	       /* STUCK_TASK_* and other PF_* */
 	uint64_t start;	       /* clock ticks since boot */
@@ -52,6 +53,7 @@ struct stuck_task {
 	char *cgroup;	       /* path; NULL: not read */
 	char *frozen;	       /* path of the cgroup that was frozen; NULL: none */
 	bool frozen_v1;	       /* … in the freezer's own hierarchy */
+	bool dumps;	       /* its process's core is being dumped */
 	char *wchan;	       /* NULL: not read */
 	char *stack; /* functions, innermost first, each followed by '\n'; NULL: not read */
 	bool still;  /* has not run since the first look; stuck_compare() */
@@ -147,7 +149,8 @@ const char *stuck_wait_name(enum stuck_wait w);
 
 /*
  * Was it told to end, and has not? SIGKILL is pending, it is on its way out, or its unit is being
- * stopped and it is in no state to notice. Whether that lasts is for two snapshots to say.
+ * stopped and it is in no state to notice, as with a core dump, to which SIGKILL alone gets
+ * through. Whether that lasts is for two snapshots to say.
  */
 bool stuck_is_told_to_end(const struct stuck_snapshot *s, const struct stuck_task *t);
 /* The init of a pid namespace, on its way out. */

@@ -59,7 +59,9 @@ static bool is_invisible(uint32_t c)
 
 static bool is_plain(uint32_t c)
 {
-	return c >= 0x20 && c != '\\' && !(c >= 0x7f && c <= 0x9f) && !is_invisible(c);
+	if (c < 0x7f)
+		return c >= 0x20 && c != '\\';
+	return c > 0x9f && !is_invisible(c);
 }
 
 /* Writes one character, or one bad byte, ready to show; returns how much of s it took. */
@@ -132,19 +134,22 @@ long text_to_utf8(const char *s, size_t n, char **ret)
 	return (long)at;
 }
 
-/* Bytes that a shell leaves alone; what is not ASCII counts as such. */
+/* A shell leaves these bytes alone; what is not ASCII counts as such. */
 static bool arg_is_simple(const char *s, size_t n)
 {
-	if (n == 0)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
+	static const bool simple[256] = {
+		[0x80 ... 0xff] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true,
+		['a' ... 'z'] = true,	['_'] = true,	      ['@'] = true,
+		['%'] = true,		['+'] = true,	      ['='] = true,
+		[':'] = true,		[','] = true,	      ['.'] = true,
+		['/'] = true,		['-'] = true,	      ['['] = true,
+		[']'] = true,		['^'] = true,
+	};
+	size_t i = 0;
 
-		if (!(c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-		      (c >= 'a' && c <= 'z') || strchr("_@%+=:,./-[]^", c)))
-			return false;
-	}
-	return true;
+	while (i < n && simple[(unsigned char)s[i]])
+		i++;
+	return i == n && n > 0;
 }
 
 static char *quote_arg(char *out, const char *s, size_t n)

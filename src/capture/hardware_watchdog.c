@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 #include "capture/hardware_watchdog.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/hardware_watchdog.h"
+#include "svctrace/procfs.h"
 
 #define CLASS		     "/sys/class/watchdog"
 #define LEGACY		     makedev(10, 130) /* /dev/watchdog, another name of the first one */
@@ -77,54 +76,31 @@ static dev_t device_number(uint32_t number)
 	return sscanf(text, "%u:%u", &major, &minor) == 2 ? makedev(major, minor) : 0;
 }
 
-/* Is that open file the device? Only what is called so is asked, and nothing of its server. */
-static bool is_device(int dir, const char *fd, uint32_t number)
+/* Who has that one's device open. */
+struct held {
+	uint32_t number;
+	pid_t by;
+};
+
+static int take_holder(void *ctx, const struct procfs_file *f)
 {
-	char target[256];
-	ssize_t n = readlinkat(dir, fd, target, sizeof(target) - 1);
-	const char *base;
-	struct statx x;
-	dev_t dev;
+	struct held *h = ctx;
+	dev_t dev = f->error ? 0 : procfs_device(f, "watchdog");
 
-	target[n > 0 ? n : 0] = 0;
-	base = strrchr(target, '/');
-	if (!base || strncmp(base, "/watchdog", 9) != 0 ||
-	    statx(dir, fd, AT_STATX_DONT_SYNC, STATX_TYPE, &x) < 0 || !S_ISCHR(x.stx_mode))
-		return false;
-	dev = makedev(x.stx_rdev_major, x.stx_rdev_minor);
-	return (number == 0 && dev == LEGACY) || dev == device_number(number);
-}
-
-static bool holds(pid_t pid, uint32_t number)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	char path[32];
-	struct dirent *e;
-	bool found = false;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	while (dir && !found && (e = readdir(dir)))
-		found = *e->d_name != '.' && is_device(dirfd(dir), e->d_name, number);
-	return found;
+	if (!dev || ((h->number != 0 || dev != LEGACY) && dev != device_number(h->number)))
+		return 0;
+	h->by = f->tgid;
+	return 1;
 }
 
 /* Only one can have it open. PID 1 mostly has; all others are looked through only if not. */
 static pid_t find_holder(uint32_t number)
 {
-	_cleanup_closedir_ DIR *proc = NULL;
-	struct dirent *e;
+	struct held h = {.number = number};
 
-	if (holds(1, number))
-		return 1;
-	proc = opendir("/proc");
-	while (proc && (e = readdir(proc))) {
-		pid_t pid = atoi(e->d_name);
-
-		if (pid > 1 && holds(pid, number))
-			return pid;
-	}
-	return 0;
+	if (procfs_open_files_of(1, take_holder, &h) == 0)
+		procfs_open_files(take_holder, &h);
+	return h.by;
 }
 
 int capture_watchdogs(capture_watchdog_fn fn, void *ctx)

@@ -11,6 +11,7 @@
 
 #include "capture/proc.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/procfs.h"
 
 #define FILE_MAX 16384 /* of a /proc file that is read whole; longer ones are cut */
 
@@ -76,32 +77,26 @@ static void tty_name(unsigned int dev, char ret[static WIRE_TTY_LEN])
 			 minor < 64 ? minor : minor - 64);
 }
 
-/* /proc/PID/stat: the name stands in parentheses and may hold anything, parentheses too. */
-static int read_stat(int dir, struct proc *p)
+static int read_stat(int dir, struct procfs_stat *ret)
 {
 	_cleanup_free_ char *s = NULL;
-	unsigned long long start;
-	unsigned int tty;
-	char *open, *close;
 	size_t n;
-	int ppid, r = read_at(dir, "stat", &s, NULL);
+	int r = read_at(dir, "stat", &s, &n);
+
+	return r < 0 ? r : procfs_parse_stat(s, n, ret);
+}
+
+static int fill_stat(int dir, struct proc *p)
+{
+	struct procfs_stat stat = {};
+	int r = read_stat(dir, &stat);
 
 	if (r < 0)
 		return r;
-	open = strchr(s, '(');
-	close = strrchr(s, ')');
-	if (!open || !close || close < open)
-		return -EBADMSG;
-	n = close - open - 1;
-	memcpy(p->task.comm, open + 1, n < WIRE_COMM_LEN ? n : WIRE_COMM_LEN - 1);
-	if (sscanf(close + 1,
-		   " %*c %d %*d %*d %u %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-		   "%*d %llu",
-		   &ppid, &tty, &start) != 3)
-		return -EBADMSG;
-	p->task.ppid = ppid;
-	p->task.start_ns = start * tick_ns();
-	tty_name(tty, p->tty);
+	memcpy(p->task.comm, stat.comm, WIRE_COMM_LEN - 1);
+	p->task.ppid = stat.ppid;
+	p->task.start_ns = stat.start * tick_ns();
+	tty_name(stat.tty, p->tty);
 	return 0;
 }
 
@@ -109,13 +104,9 @@ static int read_stat(int dir, struct proc *p)
 static char read_state(int tasks, const char *tid)
 {
 	_cleanup_close_ int dir = openat(tasks, tid, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_free_ char *s = NULL;
-	const char *close;
+	struct procfs_stat stat = {};
 
-	if (dir < 0 || read_at(dir, "stat", &s, NULL) < 0)
-		return 0;
-	close = strrchr(s, ')');
-	return close && close[1] == ' ' ? close[2] : 0;
+	return dir < 0 || read_stat(dir, &stat) < 0 ? 0 : stat.state;
 }
 
 bool proc_is_stopped(pid_t pid)
@@ -145,15 +136,17 @@ static int read_status(int dir, struct proc *p)
 
 	if (r < 0)
 		return r;
+	/* of some fifty lines these two, in this order */
 	for (line = strtok_r(s, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *last;
 
-		if (sscanf(line, "Uid: %u", &p->task.uid) == 1)
-			continue;
+		if (strncmp(line, "Uid:", 4) == 0)
+			p->task.uid = strtoul(line + 4, NULL, 10);
 		if (strncmp(line, "NSpid:", 6) != 0)
 			continue;
 		last = strrchr(line, '\t');
 		p->task.ns_tgid = last ? atoi(last) : 0;
+		break;
 	}
 	return 0;
 }
@@ -209,7 +202,7 @@ int proc_read(pid_t pid, int hierarchy, struct proc *ret)
 	if (dir < 0)
 		return dir;
 	ret->task.tgid = ret->task.tid = pid;
-	r = read_stat(dir, ret);
+	r = fill_stat(dir, ret);
 	if (r == 0)
 		r = read_status(dir, ret);
 	if (r < 0)

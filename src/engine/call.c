@@ -176,12 +176,12 @@ static bool fits(const struct call *c, const struct ev_message *m, uint32_t proc
 {
 	bool private = !m->sender.s;
 
-	if (c->serial != m->serial || !str_equal(m->member, c->member) ||
-	    private != (c->endpoint == WIRE_ENDPOINT_PRIVATE))
+	if (c->serial != m->serial || private != (c->endpoint == WIRE_ENDPOINT_PRIVATE))
 		return false;
 	if (!private && m->peer && c->listener && c->listener != m->peer)
 		return false;
-	return process == 0 || c->from.chain[0].tgid == process;
+	return (process == 0 || c->from.chain[0].tgid == process) &&
+	       str_equal(m->member, c->member);
 }
 
 /* The newest that fits, best one that no manager took up yet; *n: how many of those there are. */

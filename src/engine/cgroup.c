@@ -46,16 +46,20 @@ struct str cgroup_unit_path(struct str path)
 }
 
 /* How container runtimes name the cgroups of their containers: prefix, name, suffix. */
+/* clang-format off */
+#define WORD(s) {s, sizeof(s) - 1}
+/* clang-format on */
 static const struct {
-	const char *prefix, *suffix, *runtime;
+	struct str prefix, suffix;
+	const char *runtime;
 } containers[] = {
-	{"docker-", ".scope", "docker"},
-	{"libpod-", ".scope", "podman"},
-	{"cri-containerd-", ".scope", "containerd"},
-	{"crio-", ".scope", "cri-o"},
-	{"lxc.payload.", "", "lxc"},
-	{"machine-", ".scope", "machine"},
-	{"systemd-nspawn@", ".service", "machine"},
+	{WORD("docker-"), WORD(".scope"), "docker"},
+	{WORD("libpod-"), WORD(".scope"), "podman"},
+	{WORD("cri-containerd-"), WORD(".scope"), "containerd"},
+	{WORD("crio-"), WORD(".scope"), "cri-o"},
+	{WORD("lxc.payload."), WORD(""), "lxc"},
+	{WORD("machine-"), WORD(".scope"), "machine"},
+	{WORD("systemd-nspawn@"), WORD(".service"), "machine"},
 };
 
 #define CONTAINER_ID_SHOWN 12 /* hexadecimal digits of those that runtimes make up */
@@ -82,12 +86,13 @@ static int container_name(const char *runtime, struct str name, char **ret)
 static int container_of(struct str part, bool in_docker, char **ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(containers); i++) {
-		size_t pre = strlen(containers[i].prefix), post = strlen(containers[i].suffix);
+		struct str pre = containers[i].prefix, post = containers[i].suffix;
 
-		if (part.n > pre + post && memcmp(part.s, containers[i].prefix, pre) == 0 &&
-		    memcmp(part.s + part.n - post, containers[i].suffix, post) == 0)
+		if (part.n > pre.n + post.n && memcmp(part.s, pre.s, pre.n) == 0 &&
+		    memcmp(part.s + part.n - post.n, post.s, post.n) == 0)
 			return container_name(containers[i].runtime,
-					      (struct str){part.s + pre, part.n - pre - post}, ret);
+					      (struct str){part.s + pre.n, part.n - pre.n - post.n},
+					      ret);
 	}
 	/* the cgroupfs driver: /docker/ID */
 	return in_docker && is_id(part) ? container_name("docker", part, ret) : 0;
@@ -100,19 +105,19 @@ int cgroup_container(struct str path, char **ret)
 
 	*ret = NULL;
 	/* the innermost container has the last word, so go on behind the first */
-	for (size_t i = 0; path.s && r == 0 && i <= path.n; i++) {
+	while (part.s && r == 0) {
+		size_t left = path.n - (size_t)(part.s - path.s);
+		const char *slash = memchr(part.s, '/', left);
 		char *found = NULL;
 
-		if (i < path.n && path.s[i] != '/')
-			continue;
-		part.n = (size_t)(path.s + i - part.s);
+		part.n = slash ? (size_t)(slash - part.s) : left;
 		r = container_of(part, str_equal(before, "docker"), &found);
 		if (found) {
 			free(*ret);
 			*ret = found;
 		}
 		before = part;
-		part.s = path.s + i + 1;
+		part.s = slash ? slash + 1 : NULL;
 	}
 	return r;
 }

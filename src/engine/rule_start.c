@@ -114,6 +114,35 @@ int rule_spawn_failed(struct opening *o)
 	return r < 0 ? r : 1;
 }
 
+/* What brought it up is the start itself, or its last ExecStartPre= or ExecStartPost=. */
+static bool has_just_started(const struct opening *o)
+{
+	const struct trigger *t = o->trigger;
+
+	if (!t)
+		return called_from(o, "service_start");
+	return t->kind == WIRE_SERVICE_SIGCHLD && state_class(t->state) == STATE_STARTING &&
+	       t->control_pid > 0 && t->arg[0] == t->control_pid;
+}
+
+/* A oneshot without ExecStart=, such as systemd-poweroff.service: only RemainAfterExit= keeps it
+ * up. */
+int rule_nothing_to_run(struct opening *o)
+{
+	const struct facts *f = &o->manager->facts;
+	int r;
+
+	if (!decided_result(o, "success") || !facts_are_of(f, o->e) ||
+	    strcmp(f->type, "oneshot") != 0 || o->v->main_pid > 0 || !has_just_started(o))
+		return 0;
+	o->v->cause = CAUSE_NOTHING_TO_RUN;
+	o->v->certainty = CERTAIN;
+	r = verdict_cite(o->v, &f->proof);
+	if (r == 0)
+		r = verdict_step(o->v, "started, without an ExecStart=");
+	return r < 0 ? r : 1;
+}
+
 /* The unit's own process gave the name up, or the bus took it. */
 int rule_bus_name(struct opening *o)
 {

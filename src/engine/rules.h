@@ -46,6 +46,7 @@ int rule_job(struct opening *o);
 int rule_start_limit(struct opening *o);
 int rule_spawn_failed(struct opening *o);
 int rule_control_process(struct opening *o);
+int rule_nothing_to_run(struct opening *o);
 int rule_bus_name(struct opening *o);
 int rule_announced(struct opening *o);
 /* Time ran out. */

@@ -31,8 +31,6 @@ static void cgroup_free(void *p)
 
 static void manager_free(struct manager_memory *mm)
 {
-	if (!mm)
-		return;
 	for (size_t i = 0; i < ENUM_MAX; i++) {
 		free(mm->enums[i].blob);
 		free(mm->enums[i].names);
@@ -46,16 +44,17 @@ static void manager_free(struct manager_memory *mm)
 
 void memory_done(struct memory *m)
 {
-	for (size_t i = 0; i < MANAGERS_MAX; i++)
+	for (size_t i = 0; i < m->n_managers; i++)
 		manager_free(m->managers[i]);
 	tdestroy(m->cgroups, cgroup_free);
 }
 
+/* Every process that ends is looked up. */
 static size_t manager_slot(struct memory *m, uint32_t tgid)
 {
 	size_t i = 0;
 
-	while (i < MANAGERS_MAX && (!m->managers[i] || m->managers[i]->tgid != tgid))
+	while (i < m->n_managers && m->managers[i]->tgid != tgid)
 		i++;
 	return i;
 }
@@ -64,7 +63,7 @@ struct manager_memory *memory_manager(struct memory *m, uint32_t tgid)
 {
 	size_t i = manager_slot(m, tgid);
 
-	if (i == MANAGERS_MAX)
+	if (i == m->n_managers)
 		return NULL;
 	m->managers[i]->last_used = ++m->uses;
 	return m->managers[i];
@@ -75,14 +74,12 @@ static size_t manager_room(struct memory *m)
 {
 	size_t best = 0;
 
-	for (size_t i = 0; i < MANAGERS_MAX; i++) {
-		if (!m->managers[i])
-			return i;
+	if (m->n_managers < MANAGERS_MAX)
+		return m->n_managers++;
+	for (size_t i = 1; i < MANAGERS_MAX; i++)
 		if (m->managers[i]->last_used < m->managers[best]->last_used)
 			best = i;
-	}
 	manager_free(m->managers[best]);
-	m->managers[best] = NULL;
 	return best;
 }
 
@@ -105,10 +102,10 @@ void memory_manager_drop(struct memory *m, uint32_t tgid)
 {
 	size_t i = manager_slot(m, tgid);
 
-	if (i == MANAGERS_MAX)
+	if (i == m->n_managers)
 		return;
 	manager_free(m->managers[i]);
-	m->managers[i] = NULL;
+	m->managers[i] = m->managers[--m->n_managers];
 }
 
 /* systemd's words are plain, so that they can be shown as they are; others are none of its. */

@@ -44,6 +44,7 @@ struct memory {
 		uint64_t mono_ns, real_ns;
 	} clock;
 	struct manager_memory *managers[MANAGERS_MAX];
+	size_t n_managers;
 	uint64_t uses;
 	struct ev_frame frames[WIRE_FRAMES_MAX]; /* of the last stack */
 	void *cgroups;				 /* tsearch(3): struct cgroup_memory by id */

@@ -121,5 +121,5 @@ int render_hardware_watchdog(struct renderer *r, const struct hardware_watchdog_
 	k = r->options.format == RENDER_JSON ? render_json(r, n) : write_block(r, put_notice, n);
 	if (k < 0)
 		return k;
-	return fflush(r->out) == 0 ? 1 : -EIO;
+	return fflush(r->out) == 0 ? 1 : -errno;
 }

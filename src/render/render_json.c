@@ -115,9 +115,20 @@ int write_json(struct renderer *r, const json_t *j)
 
 	if (!line)
 		return -ENOMEM;
-	fputs(line, r->out);
-	fputc('\n', r->out);
-	return ferror(r->out) ? -EIO : 0;
+	return fputs(line, r->out) < 0 || fputc('\n', r->out) < 0 ? -errno : 0;
+}
+
+int json_print(json_t *json)
+{
+	int r;
+
+	if (!json)
+		return -ENOMEM;
+	r = json_dumpf(json, stdout, JSON_COMPACT) < 0 || putchar('\n') < 0 || fflush(stdout) != 0
+		    ? -errno
+		    : 0;
+	json_decref(json);
+	return r;
 }
 
 void json_put_process(struct json_object *o, const struct actor *a)

@@ -71,7 +71,7 @@ static int write_out(struct renderer *r, const char *text)
 	}
 	if (!r->options.ascii)
 		fwrite(text, 1, n, r->out);
-	return ferror(r->out) ? -EIO : 0;
+	return ferror(r->out) ? -errno : 0;
 }
 
 int write_block(struct renderer *r, put_fn put, const void *what)

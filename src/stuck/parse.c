@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "svctrace/cleanup.h"
+#include "svctrace/procfs.h"
 #include "svctrace/stuck.h"
 
 /* File systems that a task may wait for: their mounts are kept. */
@@ -23,31 +24,19 @@ static bool is_waited_for(const char *type)
 	return false;
 }
 
-/* The name stands in parentheses and may hold anything, parentheses too. */
 int stuck_parse_stat(const char *text, size_t n, struct stuck_task *ret)
 {
-	_cleanup_free_ char *s = strndup(text, n);
-	char *open, *close;
-	size_t len;
+	struct procfs_stat stat = {};
+	int r = procfs_parse_stat(text, n, &stat);
 
-	if (!s)
-		return -ENOMEM;
-	open = strchr(s, '(');
-	close = strrchr(s, ')');
-	if (!open || !close || close < open)
-		return -EBADMSG;
-	if (sscanf(s, "%d", &ret->tid) != 1)
-		return -EBADMSG;
-	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %" SCNu32 " %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-		   "%*d %*d %" SCNu64,
-		   &ret->state, &ret->ppid, &ret->flags, &ret->start) != 4)
-		return -EBADMSG;
-	len = close - open - 1;
-	if (len >= sizeof(ret->comm))
-		len = sizeof(ret->comm) - 1;
-	memcpy(ret->comm, open + 1, len);
-	ret->comm[len] = 0;
+	if (r < 0)
+		return r;
+	ret->tid = stat.pid;
+	ret->ppid = stat.ppid;
+	ret->state = stat.state;
+	ret->flags = stat.flags;
+	ret->start = stat.start;
+	memcpy(ret->comm, stat.comm, sizeof(ret->comm));
 	return 0;
 }
 
@@ -70,6 +59,7 @@ int stuck_parse_status(const char *text, size_t n, struct stuck_task *ret)
 	char *line, *save = NULL;
 	bool found = false;
 	uint64_t switches;
+	int dumps;
 
 	if (!s)
 		return -ENOMEM;
@@ -79,6 +69,8 @@ int stuck_parse_status(const char *text, size_t n, struct stuck_task *ret)
 			found = true;
 		else if (strncmp(line, "NSpid:", 6) == 0)
 			parse_nspid(line + 6, ret);
+		else if (sscanf(line, "CoreDumping: %d", &dumps) == 1)
+			ret->dumps = dumps != 0;
 		else if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &switches) == 1 ||
 			 sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &switches) == 1)
 			ret->switches += switches;

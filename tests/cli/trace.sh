@@ -18,13 +18,26 @@ same() { # NAME FILE COMMAND…: exactly this, and nothing on stderr
 	result "$name"
 }
 
+# Each recording still says what it said.
 golden() {
-	local dir suite
+	local trace base name options n=0
+	for trace in "$GOLDEN"/*/*.trace; do
+		base=${trace%.trace} name=${trace#"$GOLDEN"/} n=$((n + 1))
+		options=$(sed -n "s/^${base##*/} *//p" "$GOLDEN/options")
+		# shellcheck disable=SC2086 # several words
+		same "golden $name: text" "$base.txt" "$SVCTRACE" replay --utc --color=never $options "$trace"
+		# shellcheck disable=SC2086
+		same "golden $name: JSON" "$base.json" "$SVCTRACE" replay --json $options "$trace"
+		expect "golden $name: expectations" 0 '.*ok 1 .*' '' "$SVCTRACE" check "$trace" "$base.expect"
+	done
+	[ "$n" -ge 19 ]
+	result "golden: all $n recordings were looked at"
+}
+
+golden_stops() {
+	local dir suite cause
 	for dir in "$GOLDEN"/*/; do
 		suite=$(basename "$dir")
-		same "golden $suite: text" "$dir/stops.txt" "$SVCTRACE" replay --utc --color=never "$dir/stops.trace"
-		same "golden $suite: JSON" "$dir/stops.json" "$SVCTRACE" replay --json "$dir/stops.trace"
-		expect "golden $suite: expectations" 0 '.*ok 1 .*' '' "$SVCTRACE" check "$dir/stops.trace" "$dir/stops.expect"
 		for cause in stop-request restart-request main-exited main-killed cgroup-empty; do
 			grep -q " $cause " "$dir/stops.expect"
 			result "golden $suite: has a $cause"
@@ -41,8 +54,6 @@ golden_hangs() {
 	for dir in "$GOLDEN"/*/; do
 		suite=$(basename "$dir")
 		[ -e "$dir/hangs.trace" ] || continue
-		same "golden $suite: hangs" "$dir/hangs.txt" "$SVCTRACE" replay --utc --color=never --hang=3s "$dir/hangs.trace"
-		same "golden $suite: hangs, JSON" "$dir/hangs.json" "$SVCTRACE" replay --json --hang=3s "$dir/hangs.trace"
 		for n in HANGS ENDED; do
 			[ "$(grep -c "$n  fuse-deadlock" "$dir/hangs.txt")" = 5 ]
 			result "golden $suite: five deadlocks: $n"
@@ -56,6 +67,25 @@ golden_hangs() {
 	done
 	[ -e "$GOLDEN/bookworm/hangs.trace" ]
 	result 'golden: hangs were looked at'
+}
+
+# What guest tests recorded tells of that which they are there for.
+golden_tests() {
+	local recording pattern
+	while read -r recording pattern; do
+		grep -qE "$pattern" "$GOLDEN/$recording.json"
+		result "golden $recording: $pattern"
+	done <<-'WHAT'
+		bullseye/hidden_kill_v1     "via":\["manager_notify_cgroup_empty",
+		bullseye/reexec_upgrade     "systemd.unit.name":"sc-term-main.service",.*"cause":"main-killed"
+		bookworm/oomd               "cause":"oomd-kill"
+		bookworm/hardware_watchdog  "news":"overdue".*"wait_channel":"do_wait"
+		bookworm/who_power_off      "cause":"shutdown"
+		trixie/pidfile_live         "hand_over":\{"from":[^}]*"unsafe-path"
+		trixie/pidfile_ovs          "hand_over":\{"from":[^}]*"unsafe-path"
+		sid/slow                    "event.name":"svctrace.slow"
+		sid/user_manager            "manager":\{"process.pid":[0-9]*,"user":true
+	WHAT
 }
 
 damage() {
@@ -89,6 +119,12 @@ replay() {
 	expect 'only some units' 0 '.*kill9-main.*' '' "$SVCTRACE" replay --utc "$ONE.trace" -- sc-kill9-main
 	[ "$(grep -c '^[0-9]' "$TMP/out")" = 1 ]
 	result 'only those units'
+	expect 'a scope is a unit, too' 0 '.*sc-hang\.scope  FAILED.*' '' \
+		"$SVCTRACE" replay "$GOLDEN/bookworm/hangs.trace" -- sc-hang.scope
+	! grep -q 'sc-hang.service' "$TMP/out"
+	result 'and no other'
+	expect 'the states of a scope' 0 '.*sc-hang\.scope .*stop-sigterm.*' '' \
+		"$SVCTRACE" replay --timeline=sc-hang.scope --cause=watchdog "$GOLDEN/bookworm/hangs.trace"
 	expect '--count ends it' 0 '[^F]*STOPPED[^F]*' '' "$SVCTRACE" replay -n1 "$ONE.trace"
 	expect '--count that is not reached' 3 '.*' '' "$SVCTRACE" replay -n99 "$ONE.trace"
 	expect '--stack' 0 '.*  stack  (service_enter_|not sampled).*' '' "$SVCTRACE" replay --stack "$ONE.trace"
@@ -121,7 +157,50 @@ import json, sys
 lines = [json.loads(l) for l in sys.stdin]
 assert [l["seq"] for l in lines] == list(range(1, '"$n"' + 1))' 2>>"$TMP/err"
 	result 'dump: JSON'
+	expect 'dump: --info is text' 2 '' '.*--info goes with neither.*' "$SVCTRACE" dump --info --json "$ONE.trace"
 	expect 'dump: bytes' 0 '.*start.*	[0-9a-f][0-9a-f] .*' '' "$SVCTRACE" dump --hex "$ONE.trace"
+}
+
+# stdout is a pipe that nobody reads any more.
+unread() { # COMMAND…
+	local pipe
+	exec {pipe}> >(:)
+	wait $!
+	env --default-signal=PIPE "$@" >&"$pipe"
+}
+
+# As any tool in a pipe: dump has nothing to clean up, so SIGPIPE ends it; the others end by themselves.
+readers_that_leave() {
+	expect 'a reader that left: dump' 141 '' '' unread "$SVCTRACE" dump "$ONE.trace"
+	expect 'a reader that left: replay' 0 '' '' unread "$SVCTRACE" replay "$ONE.trace"
+	expect 'a reader that left: events' 0 '' '' unread "$SVCTRACE" replay --events "$ONE.trace"
+	expect 'a reader that left: JSON events' 0 '' '' unread "$SVCTRACE" replay --events --json "$ONE.trace"
+	expect 'a reader that left: merged events' 0 '' '' \
+		unread "$SVCTRACE" replay --events "$ONE.trace" "$GOLDEN/trixie/stops.trace"
+	expect 'a full disk: dump' 1 '' 'svctrace: dumping ended: No space left on device' \
+		sh -c "'$SVCTRACE' dump '$ONE.trace' >/dev/full"
+	expect 'a full disk: events' 1 '' 'svctrace: replaying ended: No space left on device' \
+		sh -c "'$SVCTRACE' replay --events '$ONE.trace' >/dev/full"
+	expect 'a full disk: differences' 2 '' '.*cannot write the differences: No space left on device' \
+		sh -c "'$SVCTRACE' diff '$ONE.trace' '$GOLDEN/trixie/stops.trace' >/dev/full"
+}
+
+# What a recording says of itself is as hostile as its records.
+hostile_facts() {
+	python3 - "$ONE.trace" "$TMP/facts.trace" <<-'PY'
+		import struct, sys, zlib
+		data = open(sys.argv[1], "rb").read()
+		magic, major, minor, size, features = struct.unpack_from("<8sHHIQ", data)
+		facts = b"UNITS=a\x1b[2J.service\0LEFT_OUT=7\x1b]0;me\x07\0"
+		def header(crc):
+		    return struct.pack("<8sHHIQIIII", magic, major, minor, 40 + len(facts), features,
+		                       40, len(facts), 0, crc) + facts
+		open(sys.argv[2], "wb").write(header(zlib.crc32(header(0))) + data[size:])
+	PY
+	expect 'hostile facts: dump' 0 '.*a\\x1b\[2J\.service.*7\\x1b\]0;me\\x07.*' '' \
+		"$SVCTRACE" dump --info "$TMP/facts.trace"
+	expect 'hostile facts: replay' 0 '' '.*7\\x1b\]0;me\\x07 older records were not kept' \
+		"$SVCTRACE" replay "$TMP/facts.trace"
 }
 
 check() {
@@ -157,11 +236,18 @@ scrub() {
 	"$SVCTRACE" scrub --key=k -o - "$ONE.trace" >"$TMP/b.trace" 2>>"$TMP/err"
 	cmp "$TMP/a.trace" "$TMP/b.trace" >>"$TMP/err" 2>&1
 	result 'scrub: the same key, the same file'
+	head -c 9000 "$ONE.trace" >"$TMP/cut.trace"
+	"$SVCTRACE" scrub --key=k -o "$TMP/d.trace" "$TMP/cut.trace" 2>"$TMP/out"
+	"$SVCTRACE" scrub --key=k -o "$TMP/e.trace" "$TMP/cut.trace" >&- 2>&-
+	[ -s "$TMP/out" ] && cmp "$TMP/d.trace" "$TMP/e.trace" >"$TMP/err" 2>&1
+	result 'scrub: what it says is not written to its output, even if there is no stderr'
 	expect 'scrub: verdicts unchanged' 0 '.*' '' "$SVCTRACE" check "$TMP/a.trace" "$ONE.expect"
 	"$SVCTRACE" scrub --replace=kill9=slain -o "$TMP/c.trace" "$ONE.trace" 2>"$TMP/err"
 	"$SVCTRACE" dump --json "$TMP/c.trace" >"$TMP/out"
 	grep -q sc-slain-main "$TMP/out" && ! grep -q kill9 "$TMP/out"
 	result 'scrub: words of my own'
+	expect 'scrub: a key that anybody has' 2 '' '.*--key takes a word.*try svctrace scrub --help' \
+		"$SVCTRACE" scrub --key= -o "$TMP/f.trace" "$ONE.trace"
 	expect 'scrub: never over the original' 2 '' '.*cannot be its own scrubbed copy.*' \
 		"$SVCTRACE" scrub -o "$ONE.trace" "$ONE.trace"
 }
@@ -191,7 +277,7 @@ purity() {
 	# shellcheck disable=SC2086
 	nm -u $objects | awk '/ U /{ print $2 }' | sort -u >"$TMP/needed"
 	# shellcheck disable=SC2086
-	nm --defined-only $objects "$build"/src/base/text.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
+	nm --defined-only $objects "$build"/src/base/{text,stat}.o | awk 'NF == 3 { print $3 }' | sort -u >"$TMP/own"
 	comm -23 "$TMP/needed" "$TMP/own" |
 		grep -vxE 'json_[a-z_]+|(m|c|re)alloc|reallocarray|free|v?(as|sn)printf|mem(cmp|cpy|pcpy|move|set|chr|rchr|mem)|strerrorname_np|str(n?len|n?cmp|n?dup|r?chr|chrnul|c?spn|str|tok_r|tol)|(__isoc(99|23)_)?(sscanf|strtol)|qsort|bsearch|powl|t(find|search|delete|destroy|walk)|__(asan|ubsan|sanitizer)_.*|__.*_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' \
 			>"$TMP/out"
@@ -237,11 +323,15 @@ scale() {
 }
 
 golden
+golden_stops
 golden_hangs
+golden_tests
 damage
 replay
 merge
 dump
+readers_that_leave
+hostile_facts
 check
 scrub
 usage

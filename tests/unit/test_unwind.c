@@ -14,10 +14,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <ucontext.h>
 
 #include <cmocka.h>
 
+#include "registers.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/unwind.h"
 
@@ -28,25 +28,6 @@ struct sample {
 	unsigned char bytes[STACK_MAX];
 	struct unwind_sample s;
 };
-
-static void take_registers(struct sample *t, const ucontext_t *uc)
-{
-#if defined(__x86_64__)
-	static const int order[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
-				    REG_RBP, REG_RSP, REG_R8,  REG_R9,	REG_R10, REG_R11,
-				    REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
-
-	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		t->regs[i] = uc->uc_mcontext.gregs[order[i]];
-	t->s.n_regs = ARRAY_LEN(order);
-	t->s.sp = t->regs[7];
-#elif defined(__aarch64__)
-	memcpy(t->regs, uc->uc_mcontext.regs, 31 * sizeof(__u64));
-	t->regs[31] = t->s.sp = uc->uc_mcontext.sp;
-	t->regs[32] = uc->uc_mcontext.pc;
-	t->s.n_regs = 33;
-#endif
-}
 
 /* Where the main thread's stack begins: /proc/PID/stat's 28th field. */
 static uint64_t stack_begin(void)
@@ -72,7 +53,7 @@ static __attribute__((noinline)) int deepest(struct sample *t)
 	ucontext_t uc;
 
 	getcontext(&uc);
-	take_registers(t, &uc);
+	take_registers(&t->s, t->regs, &uc);
 	to = (struct iovec){t->bytes, STACK_MAX};
 	from = (struct iovec){(void *)(uintptr_t)t->s.sp, stack_begin() - t->s.sp};
 	if (from.iov_len > STACK_MAX)
@@ -80,7 +61,6 @@ static __attribute__((noinline)) int deepest(struct sample *t)
 	/* not memcpy(): a sanitizer would object to what lies between variables */
 	t->s.size = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
 	t->s.bytes = t->bytes;
-	t->s.regs = t->regs;
 	return 1;
 }
 
@@ -353,6 +333,8 @@ static void test_replaced(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	/* the conditions move entries about */
+	/* clang-format off */
 	const struct CMUnitTest tests[] = {
 		T(test_self),
 		T(test_cut),
@@ -364,6 +346,7 @@ int main(void)
 		T(test_hostile),
 		T(test_replaced),
 	};
+	/* clang-format on */
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

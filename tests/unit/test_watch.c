@@ -122,25 +122,23 @@ static void expect_text(json_t *j, const char *path, const char *want)
 
 static void test_missed(void **state)
 {
-	struct world w;
+	struct world *w = *state;
 	uint64_t last;
-	json_t *j;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	send_probe(&w, "service_start_watchdog", 0);
-	send_keepalive(&w, "start");
+	send_probe(w, "service_start_watchdog", 0);
+	send_keepalive(w, "start");
 	for (unsigned int i = 0; i < 10; i++) {
-		w.now += SECOND;
-		send_keepalive(&w, "running");
+		w->now += SECOND;
+		send_keepalive(w, "running");
 	}
-	last = w.now - MS;
-	w.now = last + INTERVAL - INTERVAL / 10;
-	look_at(&w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
-	w.now = last + INTERVAL;
-	fire(&w);
-	end(&w, "stop-watchdog");
-	j = line_of(&w, "svctrace.verdict");
+	last = w->now - MS;
+	w->now = last + INTERVAL - INTERVAL / 10;
+	look_at(w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
+	w->now = last + INTERVAL;
+	fire(w);
+	end(w, "stop-watchdog");
+	j = line_of(w, "svctrace.verdict");
 	expect_number(j, "watchdog interval_ns", INTERVAL);
 	expect_text(j, "watchdog interval_from", "unit");
 	expect_number(j, "watchdog last_keepalive_age_ns", INTERVAL + MS);
@@ -154,125 +152,103 @@ static void test_missed(void **state)
 	expect_text(j, "watchdog look threads 0 kernel_stack 1", "ksys_read");
 	assert_true(json_is_null(at(j, "watchdog look threads 0 cpu_since_keepalive_ns")));
 	assert_true(json_is_null(at(j, "left")));
-	json_decref(j);
-	world_done(&w);
 }
 
 /* What it did before the keepalive that it sent after all is of no interest. */
 static void test_recovered(void **state)
 {
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	send_keepalive(&w, "running");
-	look_at(&w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
-	send_keepalive(&w, "running");
-	service(&w, WIRE_SERVICE_WATCHDOG, A, "running", 1290);
-	send(&w);
-	look_at(&w, WIRE_LOOK_WATCHDOG, "futex_wait");
-	enter_signal(&w, A, "running", 1290, "stop-watchdog", "watchdog");
-	end(&w, "stop-watchdog");
-	j = line_of(&w, "svctrace.verdict");
+	send_keepalive(w, "running");
+	look_at(w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
+	send_keepalive(w, "running");
+	service(w, WIRE_SERVICE_WATCHDOG, A, "running", 1290);
+	send(w);
+	look_at(w, WIRE_LOOK_WATCHDOG, "futex_wait");
+	enter_signal(w, A, "running", 1290, "stop-watchdog", "watchdog");
+	end(w, "stop-watchdog");
+	j = line_of(w, "svctrace.verdict");
 	expect_text(j, "watchdog look reason", "watchdog");
 	expect_text(j, "watchdog look threads 0 wait_channel", "futex_wait");
-	json_decref(j);
-	world_done(&w);
 }
 
 /* A reload sets the timer anew: that is no keepalive, and what was seen before still counts. */
 static void test_reload(void **state)
 {
-	struct world w;
+	struct world *w = *state;
 	uint64_t first;
-	json_t *j;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	first = w.now;
-	send_keepalive(&w, "running");
-	look_at(&w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
-	keepalive(&w, first, "running");
-	send(&w);
-	fire(&w);
-	end(&w, "stop-watchdog");
-	j = line_of(&w, "svctrace.verdict");
+	first = w->now;
+	send_keepalive(w, "running");
+	look_at(w, WIRE_LOOK_KEEPALIVE_DUE, "pipe_read");
+	keepalive(w, first, "running");
+	send(w);
+	fire(w);
+	end(w, "stop-watchdog");
+	j = line_of(w, "svctrace.verdict");
 	assert_int_equal(json_array_size(at(j, "watchdog keepalives")), 1);
 	expect_text(j, "watchdog look reason", "keepalive-due");
-	json_decref(j);
-	world_done(&w);
 }
 
 static void test_override(void **state)
 {
 	struct wire_keepalive *k;
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	k = keepalive(&w, w.now, "running");
+	k = keepalive(w, w->now, "running");
 	k->by_message = 1;
 	k->message_usec = 300000;
-	send(&w);
+	send(w);
 	/* on some builds only this tells, and the look comes behind it */
-	enter_signal(&w, A, "running", 1290, "stop-watchdog", "watchdog");
-	look_at(&w, WIRE_LOOK_WATCHDOG, "futex_wait");
-	end(&w, "stop-watchdog");
-	j = line_of(&w, "svctrace.verdict");
+	enter_signal(w, A, "running", 1290, "stop-watchdog", "watchdog");
+	look_at(w, WIRE_LOOK_WATCHDOG, "futex_wait");
+	end(w, "stop-watchdog");
+	j = line_of(w, "svctrace.verdict");
 	expect_number(j, "watchdog interval_ns", 300 * MS);
 	expect_text(j, "watchdog interval_from", "message");
 	expect_number(j, "watchdog unit_interval_ns", INTERVAL);
 	assert_false(json_is_true(at(j, "watchdog history")));
 	expect_text(j, "watchdog look threads 0 wait_channel", "futex_wait");
-	json_decref(j);
-	world_done(&w);
 }
 
 static void test_nothing_seen(void **state)
 {
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	fire(&w);
-	send_look(&w, WIRE_LOOK_WATCHDOG, 0);
-	end(&w, "stop-watchdog");
-	j = line_of(&w, "svctrace.verdict");
+	fire(w);
+	send_look(w, WIRE_LOOK_WATCHDOG, 0);
+	end(w, "stop-watchdog");
+	j = line_of(w, "svctrace.verdict");
 	assert_true(json_is_null(at(j, "watchdog interval_ns")));
 	assert_true(json_is_null(at(j, "watchdog last_keepalive_age_ns")));
 	assert_true(json_is_null(at(j, "watchdog look")));
 	assert_int_equal(json_array_size(at(j, "watchdog keepalives")), 0);
-	json_decref(j);
-	world_done(&w);
 }
 
 /* svctrace came after the last keepalive: systemd itself says when that was. */
 static void test_facts(void **state)
 {
 	struct wire_service_facts *f;
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	f = begin(&w, WIRE_SERVICE_FACTS, w.manager);
-	f->watchdog_timestamp_usec = (w.now - SECOND) / 1000;
+	f = begin(w, WIRE_SERVICE_FACTS, w->manager);
+	f->watchdog_timestamp_usec = (w->now - SECOND) / 1000;
 	f->watchdog_usec = f->watchdog_original_usec = SECOND / 1000;
-	wb_str(&w.b, &f->id, A);
-	send(&w);
-	fire(&w);
-	end(&w, "stop-watchdog");
-	j = line_of(&w, "svctrace.verdict");
+	wb_str(&w->b, &f->id, A);
+	send(w);
+	fire(w);
+	end(w, "stop-watchdog");
+	j = line_of(w, "svctrace.verdict");
 	expect_number(j, "watchdog interval_ns", SECOND);
 	expect_text(j, "watchdog interval_from", "unit");
 	expect_number(j, "watchdog last_keepalive_age_ns", SECOND + 2 * MS);
 	assert_int_equal(json_array_size(at(j, "watchdog keepalives")), 1);
 	assert_false(json_is_true(at(j, "watchdog history")));
-	json_decref(j);
-	world_done(&w);
 }
 
 /* The stop's first state times out, and the process is killed at once. */
@@ -295,91 +271,186 @@ static void time_out(struct world *w, const char *state, const char *next)
 
 static void test_stop_timeout(void **state)
 {
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	begin_stop(&w);
-	look_at(&w, WIRE_LOOK_TIMEOUT_DUE, "request_wait_answer");
-	time_out(&w, "stop-sigterm", "stop-sigkill");
-	end(&w, "stop-sigkill");
-	j = line_of(&w, "svctrace.verdict");
+	begin_stop(w);
+	look_at(w, WIRE_LOOK_TIMEOUT_DUE, "request_wait_answer");
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	j = line_of(w, "svctrace.verdict");
 	expect_text(j, "left reason", "timeout-due");
 	expect_text(j, "left threads 0 wait", "fuse");
 	assert_true(json_is_null(at(j, "watchdog")));
-	json_decref(j);
-	world_done(&w);
 }
 
 /* Nobody looked in time: what was there behind it. Who was seen in an earlier state is forgotten.
  */
 static void test_stop_timeout_late(void **state)
 {
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	begin_stop(&w);
-	look_at(&w, WIRE_LOOK_TIMEOUT_DUE, "pipe_read");
-	set_state(&w, A, "stop-sigterm", "stop-post", "success");
-	time_out(&w, "stop-post", "final-sigterm");
-	end(&w, "final-sigterm");
-	j = line_of(&w, "svctrace.verdict");
+	begin_stop(w);
+	look_at(w, WIRE_LOOK_TIMEOUT_DUE, "pipe_read");
+	set_state(w, A, "stop-sigterm", "stop-post", "success");
+	time_out(w, "stop-post", "final-sigterm");
+	end(w, "final-sigterm");
+	j = line_of(w, "svctrace.verdict");
 	expect_text(j, "left reason", "timeout");
 	expect_text(j, "left threads 0 wait_channel", "do_exit");
-	json_decref(j);
-	world_done(&w);
 }
 
 static void test_stop_in_time(void **state)
 {
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	begin_stop(&w);
-	look_at(&w, WIRE_LOOK_TIMEOUT_DUE, "pipe_read");
-	end(&w, "stop-sigterm");
-	j = line_of(&w, "svctrace.verdict");
+	begin_stop(w);
+	look_at(w, WIRE_LOOK_TIMEOUT_DUE, "pipe_read");
+	end(w, "stop-sigterm");
+	j = line_of(w, "svctrace.verdict");
 	assert_true(json_is_null(at(j, "left")));
-	json_decref(j);
-	world_done(&w);
+}
+
+/* One of them; the rest of the stop is as ever. */
+static json_t *time_out_on(struct world *w, char state, const char *stack)
+{
+	begin_stop(w);
+	send_thread(w, 1290, 1290, "daemon", state, stack);
+	send_thread(w, 1290, 1291, "worker", 'S', "futex_wait\ndo_futex\n");
+	send_look(w, WIRE_LOOK_TIMEOUT_DUE, 2);
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	return line_of(w, "svctrace.verdict");
+}
+
+static void expect_hold(json_t *j, const char *kind, const char *certainty)
+{
+	assert_int_equal(json_array_size(at(j, "left held")), 1);
+	expect_text(j, "left held 0 kind", kind);
+	expect_text(j, "left held 0 certainty", certainty);
+	assert_int_equal(json_array_size(at(j, "left held 0 thread_ids")), 1);
+	expect_number(j, "left held 0 thread_ids 0", 1290);
+}
+
+static void test_held_by_a_stop(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 'T', "do_signal_stop\nget_signal\n");
+
+	expect_hold(j, "stopped", "certain");
+	expect_text(j, "left held 0 root", "it is stopped");
+	expect_text(j, "left held 0 next", "let it go on: kill -CONT 1290");
+}
+
+static void test_held_by_a_tracer(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 't', "ptrace_stop\nget_signal\n");
+
+	expect_hold(j, "traced", "certain");
+	expect_text(j, "left held 0 next",
+		    "let it go on there, or end the tracer, which is TracerPid in "
+		    "/proc/1290/status");
+}
+
+/* It sleeps as others do, and only its stack tells. */
+static void test_held_by_a_core_dump(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 'S', "pipe_write\ndump_emit\ndo_coredump\n");
+
+	expect_hold(j, "core-dump", "certain");
+}
+
+static void test_held_by_a_server(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 'D', "rpc_wait_bit_killable\nnfs3_proc_lookup\n");
+
+	expect_hold(j, "nfs", "inferred");
+	expect_text(j, "left held 0 root", "NFS mount: the server does not answer");
+}
+
+static void test_held_by_a_freezer(void **state)
+{
+	struct world *w = *state;
+	struct wire_path *r = begin(w, WIRE_CGROUP_FROZEN, 0);
+	json_auto_t *j = NULL;
+
+	r->id = 2;
+	r->value = 1;
+	wb_str(&w->b, &r->path, "/system.slice/" A);
+	send(w);
+	j = time_out_on(w, 'S', "do_freezer_trap\nget_signal\n");
+	expect_hold(j, "frozen", "certain");
+	expect_text(j, "left held 0 root", "its cgroup /system.slice/" A " is frozen");
+	expect_text(j, "left held 0 next",
+		    "thaw it: echo 0 > /sys/fs/cgroup/system.slice/" A "/cgroup.freeze");
+}
+
+/* Who sleeps, runs, or waits for what nobody knows is held by nothing that can be named. */
+static void test_held_by_nothing(void **state)
+{
+	struct world *w = *state;
+	json_auto_t *j = NULL;
+
+	begin_stop(w);
+	send_thread(w, 1290, 1290, "daemon", 'S', "pipe_read\n");
+	send_thread(w, 1290, 1291, "daemon", 'R', "io_schedule\n");
+	send_thread(w, 1290, 1292, "daemon", 'D', "something\n");
+	send_thread(w, 1293, 1293, "daemon", 'Z', "");
+	send_look(w, WIRE_LOOK_TIMEOUT_DUE, 4);
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	j = line_of(w, "svctrace.verdict");
+	assert_int_equal(json_array_size(at(j, "left threads")), 4);
+	assert_int_equal(json_array_size(at(j, "left held")), 0);
+}
+
+static void test_held_text(void **state)
+{
+	struct world *w = *state;
+
+	begin_stop(w);
+	send_thread(w, 1290, 1290, "a\033b", 'T', "do_signal_stop\n");
+	send_thread(w, 1290, 1291, "worker", 'D', "io_schedule\n");
+	send_look(w, WIRE_LOOK_TIMEOUT_DUE, 2);
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	assert_non_null(strstr(w->text, "\n  held   stopped (1290): it is stopped; let it go on: "
+					"kill -CONT 1290\n"));
+	assert_non_null(
+		strstr(w->text, "disk (1291, inferred): it waits for a disk; see whether "));
+	assert_null(strchr(w->text, 033));
 }
 
 /* The last to leave a cgroup: nine that exit, one that is killed, one that is moved. */
 static void test_left_cgroup(void **state)
 {
 	struct wire_attach *a;
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	send_cgroup(&w, WIRE_CGROUP, 20, "/user.slice/x.scope");
+	send_cgroup(w, WIRE_CGROUP, 20, "/user.slice/x.scope");
 	for (uint32_t i = 0; i < 11; i++)
-		fork_process(&w, 1, 100 + i, "worker", 2);
+		fork_process(w, 1, 100 + i, "worker", 2);
 	for (uint32_t i = 0; i < 9; i++)
-		exit_process(&w, 100 + i, "worker", 2, (int)i << 8);
-	signal_from(&w, 11733, "kill", 109, 2, SIGKILL);
-	send(&w);
-	exit_process(&w, 109, "worker", 2, SIGKILL);
+		exit_process(w, 100 + i, "worker", 2, (int)i << 8);
+	signal_from(w, 11733, "kill", 109, 2, SIGKILL);
+	send(w);
+	exit_process(w, 109, "worker", 2, SIGKILL);
 	for (unsigned int whole = 0; whole < 2; whole++) {
-		a = begin(&w, WIRE_CGROUP_ATTACH, 11734);
+		a = begin(w, WIRE_CGROUP_ATTACH, 11734);
 		a->task = task(110, "worker", 2);
 		a->task.tid += whole == 0; /* a thread alone: its process stays */
 		a->cgroup = 20;
 		a->threadgroup = whole;
-		send(&w);
+		send(w);
 	}
-	service(&w, WIRE_SERVICE_CGROUP_EMPTY, A, "running", 0);
-	send(&w);
-	run_down(&w, A, "success", "dead");
-	idle(&w);
-	fflush(w.out);
-	j = line_of(&w, "svctrace.verdict");
+	service(w, WIRE_SERVICE_CGROUP_EMPTY, A, "running", 0);
+	send(w);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	fflush(w->out);
+	j = line_of(w, "svctrace.verdict");
 	assert_int_equal(json_array_size(at(j, "left_cgroup")), LEAVERS_MAX);
 	expect_number(j, "left_cgroup_earlier", 11 - LEAVERS_MAX);
 	expect_text(j, "left_cgroup 5 how", "exited");
@@ -394,8 +465,6 @@ static void test_left_cgroup(void **state)
 	expect_text(j, "left_cgroup 7 moved_to", "/user.slice/x.scope");
 	expect_number(j, "left_cgroup 7 process.pid", 110);
 	expect_number(j, "left_cgroup 7 by process.pid", 11734);
-	json_decref(j);
-	world_done(&w);
 }
 
 static int on_slow(void *ctx, const struct slow_notice *s)
@@ -407,51 +476,45 @@ static int on_slow(void *ctx, const struct slow_notice *s)
 
 static void test_slow(void **state)
 {
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	engine_tell_slow(w.engine, on_slow, &w);
-	send_look(&w, WIRE_LOOK_SLOW, 1); /* of a stop that nothing is known of */
-	begin_stop(&w);
-	w.now += SECOND;
-	look_at(&w, WIRE_LOOK_SLOW, "pipe_read");
-	fflush(w.out);
-	assert_null(strstr(w.text, "svctrace.verdict")); /* it is told while it lasts */
-	j = line_of(&w, "svctrace.slow");
+	engine_tell_slow(w->engine, on_slow, w);
+	send_look(w, WIRE_LOOK_SLOW, 1); /* of a stop that nothing is known of */
+	begin_stop(w);
+	w->now += SECOND;
+	look_at(w, WIRE_LOOK_SLOW, "pipe_read");
+	fflush(w->out);
+	assert_null(strstr(w->text, "svctrace.verdict")); /* it is told while it lasts */
+	j = line_of(w, "svctrace.slow");
 	expect_text(j, "systemd.unit.name", A);
 	expect_text(j, "systemd.unit.sub_state", "stop-sigterm");
 	assert_true(json_integer_value(at(j, "duration_ns")) > (json_int_t)SECOND);
 	expect_text(j, "left threads 0 wait_channel", "pipe_read");
 	json_decref(j);
-	end(&w, "stop-sigterm");
-	j = line_of(&w, "svctrace.verdict");
+	end(w, "stop-sigterm");
+	j = line_of(w, "svctrace.verdict");
 	expect_text(j, "left reason", "slow");
-	json_decref(j);
-	world_done(&w);
 }
 
 /* Of more threads than fit, those that cannot end are kept. */
 static void test_many_threads(void **state)
 {
 	unsigned int waiting = 0;
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	begin_stop(&w);
+	begin_stop(w);
 	for (unsigned int i = 0; i < 40; i++)
-		send_thread(&w, 2000 + i, 2000 + i, "worker",
+		send_thread(w, 2000 + i, 2000 + i, "worker",
 			    i % 10 == 9 ? 'D'
 			    : i % 2	? 'Z'
 					: 'S',
 			    "");
-	send_look(&w, WIRE_LOOK_TIMEOUT_DUE, 200);
-	time_out(&w, "stop-sigterm", "stop-sigkill");
-	end(&w, "stop-sigkill");
-	j = line_of(&w, "svctrace.verdict");
+	send_look(w, WIRE_LOOK_TIMEOUT_DUE, 200);
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	j = line_of(w, "svctrace.verdict");
 	assert_int_equal(json_array_size(at(j, "left threads")), LOOK_THREADS_MAX);
 	expect_number(j, "left threads_left_out", 200 - LOOK_THREADS_MAX);
 	for (size_t i = 0; i < LOOK_THREADS_MAX; i++) {
@@ -462,39 +525,35 @@ static void test_many_threads(void **state)
 		waiting += *s == 'D';
 	}
 	assert_int_equal(waiting, 4);
-	json_decref(j);
-	world_done(&w);
 }
 
 static void test_text(void **state)
 {
-	struct world w;
+	struct world *w = *state;
 
-	(void)state;
-	world_new(&w, RENDER_TEXT);
-	engine_tell_slow(w.engine, on_slow, &w);
-	send_probe(&w, "service_start_watchdog", 0);
-	send_keepalive(&w, "running");
-	w.now += SECOND;
-	send_keepalive(&w, "running");
-	w.now += SECOND;
-	send_thread(&w, 1290, 1290, "da\x1b[2Jemon", 'R', "");
-	send_thread(&w, 1290, 1291, "flusher", 'D', "fuse_flush\nfilp_close\ndo_exit\nx\n");
-	send_look(&w, WIRE_LOOK_KEEPALIVE_DUE, 3);
-	fire(&w);
-	w.now += SECOND;
-	look_at(&w, WIRE_LOOK_SLOW, "pipe_read");
-	end(&w, "stop-watchdog");
-	assert_non_null(strstr(w.text, "  alive  last keepalive 1.0s before, interval 2.0s "
-				       "(WatchdogSec=); before it every 1.0s\n"));
+	engine_tell_slow(w->engine, on_slow, w);
+	send_probe(w, "service_start_watchdog", 0);
+	send_keepalive(w, "running");
+	w->now += SECOND;
+	send_keepalive(w, "running");
+	w->now += SECOND;
+	send_thread(w, 1290, 1290, "da\x1b[2Jemon", 'R', "");
+	send_thread(w, 1290, 1291, "flusher", 'D', "fuse_flush\nfilp_close\ndo_exit\nx\n");
+	send_look(w, WIRE_LOOK_KEEPALIVE_DUE, 3);
+	fire(w);
+	w->now += SECOND;
+	look_at(w, WIRE_LOOK_SLOW, "pipe_read");
+	end(w, "stop-watchdog");
+	assert_non_null(strstr(w->text, "  alive  last keepalive 1.0s before, interval 2.0s "
+					"(WatchdogSec=); before it every 1.0s\n"));
 	assert_non_null(
-		strstr(w.text, "da\\x1b[2Jemon 1290 runs; ran 5ms since its last keepalive\n"));
-	assert_non_null(strstr(w.text, "flusher 1290 thread 1291 waits and takes no signal (fuse): "
-				       "fuse_flush < filp_close < do_exit < …\n"));
-	assert_non_null(strstr(w.text, "and 1 more\n"));
-	assert_non_null(strstr(w.text, "a.service  SLOW  stops for 1.0s, state running\n"));
-	assert_null(strchr(w.text, '\x1b'));
-	world_done(&w);
+		strstr(w->text, "da\\x1b[2Jemon 1290 runs; ran 5ms since its last keepalive\n"));
+	assert_non_null(strstr(w->text,
+			       "flusher 1290 thread 1291 waits and takes no signal (fuse): "
+			       "fuse_flush < filp_close < do_exit < …\n"));
+	assert_non_null(strstr(w->text, "and 1 more\n"));
+	assert_non_null(strstr(w->text, "a.service  SLOW  stops for 1.0s, state running\n"));
+	assert_null(strchr(w->text, '\x1b'));
 }
 
 static void send_user_stack(struct world *w, uint32_t tid, unsigned int error, unsigned int end,
@@ -535,29 +594,24 @@ static void look_at_users(struct world *w)
 
 static void test_user_stacks_text(void **state)
 {
-	struct world w;
+	struct world *w = *state;
 
-	(void)state;
-	world_new(&w, RENDER_TEXT);
-	look_at_users(&w);
-	assert_non_null(strstr(w.text, "daemon 1290 sleeps: pipe_read\n         in user space: "
-				       "read < wait_\\x1b[2J? < dae\\x1b[2Jmon+0x12f0 < "
-				       "0x7f0000000000 < …\n"));
-	assert_non_null(strstr(w.text, "\n         in user space: not known (runs)\n"));
-	assert_null(strstr(strstr(w.text, "napper"), "in user space"));
-	assert_null(strchr(w.text, '\x1b'));
-	world_done(&w);
+	look_at_users(w);
+	assert_non_null(strstr(w->text, "daemon 1290 sleeps: pipe_read\n         in user space: "
+					"read < wait_\\x1b[2J? < dae\\x1b[2Jmon+0x12f0 < "
+					"0x7f0000000000 < …\n"));
+	assert_non_null(strstr(w->text, "\n         in user space: not known (runs)\n"));
+	assert_null(strstr(strstr(w->text, "napper"), "in user space"));
+	assert_null(strchr(w->text, '\x1b'));
 }
 
 static void test_user_stacks_json(void **state)
 {
-	struct world w;
-	json_t *j;
+	struct world *w = *state;
+	json_auto_t *j = NULL;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	look_at_users(&w);
-	j = line_of(&w, "svctrace.verdict");
+	look_at_users(w);
+	j = line_of(w, "svctrace.verdict");
 	assert_true(json_is_null(at(j, "watchdog look threads 0 user_stack_error")));
 	expect_text(j, "watchdog look threads 0 user_stack_end", "cut");
 	expect_text(j, "watchdog look threads 0 user_stack 0 function", "read");
@@ -566,55 +620,59 @@ static void test_user_stacks_json(void **state)
 	expect_text(j, "watchdog look threads 1 user_stack_error", "runs");
 	assert_int_equal(json_array_size(at(j, "watchdog look threads 1 user_stack")), 0);
 	expect_text(j, "watchdog look threads 2 user_stack_error", "not-taken");
-	json_decref(j);
-	world_done(&w);
 }
 
 /* The names of kernel functions hold nothing else. */
 static void test_hostile_stack(void **state)
 {
 	struct wire_thread *t;
-	struct world w;
+	struct world *w = *state;
 
-	(void)state;
-	world_new(&w, RENDER_JSON);
-	t = begin(&w, WIRE_THREAD, 1290);
-	wb_str(&w.b, &t->stack, "do_exit\n\x1b[2J\n");
-	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
-	t = begin(&w, WIRE_THREAD, 1290);
+	t = begin(w, WIRE_THREAD, 1290);
+	wb_str(&w->b, &t->stack, "do_exit\n\x1b[2J\n");
+	assert_int_equal(decoder_feed(w->decoder, w->b.bytes, wb_hdr(&w->b)->size), -EBADMSG);
+	t = begin(w, WIRE_THREAD, 1290);
 	t->stack = (struct wire_str){.off = sizeof(*t), .len = 100};
-	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
-	((struct wire_user_stack *)begin(&w, WIRE_USER_STACK, 1290))->error = 99;
-	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
-	((struct wire_user_stack *)begin(&w, WIRE_USER_STACK, 1290))->end = 99;
-	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
-	((struct wire_user_stack *)begin(&w, WIRE_USER_STACK, 1290))->frames = (struct wire_str){
+	assert_int_equal(decoder_feed(w->decoder, w->b.bytes, wb_hdr(&w->b)->size), -EBADMSG);
+	((struct wire_user_stack *)begin(w, WIRE_USER_STACK, 1290))->error = 99;
+	assert_int_equal(decoder_feed(w->decoder, w->b.bytes, wb_hdr(&w->b)->size), -EBADMSG);
+	((struct wire_user_stack *)begin(w, WIRE_USER_STACK, 1290))->end = 99;
+	assert_int_equal(decoder_feed(w->decoder, w->b.bytes, wb_hdr(&w->b)->size), -EBADMSG);
+	((struct wire_user_stack *)begin(w, WIRE_USER_STACK, 1290))->frames = (struct wire_str){
 		.off = sizeof(struct wire_user_stack), .len = sizeof(struct wire_frame)};
-	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
-	((struct wire_look *)begin(&w, WIRE_LOOK, 1))->reason = 99;
-	assert_int_equal(decoder_feed(w.decoder, w.b.bytes, wb_hdr(&w.b)->size), -EBADMSG);
-	world_done(&w);
+	assert_int_equal(decoder_feed(w->decoder, w->b.bytes, wb_hdr(&w->b)->size), -EBADMSG);
+	((struct wire_look *)begin(w, WIRE_LOOK, 1))->reason = 99;
+	assert_int_equal(decoder_feed(w->decoder, w->b.bytes, wb_hdr(&w->b)->size), -EBADMSG);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_missed),
-		cmocka_unit_test(test_recovered),
-		cmocka_unit_test(test_reload),
-		cmocka_unit_test(test_override),
-		cmocka_unit_test(test_nothing_seen),
-		cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_stop_timeout),
-		cmocka_unit_test(test_stop_timeout_late),
-		cmocka_unit_test(test_stop_in_time),
-		cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_left_cgroup),
-		cmocka_unit_test(test_many_threads),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_hostile_stack),
-		cmocka_unit_test(test_user_stacks_text),
-		cmocka_unit_test(test_user_stacks_json),
+#define JSON(f) cmocka_unit_test_setup_teardown(f, world_setup_json, world_teardown)
+#define TEXT(f) cmocka_unit_test_setup_teardown(f, world_setup_text, world_teardown)
+		JSON(test_missed),
+		JSON(test_recovered),
+		JSON(test_reload),
+		JSON(test_override),
+		JSON(test_nothing_seen),
+		JSON(test_facts),
+		JSON(test_stop_timeout),
+		JSON(test_stop_timeout_late),
+		JSON(test_stop_in_time),
+		JSON(test_held_by_a_stop),
+		JSON(test_held_by_a_tracer),
+		JSON(test_held_by_a_core_dump),
+		JSON(test_held_by_a_server),
+		JSON(test_held_by_a_freezer),
+		JSON(test_held_by_nothing),
+		TEXT(test_held_text),
+		JSON(test_slow),
+		JSON(test_left_cgroup),
+		JSON(test_many_threads),
+		TEXT(test_text),
+		JSON(test_hostile_stack),
+		TEXT(test_user_stacks_text),
+		JSON(test_user_stacks_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ one_suite() { # SUITE
 }
 
 main() {
-	local suite
+	local suite failures=0
 	json_dir=${JSON_DIR:-$HERE/../../build/test-logs/json}
 	if [ "$(dpkg --print-architecture)" != amd64 ]; then
 		echo "ok - arm64 guests # SKIP they are emulated on amd64 machines only"
@@ -29,7 +29,7 @@ main() {
 	if ! "$HERE/../../tools/cross-arm64" >"$work/log" 2>&1; then
 		echo "not ok - svctrace is built for arm64"
 		tail -n 30 "$work/log" | sed 's/^/# /'
-		return
+		return 1
 	fi
 	echo "ok - svctrace is built for arm64"
 	for suite; do
@@ -38,8 +38,10 @@ main() {
 		else
 			echo "not ok - arm64 $suite: the four causes, and the hidden kill"
 			tail -n 30 "$work/log" | sed 's/^/# /'
+			failures=1
 		fi
 	done
+	return $failures
 }
 
 main "$@"

@@ -47,8 +47,8 @@ guest_pidfile_ovs() {
 	[ "$suite" = "$OVS_GUEST" ] || { echo "the Open vSwitch of $OVS_GUEST is enough"; return 77; }
 	ovs_tree "$files/ovs"
 	cp "$HERE/ovs-steps" "$files/"
-	limit=500 guest_watch 'sh ovs-steps' record --live --json --timeline=ovs-vswitchd -o ovs.trace ovs-vswitchd
+	limit=500 recorded=1 guest_watch 'sh ovs-steps' --json --timeline=ovs-vswitchd ovs-vswitchd
 	check_ovs
 	# as people read it: the README has a part of it
-	"$svctrace" replay --utc --timeline=ovs-vswitchd "$work/ovs.trace" >"$json_dir/../ovs-$suite.txt"
+	"$svctrace" replay --utc --timeline=ovs-vswitchd "$work/rec.trace" >"$json_dir/../ovs-$suite.txt"
 }

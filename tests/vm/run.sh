@@ -11,6 +11,9 @@
 #                                                  svctrace
 # and passes when it returns 0. What it prints becomes the diagnostic of a failure.
 # 77 skips it, with the last line printed as the reason.
+#
+# RECORDINGS=DIR: what svctrace saw in a guest test that passed is kept as DIR/SUITE-NAME.trace
+# (tools/golden makes its recordings so).
 set -euo pipefail
 export LC_ALL=C
 
@@ -25,6 +28,8 @@ SUITE_TOOL=$HERE/../../tools/suite
 json_dir=${JSON_DIR:-$HERE/../../build/test-logs/json}
 CGROUP_V1='systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1'
 
+# shellcheck source=steady.sh
+. "$HERE/steady.sh"
 # shellcheck source=svctrace-tests.sh
 . "$HERE/svctrace-tests.sh"
 # shellcheck source=bus-tests.sh
@@ -242,46 +247,36 @@ tap() { # STATUS NAME
 	count=$((count + 1))
 	case $1 in
 	0) echo "ok $count - $2 ($SECONDS s)" ;;
-	77) echo "ok $count - $2 # SKIP $(tail -n 1 "$work/log")" ;;
+	77) echo "ok $count - $2 # SKIP $(tail -n 1 "$log")" ;;
 	*)
 		failures=$((failures + 1))
 		echo "not ok $count - $2"
-		show_log
+		tail -n 60 "$log" | sed 's/^/# /'
 		;;
 	esac
 }
 
-show_log() { tail -n 60 "$work/log" | sed 's/^/# /'; }
-
-# In a subshell that stops at the first failing command, which one in a condition would not.
+# In a subshell that stops at the first failing command.
 try_test() { # KIND NAME
 	rm -rf "$work" "$files"
 	mkdir "$work" "$files"
 	cp "$HERE/scenarios.sh" "$top"/helpers/* "$files/"
 	[ ! -e "$svctrace" ] || cp "$svctrace" "$files/svctrace"
 	SECONDS=0
-	set +e
-	(set -e; "$1_$2") >"$work/log" 2>&1
-	status=$?
-	set -e
+	(set -e; "$1_$2")
 }
 
-# A busy machine stalls two emulated processors for seconds: what fails is tried once more, and said
-# to have failed. What fails twice has a cause of ours.
 run_test() { # KIND NAME
-	local status=0
+	local status
 	# shellcheck disable=SC2254 # a pattern is what -n takes
 	case $2 in $only) ;; *) return 0 ;; esac
-	work=$top/work files=$top/files
-	try_test "$@"
-	case $status in
-	0 | 77) ;;
-	*)
-		echo "# unsteady: $1 $suite $2 failed, and is tried once more"
-		show_log
-		try_test "$@"
-		;;
-	esac
+	work=$top/work files=$top/files log=$top/log
+	set +e
+	steady "$1 $suite $2" "$log" try_test "$@"
+	status=$?
+	set -e
+	[ "$status" != 0 ] || [ -z "${RECORDINGS:-}" ] || [ ! -e "$work/rec.trace" ] ||
+		cp "$work/rec.trace" "$RECORDINGS/$suite-$2.trace"
 	tap "$status" "$1 $suite $2"
 }
 
@@ -313,7 +308,7 @@ run_suite() { # KIND TEST…
 
 main() {
 	local o kinds
-	only='*' count=0 failures=0
+	only='*' count=0 failures=0 recorded=${RECORDINGS:+1}
 	guest_scenarios="stop_systemctl restart_systemctl stop_dbus_send systemctl_kill kill9_main kill9_pidfd exit3"
 	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom oom_stop oom_kill oom_continue"
 	[ "${1:-}" != --help ] || { usage; exit 0; }

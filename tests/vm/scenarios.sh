@@ -347,15 +347,16 @@ run_stop_timeout() {
 	finish "$t"
 }
 
-# One of two processes is in no state to take SIGTERM, the other does not want to.
+# One of three processes is in no state to take SIGTERM, one is stopped, and one does not want to.
 units_stop_leftover() {
 	printf '[Service]\nType=exec\nTimeoutStopSec=8s\nExecStart=%s/leftover %s/%s.ready\n' "$HELPERS" "$WORK" "$name" | unit .service
 }
 run_stop_leftover() {
 	begin "$t"
 	wait_for -s "$WORK/$name.ready"
-	child=$(cat "/proc/$main/task/$main/children")
-	left="$(host_pid "$main") $(host_pid "${child% }")"
+	children=$(cat "/proc/$main/task/$main/children")
+	left=$(host_pid "$main")
+	for child in $children; do left="$left $(host_pid "$child")"; done
 	ops requester systemctl stop "$t"
 	finish "$t"
 	echo "#left $t $left"
@@ -558,6 +559,22 @@ units_oneshot_fail() { oneshot "ExecStart=$(exits 3)\\n"; }
 run_oneshot_fail() { begin "$t"; finish "$t"; }
 units_oneshot_timeout() { oneshot 'ExecStart=/bin/sleep 1000\nTimeoutStartSec=1s\n'; }
 run_oneshot_timeout() { begin "$t"; finish "$t"; }
+
+# Made for what systemd does next, as systemd-poweroff.service is; here that powers nothing off.
+nothing_but_action() { # LINES
+	printf '[Unit]\nSuccessAction=poweroff\n[Service]\nType=oneshot\n%b' "$1" | unit .service
+	echo '[Unit]' >"$UNITS/poweroff.target"
+}
+show_nothing_but_action() {
+	begin "$t"
+	finish "$t"
+	settle poweroff.target active/active/
+	systemctl stop poweroff.target
+}
+units_oneshot_nothing() { nothing_but_action ''; }
+run_oneshot_nothing() { show_nothing_but_action; }
+units_oneshot_only_post() { nothing_but_action 'ExecStartPre=/bin/true\nExecStartPost=/bin/true\n'; }
+run_oneshot_only_post() { show_nothing_but_action; }
 units_startpre_timeout() { sleeper 'ExecStartPre=/bin/sleep 1000\nTimeoutStartSec=1s\n'; }
 run_startpre_timeout() { begin "$t"; finish "$t"; }
 

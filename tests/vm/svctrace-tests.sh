@@ -5,12 +5,12 @@
 # $suite, $work, $files and $svctrace are. In the bed svctrace runs outside of the container, in
 # the guest inside. What it printed as JSON is kept in $json_dir, for the schema's tests.
 
-BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly hundred_rounds
+BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly nohup hundred_rounds
 	lost_is_told second_manager container_restarts unit_removed timeline"
 GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
 	hybrid clock_set_back no_btf oomd"
 
-ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_hundred_rounds
+ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_nohup bed_hundred_rounds
 	bed_lost_is_told guest_attach_rounds guest_clock_set_back guest_oomd"
 
 CGROUP_V1_SUITES="bullseye bookworm"
@@ -29,6 +29,11 @@ bed_watch() { # STEPS SVCTRACE-ARGUMENTS…
 			"$SVCTRACE" --manager="$BED_PID" $ARGS >"$OUT.steps"' "$suite" true
 }
 
+# How svctrace is started in a guest: with $recorded, or if recordings are asked for, it keeps what it saw.
+guest_svctrace() {
+	echo "./svctrace${recorded:+ record --live -o rec.trace}"
+}
+
 # The same in the guest; further words for the guest's kernel in $append.
 guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	local steps=$1
@@ -36,7 +41,7 @@ guest_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	cp "$HERE/watch" "$files/"
 	printf '%s\n' "$steps" >"$files/steps"
 	guest -t "${limit:-250}" ${append:+-a "$append"} -d "$files" -o "$work" "$suite" \
-		"sh ./watch trace 'sh ./steps >trace.steps' ./svctrace $*"
+		"sh ./watch trace 'sh ./steps >trace.steps' $(guest_svctrace) $*"
 }
 
 check_verdicts() { # NAME
@@ -122,7 +127,7 @@ bed_ends_cleanly() {
 	for signal in INT TERM HUP; do
 		rm -f "$work/err" # the last round's would do for this one
 		S=$(realpath "$svctrace") SIGNAL=$signal ERR=$work/err bed -H '
-			"$S" --manager="$BED_PID" 2>"$ERR" & p=$!
+			env --default-signal=HUP "$S" --manager="$BED_PID" 2>"$ERR" & p=$!
 			until grep -sq "probes live" "$ERR"; do sleep 0.05; done
 			cat /proc/$p/fdinfo/* | sed -n "s/^prog_id:[[:space:]]*//p" >"$ERR.ids"
 			kill -"$SIGNAL" $p; wait $p' "$suite" 'systemctl is-system-running' ||
@@ -131,6 +136,21 @@ bed_ends_cleanly() {
 		while read -r id; do
 			! bpftool prog show id "$id" >/dev/null 2>&1 || fail "BPF program $id is left after SIG$signal"
 		done <"$work/err.ids"
+	done
+}
+
+# Who logs out under nohup wants it to go on: what comes after the hang-up is seen.
+bed_nohup() {
+	local verb
+	for verb in live 'record --live -o rec.trace'; do
+		VERB=$verb bed_host '
+			nohup "$S" $VERB -n1 --duration=60s --manager="$BED_PID" >out 2>err & p=$!
+			until grep -q "probes live" err; do sleep 0.05; done
+			kill -HUP $p
+			$BED_EXEC systemd-run -q --unit=victim sleep 1000
+			$BED_EXEC systemctl kill -s KILL victim
+			wait $p' || fail "status $?: $(cat "$work/err")"
+		rm "$work/err"
 	done
 }
 

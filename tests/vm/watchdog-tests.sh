@@ -108,7 +108,7 @@ watch_hardware() { # BEFORE STEPS
 	guest -t 400 -d "$files" -o "$work" "$suite" "
 		. ./hardware-watchdog-steps
 		$1
-		sh ./watch trace '. ./hardware-watchdog-steps; $2 >trace.steps' ./svctrace --json"
+		sh ./watch trace '. ./hardware-watchdog-steps; $2 >trace.steps' $(guest_svctrace) --json"
 }
 
 check_hardware() { # NAME [DOCTOR]

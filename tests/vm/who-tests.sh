@@ -165,12 +165,13 @@ guest_who_power_off() {
 	cat >"$files/off" <<-'S'
 		cp sc-last.service /run/systemd/system/; systemctl daemon-reload; systemctl start sc-last
 		systemd-run -q --unit=sc-tracer -p DefaultDependencies=no -p IgnoreOnIsolate=yes -p SendSIGKILL=no \
-			-p StandardOutput=file:/host/trace.out -p StandardError=file:/host/trace.err /host/svctrace --json sc-last
+			-p StandardOutput=file:/host/trace.out -p StandardError=file:/host/trace.err \
+			-p WorkingDirectory="$PWD" "$PWD/$@" --json sc-last
 		until grep -q 'probes live' trace.err; do sleep 0.1; done
 		sh -c 'echo "#client sc-last.service $$ sh" >trace.steps; exec systemctl start --no-block poweroff.target'
 		until grep -q sc-last trace.out; do sleep 0.1; done
 	S
-	guest -p -t 60 -d "$files" -o "$work" "$suite" 'sh ./off' || : # it may be gone before it can say how it went
+	guest -p -t 60 -d "$files" -o "$work" "$suite" "sh ./off $(guest_svctrace)" || : # it may be gone before it can say how it went
 	check_clients last 1
 	expect_shutdown request
 }

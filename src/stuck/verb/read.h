@@ -20,7 +20,4 @@ int stuck_read_fuse(struct stuck_snapshot *s);
 /* Asks the kernel to end that connection. */
 int stuck_abort_fuse(unsigned int connection);
 
-/* A file of at most max bytes, with a NUL behind; -EFBIG if it is longer. The caller frees. */
-int stuck_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len);
-
 #endif

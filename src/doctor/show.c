@@ -162,7 +162,7 @@ int doctor_show_text(const struct doctor *d)
 		last = c;
 	}
 	show_verdict(d);
-	return fflush(stdout) == 0 ? 0 : -EIO;
+	return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 static json_t *check_json(const struct check *c)
@@ -195,8 +195,6 @@ int doctor_show_json(const struct doctor *d)
 {
 	const char *status = !d->capture ? "none" : doctor_losses(d) ? "losses" : "full";
 	struct json_object o = {.json = json_object()};
-	json_t *json;
-	int r;
 
 	json_put(&o, "schema_version", json_number(1));
 	json_put(&o, "event.name", json_text("svctrace.doctor"));
@@ -205,11 +203,5 @@ int doctor_show_json(const struct doctor *d)
 	json_put(&o, "reason", json_text(d->capture ? NULL : d->error.what));
 	json_put(&o, "next", json_text(first_step(d)));
 	json_put(&o, "checks", checks_json(d));
-	json = json_done(&o);
-	if (!json)
-		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_COMPACT);
-	json_decref(json);
-	putchar('\n');
-	return r < 0 || fflush(stdout) != 0 ? -EIO : 0;
+	return json_print(json_done(&o));
 }

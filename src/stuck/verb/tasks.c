@@ -11,45 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stuck_read.h"
+#include "read.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/procfs.h"
 
 #define SMALL_FILE	     16384
 #define MOUNTS_FILE	     (16 << 20) /* thousands of mounts, as hosts of containers have */
 #define CGROUP		     "/sys/fs/cgroup"
 #define PIDNS_OF_THE_MACHINE 0xEFFFFFFC
-
-int stuck_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len)
-{
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *buf = NULL;
-	size_t len = 0, room = 0;
-
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n;
-
-		if (len == room) {
-			char *new = room < max ? realloc(buf, (room ? room * 4 : 4096) + 1) : NULL;
-
-			if (!new)
-				return room < max ? -ENOMEM : -EFBIG;
-			buf = new;
-			room = room ? room * 4 : 4096;
-		}
-		n = read(fd, buf + len, room - len);
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += n;
-	}
-	buf[len] = 0;
-	*ret = take_ptr(buf);
-	*ret_len = len;
-	return 0;
-}
 
 static pid_t number_of(const char *name)
 {
@@ -64,7 +33,7 @@ static int read_into(int dir, const char *file, struct stuck_task *t,
 {
 	_cleanup_free_ char *text = NULL;
 	size_t n;
-	int r = stuck_read_file(dir, file, SMALL_FILE, &text, &n);
+	int r = procfs_read_file(dir, file, SMALL_FILE, &text, &n);
 
 	return r < 0 ? r : parse(text, n, t);
 }
@@ -116,7 +85,7 @@ static int find_frozen(const char *base, const char *cgroup, const char *file, c
 
 		if (asprintf(&name, "%s%s/%s", base, path, file) < 0)
 			return -ENOMEM;
-		if (stuck_read_file(AT_FDCWD, name, SMALL_FILE, &text, &n) == 0 && *text == '1') {
+		if (procfs_read_file(AT_FDCWD, name, SMALL_FILE, &text, &n) == 0 && *text == '1') {
 			*ret = strdup(path);
 			return *ret ? 0 : -ENOMEM;
 		}
@@ -154,7 +123,7 @@ static int read_cgroup(const struct stuck_snapshot *s, struct stuck_task *t, boo
 
 	if (dir < 0 || t->cgroup)
 		return 0;
-	r = stuck_read_file(dir, "cgroup", SMALL_FILE, &text, &n);
+	r = procfs_read_file(dir, "cgroup", SMALL_FILE, &text, &n);
 	if (r == 0)
 		r = stuck_parse_cgroup(text, n, &t->cgroup, &freezer);
 	if (r == 0 && (matters || is_being_stopped(s, t)))
@@ -238,11 +207,11 @@ static int read_waiting(struct stuck_snapshot *s, int dir, struct stuck_task *t)
 {
 	_cleanup_free_ char *stack = NULL;
 	size_t n;
-	int r = stuck_read_file(dir, "wchan", SMALL_FILE, &t->wchan, &n);
+	int r = procfs_read_file(dir, "wchan", SMALL_FILE, &t->wchan, &n);
 
 	if (r == -ENOMEM)
 		return r;
-	r = stuck_read_file(dir, "stack", SMALL_FILE, &stack, &n);
+	r = procfs_read_file(dir, "stack", SMALL_FILE, &stack, &n);
 	if (r == 0)
 		return stuck_parse_stack(stack, n, &t->stack);
 	if (r == -EACCES || r == -EPERM || r == -ENOENT)
@@ -269,7 +238,7 @@ static int read_mounts(struct stuck_snapshot *s, int dir, const struct stuck_tas
 	if ((w != STUCK_WAIT_FUSE && w != STUCK_WAIT_NFS && w != STUCK_WAIT_NETFS) ||
 	    knows_mounts(s, t->mntns))
 		return 0;
-	r = stuck_read_file(dir, "mountinfo", MOUNTS_FILE, &text, &n);
+	r = procfs_read_file(dir, "mountinfo", MOUNTS_FILE, &text, &n);
 	if (r == 0)
 		r = stuck_parse_mountinfo(text, n, t->mntns, s);
 	return r == -ENOMEM ? r : 0;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pidfile_show.h"
+#include "show.h"
 #include "render/json.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
@@ -120,7 +120,7 @@ int pidfile_show_text(const struct pidfile_query *q, const struct pidfile_check 
 	show_content(&c->content);
 	put_line("mend", c->mend);
 	show_notes(q, c, type);
-	return fflush(stdout) == 0 ? 0 : -EIO;
+	return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 /* ---- for programs ---- */
@@ -221,13 +221,5 @@ static json_t *check_json(const struct pidfile_query *q, const struct pidfile_ch
 int pidfile_show_json(const struct pidfile_query *q, const struct pidfile_check *c,
 		      const char *type)
 {
-	json_t *json = check_json(q, c, type);
-	int r;
-
-	if (!json)
-		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_COMPACT);
-	json_decref(json);
-	putchar('\n');
-	return r < 0 || fflush(stdout) != 0 ? -EIO : 0;
+	return json_print(check_json(q, c, type));
 }

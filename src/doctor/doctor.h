@@ -51,15 +51,15 @@ void doctor_add(struct doctor *d, enum finding f, const char *name, const char *
 /* Does a capability that tracing needs here lack? */
 bool doctor_lacks_privileges(void);
 
-/* doctor_machine.c: the kernel, this process's rights, cgroups, fuse. */
+/* machine.c: the kernel, this process's rights, cgroups, fuse. */
 void doctor_look_at_kernel(struct doctor *d);
 void doctor_look_at_privileges(struct doctor *d);
 void doctor_look_at_mounts(struct doctor *d);
-/* doctor_tracing.c: managers, their code, and what is attached. */
+/* tracing.c: managers, their code, and what is attached. */
 void doctor_look_at_managers(struct doctor *d);
 void doctor_look_at_probes(struct doctor *d);
 
-/* doctor_show.c: 0 or -EIO, -ENOMEM. */
+/* show.c: 0, -ENOMEM, or what writing to stdout failed with. */
 int doctor_show_text(const struct doctor *d);
 int doctor_show_json(const struct doctor *d);
 /* How many checks found that something is lost or missing. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "render/json.h"
-#include "stuck_show.h"
+#include "show.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
 
@@ -177,7 +177,7 @@ int stuck_show_text(const struct stuck_snapshot *s, const struct stuck_report *r
 		puts("Nothing is stuck.");
 	for (size_t i = 0; i < n; i++)
 		printf("%snote: %s\n", i == 0 && report->n_hangs ? "\n" : "", missed[i]);
-	return fflush(stdout) == 0 ? 0 : -EIO;
+	return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 /* ---- for programs ---- */
@@ -372,8 +372,6 @@ int stuck_show_json(const struct stuck_snapshot *s, const struct stuck_report *r
 		    const enum stuck_abort *aborts)
 {
 	struct json_object o = {.json = json_object()};
-	json_t *json;
-	int r;
 
 	json_put(&o, "schema_version", json_number(1));
 	json_put(&o, "event.name", json_text("svctrace.stuck"));
@@ -381,11 +379,5 @@ int stuck_show_json(const struct stuck_snapshot *s, const struct stuck_report *r
 	json_put(&o, "stuck", json_boolean(report->n_hangs > 0));
 	json_put(&o, "limits", limits_json(s));
 	json_put(&o, "hangs", hangs_json(report, aborts));
-	json = json_done(&o);
-	if (!json)
-		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_COMPACT);
-	json_decref(json);
-	putchar('\n');
-	return r < 0 || fflush(stdout) != 0 ? -EIO : 0;
+	return json_print(json_done(&o));
 }

@@ -5,7 +5,7 @@
 
 #include "svctrace/pidfile.h"
 
-/* type: Type= of the service, NULL if not known. -EIO, -ENOMEM. */
+/* type: Type= of the service, NULL if not known. -ENOMEM, or what writing failed with. */
 int pidfile_show_text(const struct pidfile_query *q, const struct pidfile_check *c,
 		      const char *type);
 int pidfile_show_json(const struct pidfile_query *q, const struct pidfile_check *c,

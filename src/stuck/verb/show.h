@@ -13,7 +13,7 @@ enum stuck_abort {
 	STUCK_ABORT_FAILED,
 };
 
-/* -EIO when stdout cannot be written. */
+/* -ENOMEM, or what writing to stdout failed with. */
 int stuck_show_text(const struct stuck_snapshot *s, const struct stuck_report *report,
 		    const struct render_options *o);
 /* aborts: as many as there are hangs. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Instead of src/capture when it is not built (make BPF=0): everything but tracing works. */
-#ifdef SVCTRACE_NO_BPF
 #include <errno.h>
 #include <stdio.h>
 
@@ -90,7 +89,3 @@ int capture_fuse_holders(capture_fuse_holder on_holder, void *ctx)
 	(void)ctx;
 	return -ENOTSUP;
 }
-#else
-/* ISO C wants a file to hold something. */
-typedef int no_capture_is_not_needed;
-#endif
