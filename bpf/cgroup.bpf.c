@@ -67,10 +67,9 @@ static __always_inline bool names_service(struct cgroup *cgrp)
 
 static __always_inline void add_service(__u64 id)
 {
-	__u8 *hint = key_hint(id), yes = 1;
+	__u8 yes = 1;
 
-	if (hint)
-		*hint = 1;
+	*key_hint(id) = 1;
 	bpf_map_update_elem(&service_cgroups, &id, &yes, BPF_ANY);
 }
 

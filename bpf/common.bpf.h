@@ -54,13 +54,7 @@ struct {
  * Which keys the two sets above may hold, by their low bits. Most that is asked for is in neither,
  * and this says so without a look-up. Nothing is ever taken out: others may share its place.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct key_hints);
-} hints SEC(".maps") __weak;
+struct key_hints hints SEC(".data.hints") __weak = {};
 
 /* Lost records of all kinds: mapped by user space, so that no loss costs no system call. */
 __u64 lost_total __weak = 0;
@@ -123,16 +117,12 @@ static __always_inline void tail_string(struct wire_hdr *h, struct wire_str *str
 
 static __always_inline __u8 *key_hint(__u64 key)
 {
-	struct key_hints *h = bpf_map_lookup_elem(&hints, &(__u32){0});
-
-	return h ? &h->may[key % KEY_HINTS] : NULL;
+	return &hints.may[key % KEY_HINTS];
 }
 
 static __always_inline bool may_be_known(__u64 key)
 {
-	__u8 *hint = key_hint(key);
-
-	return hint && *hint;
+	return *key_hint(key);
 }
 
 static __always_inline bool is_service_cgroup(__u64 id)

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
 /*
- * Signals to processes of services and scopes, seen where the kernel delivers them:
- * complete_signal(). The sender cannot forge it, and every way to send passes it (kill, tgkill,
- * pidfd_send_signal, the kernel).
+ * Signals to processes of services and scopes, seen where the kernel delivers them: the tracepoint
+ * signal_generate, right behind complete_signal() and under the lock that the target must take
+ * before it can act on the signal. The sender cannot forge it, and every way to send passes it
+ * (kill, tgkill, pidfd_send_signal, the kernel).
  *
- * One handler, three ways in: fentry, kprobe, and where a kernel has neither, the signal_generate
- * tracepoint. Cheapest tests first: this runs for every signal on the machine.
+ * One handler, two ways in: arguments with types, which can be followed without a helper, and plain
+ * ones for a kernel that does not tell its types. A program at the function's entry costs half as
+ * much again before it does anything. Cheapest tests first: this runs for every signal on the
+ * machine.
  */
 #include "common.bpf.h"
 
@@ -15,7 +18,10 @@
 
 #define SI_USER		       0
 #define SI_KERNEL	       0x80
+
+/* Of signal_generate's results those of a signal that the target gets. */
 #define TRACE_SIGNAL_DELIVERED 0
+#define TRACE_SIGNAL_LOSE_INFO 4 /* no room to queue what its sender says of it */
 
 struct signal_record {
 	struct wire_signal s;
@@ -44,16 +50,21 @@ static __always_inline __s32 current_syscall(void)
 	return BPF_CORE_READ((struct pt_regs___syscall *)regs, SYSCALL_NUMBER);
 }
 
-/* What decides whether anybody needs a signal. */
-struct target {
-	__u32 tgid, flags;
-	__u64 cgroup;
-};
-
-/* Children that ended, and what runtimes send to themselves, explain nothing. */
+/* What runtimes send to themselves explains nothing. */
 static __always_inline bool is_noise(int sig, __u32 tgid)
 {
-	return sig == SIGCHLD || (sig == SIGURG && tgid == bpf_get_current_pid_tgid() >> 32);
+	return sig == SIGURG && tgid == bpf_get_current_pid_tgid() >> 32;
+}
+
+static __always_inline bool is_delivered(int result)
+{
+	return result == TRACE_SIGNAL_DELIVERED || result == TRACE_SIGNAL_LOSE_INFO;
+}
+
+/* A SIGKILL that wakes nobody is how a hang begins, wherever the target lives. */
+static __always_inline bool is_vain_kill(int sig, __u32 flags)
+{
+	return sig == SIGKILL && (flags & PF_EXITING);
 }
 
 /* A manager obeys signals: SIGINT reboots, SIGRTMIN+4 powers off. */
@@ -62,105 +73,94 @@ static __always_inline bool is_manager(__u32 tgid)
 	return may_be_known(tgid) && bpf_map_lookup_elem(&managers, &tgid);
 }
 
-static __always_inline bool is_needed(int sig, const struct target *t)
+/* As the target is told it; WIRE_NONE: there is nothing that could tell it. */
+static __always_inline __s32 signal_code(int sig, const struct kernel_siginfo *info)
 {
-	/* a SIGKILL that wakes nobody is how a hang begins, wherever the target lives */
-	return (sig == SIGKILL && (t->flags & PF_EXITING)) || is_service_cgroup(t->cgroup) ||
-	       is_manager(t->tgid);
+	if ((unsigned long)info == 1) /* SEND_SIG_PRIV */
+		return SI_KERNEL;
+	if (info)
+		return BPF_CORE_READ(info, si_code);
+	/* SEND_SIG_NOINFO: in the name of whoever runs; a SIGKILL's receiver is told nothing */
+	return sig == SIGKILL ? WIRE_NONE : SI_USER;
 }
 
-static __always_inline struct target target_of(struct task_struct *p)
-{
-	return (struct target){BPF_CORE_READ(p, tgid), BPF_CORE_READ(p, flags), task_cgroup(p)};
-}
-
-static __always_inline int signal_event(int sig, struct task_struct *target, const struct target *t,
-					__s32 code, bool group)
+static __always_inline void fill_signal(struct wire_signal *s, struct task_struct *target,
+					__u32 flags, __u64 cgroup)
 {
 	struct task_struct *sender = (void *)bpf_get_current_task();
 	__u32 sender_tgid = bpf_get_current_pid_tgid() >> 32;
-	struct signal_record *r;
 
+	s->syscall = current_syscall();
+	s->target_flags |= flags & PF_EXITING ? WIRE_TARGET_EXITING : 0;
+	if (bpf_map_lookup_elem(&managers, &sender_tgid))
+		s->target_flags |= WIRE_TARGET_MANAGER_SENT;
+	fill_task(&s->target, target, cgroup);
+	fill_task(&s->sender, sender, task_cgroup(sender));
+	fill_login(sender, &s->loginuid, &s->session, s->tty);
+	s->n_ancestors = fill_ancestors(s->ancestors, sender);
+}
+
+/* What the tracepoint is handed. */
+enum {
+	ARG_SIG,
+	ARG_INFO,
+	ARG_TARGET,
+	ARG_GROUP,
+	ARG_RESULT,
+	ARGS,
+};
+
+/* A function of its own: no registers are saved for signals that nobody needs. */
+static __noinline int on_signal(void *ctx)
+{
+	struct signal_record *r;
+	struct task_struct *target;
+	__u64 args[ARGS], cgroup;
+	__u32 tgid, flags;
+	int sig;
+
+	/* copied: verifiers believe that an argument with a type is never NULL, and info may be */
+	bpf_probe_read_kernel(args, sizeof(args), ctx);
+	sig = args[ARG_SIG];
+	target = (void *)args[ARG_TARGET];
+	tgid = BPF_CORE_READ(target, tgid);
+	flags = BPF_CORE_READ(target, flags);
+	cgroup = task_cgroup(target);
+	if (is_noise(sig, tgid) || !is_delivered(args[ARG_RESULT]))
+		return 0;
+	if (!is_vain_kill(sig, flags) && !is_service_cgroup(cgroup) && !is_manager(tgid))
+		return 0;
 	r = record_reserve(WIRE_SIGNAL, sizeof(r->s), sizeof(r->cmdline));
 	if (!r)
 		return 0;
 	r->s.sig = sig;
-	r->s.code = code;
-	r->s.syscall = current_syscall();
-	r->s.target_flags =
-		(t->flags & PF_EXITING ? WIRE_TARGET_EXITING : 0) | (group ? WIRE_TARGET_GROUP : 0);
-	if (bpf_map_lookup_elem(&managers, &sender_tgid))
-		r->s.target_flags |= WIRE_TARGET_MANAGER_SENT;
-	fill_task(&r->s.target, target, t->cgroup);
-	fill_task(&r->s.sender, sender, task_cgroup(sender));
-	fill_login(sender, &r->s.loginuid, &r->s.session, r->s.tty);
-	r->s.n_ancestors = fill_ancestors(r->s.ancestors, sender);
-	tail_cmdline(&r->s.h, &r->s.cmdline, r->cmdline, sizeof(r->s), sender);
+	r->s.code = signal_code(sig, (void *)args[ARG_INFO]);
+	r->s.target_flags = args[ARG_GROUP] ? WIRE_TARGET_GROUP : 0;
+	fill_signal(&r->s, target, flags, cgroup);
+	tail_cmdline(&r->s.h, &r->s.cmdline, r->cmdline, sizeof(r->s),
+		     (void *)bpf_get_current_task());
 	record_submit(r);
 	return 0;
 }
 
-/* The siginfo was queued last, just before complete_signal() is called; SIGKILL queues none. */
-static __always_inline __s32 queued_code(int sig, struct task_struct *p, bool group)
+/* Might anybody need it? With cgroup v2 that can mostly be denied without a call. */
+static __always_inline bool may_be_needed(int sig, struct task_struct *p)
 {
-	struct signal_struct *shared = BPF_CORE_READ(p, signal);
-	struct list_head *head = group ? &shared->shared_pending.list : &p->pending.list;
-	struct list_head *last = BPF_CORE_READ(head, prev);
-	struct sigqueue *q = (void *)last - bpf_core_field_offset(struct sigqueue, list);
-
-	if (sig == SIGKILL || last == head || BPF_CORE_READ(q, info.si_signo) != sig)
-		return WIRE_NONE;
-	return BPF_CORE_READ(q, info.si_code);
+	return tracked_hierarchy || is_vain_kill(sig, p->flags) || may_be_known(p->tgid) ||
+	       may_be_known(p->cgroups->dfl_cgrp->kn->id);
 }
 
-static __always_inline int on_complete_signal(int sig, struct task_struct *p, int type,
-					      const struct target *t)
+/* Children that ended explain nothing. */
+SEC("tp_btf/signal_generate")
+int BPF_PROG(signal_typed, int sig, struct kernel_siginfo *info, struct task_struct *p)
 {
-	bool group = type != 0; /* PIDTYPE_PID */
-
-	return is_needed(sig, t) ? signal_event(sig, p, t, queued_code(sig, p, group), group) : 0;
-}
-
-/* Here p can be followed without a helper: what nobody needs costs no call at all. */
-SEC("fentry/complete_signal")
-int BPF_PROG(complete_signal_fentry, int sig, struct task_struct *p, int type)
-{
-	struct target t = {p->tgid, p->flags, 0};
-
-	if (is_noise(sig, t.tgid))
-		return 0;
-	t.cgroup = tracked_hierarchy ? task_cgroup(p) : p->cgroups->dfl_cgrp->kn->id;
-	return on_complete_signal(sig, p, type, &t);
-}
-
-SEC("kprobe/complete_signal")
-int BPF_KPROBE(complete_signal_kprobe, int sig, struct task_struct *p, int type)
-{
-	struct target t;
-
-	if (sig == SIGCHLD)
-		return 0;
-	t = target_of(p);
-	return is_noise(sig, t.tgid) ? 0 : on_complete_signal(sig, p, type, &t);
+	return sig == SIGCHLD || !may_be_needed(sig, p) ? 0 : on_signal(ctx);
 }
 
 SEC("raw_tp/signal_generate")
-int BPF_PROG(signal_generate, int sig, struct kernel_siginfo *info, struct task_struct *p,
-	     int group, int result)
+int BPF_PROG(signal_plain, int sig)
 {
-	__s32 code = SI_USER; /* SEND_SIG_NOINFO */
-	struct target t;
-
-	if (result != TRACE_SIGNAL_DELIVERED || sig == SIGCHLD)
-		return 0;
-	t = target_of(p);
-	if (is_noise(sig, t.tgid) || !is_needed(sig, &t))
-		return 0;
-	if ((unsigned long)info == 1) /* SEND_SIG_PRIV */
-		code = SI_KERNEL;
-	else if (info)
-		code = BPF_CORE_READ(info, si_code);
-	return signal_event(sig, p, &t, code, group);
+	return sig == SIGCHLD ? 0 : on_signal(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

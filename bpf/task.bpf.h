@@ -37,8 +37,11 @@ static __always_inline __u64 task_start(struct task_struct *leader)
 
 #define V1_LINKS_MAX 24 /* hierarchies a task can be in */
 
-/* cgroup v1: the task's css_set links to one cgroup of each hierarchy. */
-static __always_inline struct cgroup *task_cgroup_v1(struct css_set *cset)
+/*
+ * cgroup v1: the task's css_set links to one cgroup of each hierarchy. Not inlined: where there is
+ * v2 its registers are not saved either.
+ */
+static __noinline struct cgroup *task_cgroup_v1(struct css_set *cset)
 {
 	struct list_head *head = &cset->cgrp_links;
 	struct list_head *pos = BPF_CORE_READ(cset, cgrp_links.next);

@@ -28,6 +28,8 @@ int cmd_dump(int argc, char **argv);
 int cmd_scrub(int argc, char **argv);
 int cmd_pidfile(int argc, char **argv);
 
+/* The verb that runs; "" if none was named. */
+const char *verb_name(void);
 /* "svctrace: …" on stderr, one line, made safe for a terminal. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -95,7 +95,7 @@ static int parse_args(struct check *k, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":qh", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("check", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		r = parse_option(k, c, optarg);
 	}
 	if (r != 0)

@@ -68,7 +68,7 @@ int cmd_diff(int argc, char **argv)
 			return EXIT_OK;
 		}
 		if (c != 'q') {
-			output_bad_option("diff", c, argv[optind - 1]);
+			output_bad_option(c, argv[optind - 1]);
 			return EXIT_USAGE;
 		}
 		quiet = true;

@@ -131,18 +131,14 @@ static int parse_args(struct doctor *d, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":vh", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("doctor", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		if (c == 'h') {
 			fputs(help, stdout);
 			return 1;
 		}
 		r = parse_option(d, c, optarg);
 	}
-	if (r == 0 && optind < argc) {
-		say("doctor takes no \"%s\"; see svctrace doctor --help", argv[optind]);
-		return -EINVAL;
-	}
-	return r;
+	return r == 0 && optind < argc ? output_usage("doctor takes no", argv[optind]) : r;
 }
 
 static int examine(struct doctor *d)

@@ -90,11 +90,15 @@ static int parse_args(struct dump *d, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":qh", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("dump", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		r = parse_option(d, c);
 	}
 	if (r == 0 && argc - optind != 1) {
 		say("dump needs one recording; try svctrace dump --help");
+		return -EINVAL;
+	}
+	if (r == 0 && d->info && (d->hex || d->render.format == RENDER_JSON)) {
+		say("--info goes with neither --json nor --hex; try svctrace dump --help");
 		return -EINVAL;
 	}
 	d->file = argv[optind];

@@ -17,7 +17,7 @@ static const char help[] =
 	"Usage: svctrace [OPTION…] [UNIT…]\n"
 	"Says who stopped a systemd service, and why, while it happens.\n"
 	"\n"
-	"UNIT is a service's name or a glob (nginx, 'web-*.service'); default: every service.\n"
+	"UNIT is the name of a service or scope, or a glob (nginx, 'web-*.service'); default: every one.\n"
 	"\n" OUTPUT_HELP "      --duration=TIME    end after that time (30s, 5min)\n"
 	"  -q, --quiet            do not say what is traced\n"
 	"  -v, --verbose          say more: times, every probe, why a program failed\n"
@@ -72,11 +72,6 @@ static int parse_option(struct live *l, int c, const char *arg)
 	return r == -ENOENT ? output_option(&l->output, c, arg) : r;
 }
 
-static int bad_option(int c, const char *word)
-{
-	return output_usage(c == ':' ? "a value is missing after" : "unknown option", word);
-}
-
 /* 0 to go on, 1 when all was said already. */
 static int parse_args(struct live *l, int argc, char **argv)
 {
@@ -86,7 +81,7 @@ static int parse_args(struct live *l, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":n:qvh", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return bad_option(c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		if (c == 'h') {
 			fputs(help, stdout);
 			return 1;
@@ -115,7 +110,8 @@ static void catch_signals(struct capture *c)
 	running = c;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
+	if (tracing_heeds_hangup())
+		sigaction(SIGHUP, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 

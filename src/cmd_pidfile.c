@@ -96,7 +96,7 @@ static int parse_args(struct pidfile *p, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("pidfile", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		r = parse_option(p, c, optarg);
 	}
 	if (r != 0)

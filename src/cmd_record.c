@@ -116,15 +116,6 @@ static int parse_on_verdict(struct record *c, const char *arg)
 	return 0;
 }
 
-static int size_option(const char *option, const char *arg, size_t *ret)
-{
-	if (parse_size(arg, ret) == 0)
-		return 0;
-	say("%s takes a size like 512K or 64M, not \"%s\"; try svctrace record --help", option,
-	    arg);
-	return -EINVAL;
-}
-
 static int parse_option(struct record *c, int o, const char *arg)
 {
 	int r;
@@ -134,9 +125,14 @@ static int parse_option(struct record *c, int o, const char *arg)
 		c->keeper.path = arg;
 		return 0;
 	case OPT_RING:
-		return size_option("--ring", arg, &c->keeper.ring_size);
+		return parse_size(arg, &c->keeper.ring_size) < 0
+			       ? output_usage("--ring takes a size like 8M or 64M, not", arg)
+			       : 0;
 	case OPT_KERNEL_RING:
-		return size_option("--kernel-ring", arg, &c->tracing.capture.ring_size);
+		return parse_size(arg, &c->tracing.capture.ring_size) < 0
+			       ? output_usage("--kernel-ring takes a size like 512K or 8M, not",
+					      arg)
+			       : 0;
 	case OPT_SETTLE:
 		return parse_duration(arg, &c->settle_ns) < 0
 			       ? output_usage("--settle takes a time like 2s or 500ms, not", arg)
@@ -205,7 +201,7 @@ static int parse_args(struct record *c, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (o = getopt_long(argc, argv, ":n:o:qvh", options, NULL)) >= 0) {
 		if (o == '?' || o == ':')
-			return output_bad_option("record", o, argv[optind - 1]);
+			return output_bad_option(o, argv[optind - 1]);
 		if (o == 'h') {
 			fputs(help, stdout);
 			return 1;
@@ -360,7 +356,8 @@ static int open_signals(struct record *c)
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
-		sigaddset(&set, caught[i]);
+		if (caught[i] != SIGHUP || tracing_heeds_hangup())
+			sigaddset(&set, caught[i]);
 	sigprocmask(SIG_BLOCK, &set, &c->mask);
 	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

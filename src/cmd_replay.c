@@ -57,7 +57,7 @@ static int parse_args(struct replay *p, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":n:qh", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("replay", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		if (c == 'h') {
 			fputs(help, stdout);
 			return 1;

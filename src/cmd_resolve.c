@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "output.h"
 #include "render/json.h"
 #include "svctrace/symbol.h"
 #include "svctrace/text.h"
@@ -162,18 +163,14 @@ static int parse_options(struct resolve *v, int argc, char **argv)
 			fputs(help, stdout);
 			return 1;
 		}
-		if (c == '?' || c == ':') {
-			say(c == ':' ? "%s wants an argument"
-				     : "unknown option %s; see svctrace resolve --help",
-			    argv[optind - 1]);
-			return -EINVAL;
-		}
+		if (c == '?' || c == ':')
+			return output_bad_option(c, argv[optind - 1]);
 		r = parse_option(v, c, optarg);
 	}
 	if (r == 0 && !v->pid && optind < argc)
 		v->path = argv[optind++];
 	if (r == 0 && !v->pid && !v->path) {
-		say("resolve wants an ELF object or --pid=PID; see svctrace resolve --help");
+		say("resolve wants an ELF object or --pid=PID; try svctrace resolve --help");
 		return -EINVAL;
 	}
 	if (optind < argc)

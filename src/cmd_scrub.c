@@ -68,6 +68,8 @@ static int parse_option(struct scrub *s, int c, const char *arg)
 		s->output = arg;
 		return 0;
 	case OPT_KEY:
+		if (!*arg)
+			return output_usage("--key takes a word, not", arg);
 		memset(s->key, 0, sizeof(s->key));
 		for (size_t i = 0; arg[i]; i++)
 			s->key[i % sizeof(s->key)] ^=
@@ -96,7 +98,7 @@ static int parse_args(struct scrub *s, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":o:h", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("scrub", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		r = parse_option(s, c, optarg);
 	}
 	if (r == 0 && (argc == optind || !s->output)) {

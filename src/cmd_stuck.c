@@ -109,9 +109,9 @@ static int parse_option(struct stuck_command *c, int option, const char *arg)
 static int check_args(const struct stuck_command *c, const char *word)
 {
 	if (word)
-		say("stuck takes no \"%s\"; see svctrace stuck --help", word);
+		output_usage("stuck takes no", word);
 	else if (c->yes && !c->abort)
-		say("--yes goes with --abort; see svctrace stuck --help");
+		say("--yes goes with --abort; try svctrace stuck --help");
 	else if (c->abort && !c->yes && !isatty(STDIN_FILENO))
 		say("--abort asks on the terminal, and there is none; --yes goes without");
 	else
@@ -128,7 +128,7 @@ static int parse_args(struct stuck_command *cmd, int argc, char **argv)
 	opterr = 0;
 	while (r == 0 && (c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
 		if (c == '?' || c == ':')
-			return output_bad_option("stuck", c, argv[optind - 1]);
+			return output_bad_option(c, argv[optind - 1]);
 		if (c == 'h') {
 			fputs(help, stdout);
 			return 1;

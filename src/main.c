@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The verb table. Without a verb, svctrace traces live. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "svctrace/cleanup.h"
@@ -41,6 +43,13 @@ static const struct verb {
 	{"pidfile", cmd_pidfile}, {"stuck", cmd_stuck},	    {"version", cmd_version},
 	{"help", cmd_help},
 };
+
+static const struct verb *running;
+
+const char *verb_name(void)
+{
+	return running ? running->name : "";
+}
 
 static const struct verb *verb_find(const char *name)
 {
@@ -92,10 +101,9 @@ static int reject_typo(const char *word)
 
 static int run(int argc, char **argv)
 {
-	const struct verb *v = argc > 1 ? verb_find(argv[1]) : NULL;
-
-	if (v)
-		return v->run(argc - 1, argv + 1);
+	running = argc > 1 ? verb_find(argv[1]) : NULL;
+	if (running)
+		return running->run(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "--version") == 0)
 		return cmd_version(argc, argv);
 	if (argc > 1 && *argv[1] != '-' && reject_typo(argv[1]) != EXIT_OK)
@@ -103,9 +111,22 @@ static int run(int argc, char **argv)
 	return cmd_live(argc, argv);
 }
 
+/*
+ * Else the next file that is opened would be taken for one of these, and be written to. Whoever
+ * uses them still gets an error.
+ */
+static bool open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	int status = run(argc, argv);
+	int status = open_standard_files() ? run(argc, argv) : EXIT_FAILED;
 
 	/* what no verb has flushed, as a help; a reader that left knows */
 	if (status != EXIT_OK || fflush(stdout) == 0 || errno == EPIPE)

@@ -16,15 +16,15 @@
 
 int output_usage(const char *what, const char *value)
 {
-	say("%s \"%s\"; try svctrace --help", what, value);
+	const char *verb = verb_name();
+
+	say("%s \"%s\"; try svctrace%s%s --help", what, value, *verb ? " " : "", verb);
 	return -EINVAL;
 }
 
-int output_bad_option(const char *verb, int c, const char *word)
+int output_bad_option(int c, const char *word)
 {
-	say("%s \"%s\"; try svctrace %s --help",
-	    c == ':' ? "a value is missing after" : "unknown option", word, verb);
-	return -EINVAL;
+	return output_usage(c == ':' ? "a value is missing after" : "unknown option", word);
 }
 
 int output_causes(const char *list, uint64_t *ret)
@@ -78,10 +78,19 @@ void output_defaults(struct output *o)
 }
 
 /* "nginx" means nginx.service. */
+/* What has none of the suffixes that svctrace knows is a service. */
+static int unit_name(const char *word, char **ret)
+{
+	const char *dot = strrchr(word, '.');
+	bool full = dot && (strcmp(dot, ".service") == 0 || strcmp(dot, ".scope") == 0);
+
+	if (!*word)
+		return output_usage("a unit has a name, not", word);
+	return asprintf(ret, "%s%s", word, full ? "" : ".service") < 0 ? -ENOMEM : 0;
+}
+
 static int add_timeline(struct output *o, const char *unit)
 {
-	const char *dot = strrchr(unit, '.');
-	bool full = dot && strcmp(dot, ".service") == 0;
 	size_t n = 0;
 	char **list;
 
@@ -93,10 +102,7 @@ static int add_timeline(struct output *o, const char *unit)
 	o->timelines = list;
 	list[n] = list[n + 1] = NULL;
 	o->render.timelines = (const char *const *)list;
-	if (asprintf(&list[n], "%s%s", unit, full ? "" : ".service") >= 0)
-		return 0;
-	list[n] = NULL;
-	return -ENOMEM;
+	return unit_name(unit, &list[n]);
 }
 
 int output_option(struct output *o, int c, const char *arg)
@@ -141,12 +147,10 @@ int output_units(struct output *o, int n, char **names)
 	o->units = calloc(n + 1, sizeof(o->units[0]));
 	if (!o->units)
 		return -ENOMEM;
-	for (int i = 0; i < n; i++) {
-		const char *dot = strrchr(names[i], '.');
-		bool full = dot && strcmp(dot, ".service") == 0;
-
-		if (asprintf(&o->units[i], "%s%s", names[i], full ? "" : ".service") < 0)
-			return -ENOMEM;
+	for (int i = 0, r; i < n; i++) {
+		r = unit_name(names[i], &o->units[i]);
+		if (r < 0)
+			return r;
 	}
 	if (n > 0)
 		o->render.units = (const char *const *)o->units;

@@ -44,21 +44,21 @@ enum {
 	OUTPUT_COLOR,
 	OUTPUT_COUNT = 'n',
 };
+/* clang-format off */
 #define OUTPUT_LONG_OPTIONS                                                                        \
 	{"cause", required_argument, NULL, OUTPUT_CAUSE},                                          \
-		{"events", no_argument, NULL, OUTPUT_EVENTS},                                      \
-		{"hang", required_argument, NULL, OUTPUT_HANG},                                    \
-		{"stack", no_argument, NULL, OUTPUT_STACK},                                        \
-		{"tree", no_argument, NULL, OUTPUT_TREE},                                          \
-		{"timeline", required_argument, NULL, OUTPUT_TIMELINE},                            \
-		{"count", required_argument, NULL, OUTPUT_COUNT},                                  \
-		{"json", no_argument, NULL, OUTPUT_JSON}, {"utc", no_argument, NULL, OUTPUT_UTC},  \
-	{                                                                                          \
-		"color", required_argument, NULL, OUTPUT_COLOR                                     \
-	}
+	{"events", no_argument, NULL, OUTPUT_EVENTS},                                              \
+	{"hang", required_argument, NULL, OUTPUT_HANG},                                            \
+	{"stack", no_argument, NULL, OUTPUT_STACK},                                                \
+	{"tree", no_argument, NULL, OUTPUT_TREE},                                                  \
+	{"timeline", required_argument, NULL, OUTPUT_TIMELINE},                                    \
+	{"count", required_argument, NULL, OUTPUT_COUNT},                                          \
+	{"json", no_argument, NULL, OUTPUT_JSON},                                                  \
+	{"utc", no_argument, NULL, OUTPUT_UTC},                                                    \
+	{"color", required_argument, NULL, OUTPUT_COLOR}
 #define OUTPUT_HELP                                                                                 \
 	"What to show:\n"                                                                           \
-	"      --cause=CAUSE[,…]  only these causes: main-killed, stop-request …; svctrace(8) " \
+	"      --cause=CAUSE[,…]  only these causes: main-killed, stop-request …; svctrace(8) "     \
 	"and\n"                                                                                     \
 	"                         docs/causes.md list them\n"                                       \
 	"      --events           raw events too, as they come\n"                                   \
@@ -72,6 +72,7 @@ enum {
 	"      --json             one JSON object a line (NDJSON)\n"                                \
 	"      --utc              times in UTC\n"                                                   \
 	"      --color=WHEN       auto (default), always, never\n"
+/* clang-format on */
 
 /* What the terminal and the environment suggest. */
 void output_defaults(struct output *o);
@@ -79,7 +80,7 @@ void output_defaults(struct output *o);
 int output_option(struct output *o, int c, const char *arg);
 /* "main-killed,main-exited": a bit per enum cause. 0, or -EINVAL, and it has said why. */
 int output_causes(const char *list, uint64_t *ret);
-/* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM. */
+/* Unit names and globs to show; "nginx" means nginx.service. -ENOMEM, -EINVAL: as above. */
 int output_units(struct output *o, int n, char **names);
 int output_open(struct output *o);
 /* The same for what happens now: a pipe's reader gets events as they come, as a terminal does. */
@@ -93,6 +94,6 @@ void output_done(struct output *o);
 /* One line about a bad value on the command line; -EINVAL. */
 int output_usage(const char *what, const char *value);
 /* The same about an option that getopt refused, with c. */
-int output_bad_option(const char *verb, int c, const char *word);
+int output_bad_option(int c, const char *word);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -44,6 +45,13 @@ int tracing_option(struct tracing *t, int c, const char *arg)
 	default:
 		return -ENOENT;
 	}
+}
+
+bool tracing_heeds_hangup(void)
+{
+	struct sigaction sa;
+
+	return sigaction(SIGHUP, NULL, &sa) < 0 || sa.sa_handler != SIG_IGN;
 }
 
 void tracing_say_probes(const struct capture *c)

@@ -37,6 +37,8 @@ enum {
 
 /* 0; -ENOENT: not one of its options; -EINVAL, and it has said why. */
 int tracing_option(struct tracing *t, int c, const char *arg);
+/* Whether a hang-up ends it: not under nohup, which has it ignored. */
+bool tracing_heeds_hangup(void);
 /* capture_new(), which says on stderr what went wrong. */
 int tracing_open(struct tracing *t, struct capture **ret);
 /* What is traced, and what is not: once, on stderr. */

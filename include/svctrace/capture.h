@@ -66,7 +66,7 @@ int capture_watch(struct capture *c, int fd, int (*on_ready)(void *ctx, int fd),
 /* What became of one probe. Strings live as long as the capture. */
 struct capture_probe {
 	const char *name;   /* the function that it watches */
-	const char *how;    /* "uprobe", "fentry", "kprobe", "tracepoint", "none" */
+	const char *how;    /* "uprobe", "fentry", "kprobe", "tp_btf", "tracepoint", "none" */
 	const char *reason; /* what is lost and why; "" when nothing is */
 	int error;	    /* 0: live */
 	bool harmless;	    /* not live, but nothing is missed for it here */

@@ -361,7 +361,8 @@ struct verdict {
 	enum certainty certainty;
 	const char *via[VERDICT_VIA_MAX]; /* systemd's functions, outermost first */
 	unsigned int n_via;
-	char *path; /* how it came about, in one line: "SIGKILL → main process 1290 died → …" */
+	/* how it came about, in one line: "SIGKILL → main process 1290 died → …" */
+	char *path;
 	bool have_exit;	     /* the main process's end was seen */
 	int32_t exit_code;   /* exit status if it exited */
 	int32_t exit_signal; /* signal if it was killed, else 0 */

@@ -96,9 +96,9 @@ struct ev_keepalive {
 
 /* A job that the manager makes: the one that a transaction begins with, or one that it needs. */
 struct ev_job {
-	struct str id;	  /* its unit; of UNIT_TRIGGERS the timer, path … itself; always valid */
-	struct str by;	  /* TRANSACTION_JOB: the unit whose job pulls it in; {NULL, 0}: none */
-	const char *type; /* NULL: not known */
+	struct str id; /* its unit; of UNIT_TRIGGERS the timer itself, or the like; always valid */
+	struct str by; /* TRANSACTION_JOB: the unit whose job pulls it in; {NULL, 0}: none */
+	const char *type;    /* NULL: not known */
 	const char *by_type; /* NULL: not known, or none */
 	const char *mode;    /* MANAGER_ADD_JOB: "replace", "isolate"; NULL: not known */
 	bool conflict;	     /* pulled in by a Conflicts= */

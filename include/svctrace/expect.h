@@ -52,14 +52,16 @@ bool fact_is_number(enum fact f);
 /* As it is shown to people: escaped, times with units, "-" for NULL. Returns buf. */
 const char *fact_show(enum fact f, const char *value, char *buf, size_t size);
 
+struct outcome_event {
+	uint64_t seq;
+	char *what;
+};
+
 /* One verdict. What is not known is NULL. */
 struct outcome {
 	char *value[FACT_MAX];
 	uint64_t begin_mono_ns, end_mono_ns, begin_wall_ns;
-	struct {
-		uint64_t seq;
-		char *what;
-	} * event; /* that it rests on */
+	struct outcome_event *event; /* that it rests on */
 	unsigned int n_events;
 };
 

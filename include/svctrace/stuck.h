@@ -53,6 +53,7 @@ struct stuck_task {
 	char *cgroup;	       /* path; NULL: not read */
 	char *frozen;	       /* path of the cgroup that was frozen; NULL: none */
 	bool frozen_v1;	       /* … in the freezer's own hierarchy */
+	bool dumps;	       /* its process's core is being dumped */
 	char *wchan;	       /* NULL: not read */
 	char *stack; /* functions, innermost first, each followed by '\n'; NULL: not read */
 	bool still;  /* has not run since the first look; stuck_compare() */
@@ -148,7 +149,8 @@ const char *stuck_wait_name(enum stuck_wait w);
 
 /*
  * Was it told to end, and has not? SIGKILL is pending, it is on its way out, or its unit is being
- * stopped and it is in no state to notice. Whether that lasts is for two snapshots to say.
+ * stopped and it is in no state to notice, as with a core dump, to which SIGKILL alone gets
+ * through. Whether that lasts is for two snapshots to say.
  */
 bool stuck_is_told_to_end(const struct stuck_snapshot *s, const struct stuck_task *t);
 /* The init of a pid namespace, on its way out. */

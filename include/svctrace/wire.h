@@ -348,7 +348,7 @@ struct wire_ancestor {
 struct wire_signal {
 	struct wire_hdr h; /* the context: the sender, unless the kernel raised it */
 	__s32 sig;
-	__s32 code; /* si_code; WIRE_NONE: not known (the kernel queues no siginfo for SIGKILL) */
+	__s32 code;    /* si_code; WIRE_NONE: not known (a SIGKILL may come without) */
 	__s32 syscall; /* number of the system call that the sender was in; -1: none; WIRE_NONE */
 	__u32 target_flags;
 	struct wire_task sender;
@@ -578,7 +578,7 @@ struct wire_probe {
 	struct wire_hdr h;
 	__s32 error; /* 0: live; else -errno */
 	struct wire_str name;
-	struct wire_str how;	/* uprobe, uretprobe, fentry, kprobe, tracepoint, none */
+	struct wire_str how;	/* uprobe, uretprobe, fentry, kprobe, tp_btf, tracepoint, none */
 	struct wire_str reason; /* what is lost, or why it is not there */
 };
 

@@ -563,13 +563,14 @@ static int look_late(struct capture *c, const struct wire_hdr *h)
 /* A sample itself is kept only if that was asked for: it holds the manager's memory. */
 static int send_record(struct capture *c, const struct wire_hdr *h)
 {
-	int r;
+	int r = 0;
 
 	if (h->kind == WIRE_STACK_SAMPLE) {
 		r = managers_unwind(&c->managers, (const struct wire_stack_sample *)h, &c->stream);
 		if (r != 0 || !c->o.raw_stacks)
 			return r;
-	} else {
+	} else if (h->kind != WIRE_CGROUP_ATTACH || !managers_find(&c->managers, h->tgid)) {
+		/* a manager moves whatever it starts: who it is was told once and for all */
 		r = enrich_record(c->enrich, h, &c->stream);
 	}
 	if (r == 0)

@@ -152,9 +152,8 @@ struct probes {
 	uint64_t load_ns, attach_ns;
 	int hierarchy_id;
 	size_t ring_size;
-	size_t ring_batch;	 /* bytes that are too many to wait with */
-	const char *btf;	 /* NULL: the kernel's own */
-	struct key_hints *hints; /* the programs' own, mapped */
+	size_t ring_batch; /* bytes that are too many to wait with */
+	const char *btf;   /* NULL: the kernel's own */
 };
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);

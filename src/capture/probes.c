@@ -56,11 +56,7 @@ static const struct kernel_probe specs[] = {
 		.name = "complete_signal",
 		.lost = "who sent a signal",
 		.kinds = {WIRE_SIGNAL},
-		.ways = {WAY("fentry", "", "complete_signal_fentry"),
-			 WAY("kprobe", "", "complete_signal_kprobe"),
-			 WAY("tracepoint",
-			     "signal_generate stands in: it fires after the target was woken",
-			     "signal_generate")},
+		.ways = {WAY("tp_btf", "", "signal_typed"), WAY("tracepoint", "", "signal_plain")},
 	},
 	{
 		.name = "zap_pid_ns_processes",
@@ -216,6 +212,8 @@ static bool is_vain(const struct kernel_probe *spec, const struct way *w)
 {
 	if (strcmp(w->how, "kprobe") == 0)
 		return !have_kprobes();
+	if (strcmp(w->how, "tp_btf") == 0)
+		return !have_types();
 	/* fentry would pin a module, not to be unloaded then */
 	return strcmp(w->how, "fentry") == 0 &&
 	       (!have_fentry() || (spec->module && is_module(spec->module)));
@@ -315,7 +313,7 @@ static int share_maps(const struct probes *p, struct svctrace_bpf *skel)
 	{
 		int fd, r;
 
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map) && map != skel->maps.data_hints)
 			continue;
 		fd = bpf_object__find_map_fd_by_name(p->instance[0]->obj, bpf_map__name(map));
 		r = fd < 0 ? fd : bpf_map__reuse_fd(map, fd);
@@ -506,21 +504,10 @@ static int check_types(const struct probes *p, struct capture_error *err)
 		"the kernel does not tell its types: no /sys/kernel/btf/vmlinux");
 }
 
-static int map_hints(struct probes *p)
-{
-	void *m = mmap(NULL, sizeof(struct key_hints), PROT_READ | PROT_WRITE, MAP_SHARED,
-		       probes_map_fd(p, "hints"), 0);
-
-	if (m == MAP_FAILED)
-		return -errno;
-	p->hints = m;
-	return 0;
-}
-
 int probes_add_key(const struct probes *p, const char *map, const void *key, uint64_t number,
 		   const void *value)
 {
-	p->hints->may[number % KEY_HINTS] = 1;
+	p->instance[0]->data_hints->hints.may[number % KEY_HINTS] = 1;
 	return bpf_map_update_elem(probes_map_fd(p, map), key, value, BPF_ANY) < 0 ? -errno : 0;
 }
 
@@ -538,8 +525,6 @@ int probes_load(struct probes *p, struct capture_error *err)
 			wanted |= 1u << i;
 	}
 	r = load_and_attach(p, wanted);
-	if (r == 0)
-		r = map_hints(p);
 	if (is_denied(r))
 		return privileges_fail(err, FORBIDDEN,
 				       "the kernel does not let svctrace load BPF programs");
@@ -588,9 +573,6 @@ void probes_done(struct probes *p)
 		detach_probe(p, i);
 	for (unsigned int i = 0; i < p->n_instances; i++)
 		svctrace_bpf__destroy(p->instance[i]);
-	if (p->hints)
-		munmap(p->hints, sizeof(*p->hints));
-	p->hints = NULL;
 	p->n = p->n_instances = p->n_attached = 0;
 }
 

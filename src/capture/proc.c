@@ -136,15 +136,17 @@ static int read_status(int dir, struct proc *p)
 
 	if (r < 0)
 		return r;
+	/* of some fifty lines these two, in this order */
 	for (line = strtok_r(s, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *last;
 
-		if (sscanf(line, "Uid: %u", &p->task.uid) == 1)
-			continue;
+		if (strncmp(line, "Uid:", 4) == 0)
+			p->task.uid = strtoul(line + 4, NULL, 10);
 		if (strncmp(line, "NSpid:", 6) != 0)
 			continue;
 		last = strrchr(line, '\t');
 		p->task.ns_tgid = last ? atoi(last) : 0;
+		break;
 	}
 	return 0;
 }

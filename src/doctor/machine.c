@@ -90,7 +90,7 @@ static bool lost_in_kernel(const struct doctor *d)
 
 static void check_ways_in(struct doctor *d)
 {
-	static const char *const ways[] = {"fentry", "tracepoint"};
+	static const char *const ways[] = {"fentry", "tp_btf", "tracepoint"};
 
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 		unsigned int n = attached(d, ways[i]);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum insn_kind {
 	INSN_OTHER,
@@ -55,6 +56,13 @@ struct arch_state {
 		struct arch_values values;
 	} pending[ARCH_PENDING_MAX]; /* known at a place further down that was branched to */
 };
+
+/* Much of it is mostly empty. */
+static inline void arch_copy(struct arch_state *to, const struct arch_state *from)
+{
+	memcpy(to, from,
+	       offsetof(struct arch_state, pending) + from->n_pending * sizeof(from->pending[0]));
+}
 
 static inline void arch_begin(struct arch_state *st)
 {

@@ -168,7 +168,7 @@ int code_each(const struct code *c, size_t range, insn_fn f, void *ctx)
 {
 	const struct range *r = &c->ranges.items[range];
 	const uint8_t *code = image_at(c->im, r->start, r->end - r->start);
-	struct arch_state st = {0};
+	struct arch_state st; /* large: arch_begin() says what counts */
 	size_t at = 0, size = r->end - r->start;
 
 	arch_begin(&st);
@@ -202,7 +202,7 @@ int code_each_of(const struct code *c, size_t function, insn_fn f, void *ctx)
 
 uint64_t code_first_argument(const struct code *c, const struct pointers *pointers, uint64_t from)
 {
-	struct arch_state st = {0};
+	struct arch_state st; /* large: arch_begin() says what counts */
 	uint64_t address = 0;
 
 	arch_begin(&st);

@@ -128,13 +128,19 @@ static const char *asserted_name(const struct arguments *a)
 	return NULL;
 }
 
-/* The name with which an assertion fails if control goes this way. */
-static const char *assert_name(const struct walk *from)
+/* The name with which an assertion fails if control goes there. */
+static const char *assert_name(const struct walk *from, uint64_t to)
 {
 	struct arguments a = {0};
-	struct walk w = *from;
 	struct insn i;
+	struct walk w;
 
+	w.code = from->code;
+	w.range = from->range;
+	w.at = from->at;
+	arch_copy(&w.state, &from->state);
+	if (to != w.at && !walk_to(&w, to))
+		return NULL;
 	for (unsigned n = 0; n < 20 && step(&w, &i); n++) {
 		if (i.kind == INSN_ADDRESS || i.kind == INSN_CONSTANT)
 			note_argument(&a, w.code, &i);
@@ -162,7 +168,6 @@ static const char *guard_name(const struct code *c, size_t function)
 	if (!walk_to(&w, c->ranges.items[function].start))
 		return NULL;
 	for (unsigned n = 0; n < 60 && step(&w, &i); n++) {
-		struct walk taken;
 		const char *name;
 
 		if (i.kind == INSN_CALL || i.kind == INSN_END)
@@ -171,10 +176,9 @@ static const char *guard_name(const struct code *c, size_t function)
 			break;
 		if (i.kind != INSN_BRANCH)
 			continue;
-		taken = w;
-		name = walk_to(&taken, i.target) ? assert_name(&taken) : NULL;
+		name = assert_name(&w, i.target);
 		if (!name)
-			name = assert_name(&w);
+			name = assert_name(&w, w.at);
 		if (name)
 			return name;
 	}

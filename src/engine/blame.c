@@ -51,7 +51,7 @@ static bool is_parent_death(const struct process *target, const struct signal_se
 
 /*
  * The kernel raises signals in the context of whatever task happens to run. Only a system call
- * made for it says that the task meant it; si_code is second best, and SIGKILL has none.
+ * made for it says that the task meant it; si_code is second best, and a SIGKILL may have none.
  */
 static enum sender classify(const struct opening *o, const struct process *target,
 			    const struct signal_seen *x)
@@ -172,14 +172,14 @@ static int note_signal(struct verdict *v, const struct process *p, const struct 
 }
 
 /* The other signals that p got towards its end: a reader may know better. */
-static int note_others(struct verdict *v, const struct process *p, const struct signal_seen * not,
+static int note_others(struct verdict *v, const struct process *p, const struct signal_seen *known,
 		       uint64_t end_ns)
 {
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < p->n_signals; i++)
-		if (p->signals[i] !=
-		    not &&p->signals[i]->proof.mono_ns + SIGNAL_WINDOW_NS >= end_ns)
+		if (p->signals[i] != known &&
+		    p->signals[i]->proof.mono_ns + SIGNAL_WINDOW_NS >= end_ns)
 			r = note_signal(v, p, p->signals[i], end_ns);
 	return r;
 }

@@ -46,10 +46,9 @@ struct str cgroup_unit_path(struct str path)
 }
 
 /* How container runtimes name the cgroups of their containers: prefix, name, suffix. */
-#define WORD(s)                                                                                    \
-	{                                                                                          \
-		s, sizeof(s) - 1                                                                   \
-	}
+/* clang-format off */
+#define WORD(s) {s, sizeof(s) - 1}
+/* clang-format on */
 static const struct {
 	struct str prefix, suffix;
 	const char *runtime;

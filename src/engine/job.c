@@ -94,13 +94,19 @@ static bool ends_with(const char *unit, const char *suffix)
 	return n > k && strcmp(unit + n - k, suffix) == 0;
 }
 
+static bool may_stop(const struct edge *x)
+{
+	return becomes(x->type, "") &&
+	       (ends_with(x->unit, ".service") || ends_with(x->unit, ".scope"));
+}
+
 /* Whether the stop of a service or a scope may come from it yet. */
 static bool is_spent(const struct transaction *t)
 {
 	if (t->n_edges == 0)
 		return t->over;
-	for (unsigned int i = 0; i < t->n_edges; i++)
-		if (t->edges[i].stops && !t->edges[i].over)
+	for (unsigned int i = t->first_stop; i; i = t->edges[i - 1].next_stop)
+		if (!t->edges[i - 1].over)
 			return false;
 	return true;
 }
@@ -253,8 +259,10 @@ int jobs_add(struct jobs *j, const struct ev *e, struct request *asked)
 	x->by = str_dup(e->job.by);
 	if (!x->unit || (e->job.by.s && !x->by))
 		return -ENOMEM;
-	x->stops = becomes(x->type, "") &&
-		   (ends_with(x->unit, ".service") || ends_with(x->unit, ".scope"));
+	if (may_stop(x)) {
+		x->next_stop = t->first_stop;
+		t->first_stop = t->n_edges;
+	}
 	while (j->n > 1 && j->n_edges > EDGES_MAX)
 		forget_oldest(j);
 	return proof_set(&x->proof, e);
@@ -283,9 +291,8 @@ void jobs_forget_stops(struct jobs *j, struct str unit)
 
 	for (t = TAILQ_FIRST(&j->transactions); t; t = next) {
 		next = TAILQ_NEXT(t, entry);
-		for (unsigned int i = 0; i < t->n_edges; i++)
-			if (t->edges[i].stops && str_equal(unit, t->edges[i].unit))
-				t->edges[i].over = true;
+		for (unsigned int i = t->first_stop; i; i = t->edges[i - 1].next_stop)
+			t->edges[i - 1].over |= str_equal(unit, t->edges[i - 1].unit);
 		t->over |= str_equal(unit, t->anchor);
 		if (next && is_spent(t))
 			drop(j, t);

@@ -18,9 +18,9 @@ struct edge {
 	char *dependency; /* as a unit file names it; NULL: not known */
 	char type[WORD_MAX], by_type[WORD_MAX];
 	bool conflict;
-	bool stops;	  /* a service or a scope may stop by it */
-	bool over;	  /* the job that it became has run */
-	uint32_t pending; /* the job that the unit had already */
+	bool over;		/* the job that it became has run */
+	uint32_t pending;	/* the job that the unit had already */
+	unsigned int next_stop; /* see first_stop */
 	struct proof proof;
 };
 
@@ -41,6 +41,9 @@ struct transaction {
 	unsigned int repeats; /* later ones that wanted the same, and changed nothing */
 	struct edge *edges;
 	unsigned int n_edges, n_left_out;
+	/* The edges by which a service or a scope may stop, few of many: their numbers, from 1 on.
+	 */
+	unsigned int first_stop;
 	TAILQ_ENTRY(transaction) entry;
 };
 

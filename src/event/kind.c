@@ -887,32 +887,14 @@ static int decode_watchdog_settings(struct memory *m, const struct record *r, st
 	return get_str(r, w.path, &e->watchdog_settings.path);
 }
 
-#define SERVICE(n, f)                                                                              \
-	{                                                                                          \
-		n, f, sizeof(struct wire_service), true, decode_service                            \
-	}
-#define JOB(n, f)                                                                                  \
-	{                                                                                          \
-		n, f, sizeof(struct wire_job), true, decode_job                                    \
-	}
-#define PATH(n)                                                                                    \
-	{                                                                                          \
-		n, NULL, sizeof(struct wire_path), false, decode_path                              \
-	}
-#define MPATH(n, f)                                                                                \
-	{                                                                                          \
-		n, f, sizeof(struct wire_path), true, decode_path                                  \
-	}
-#define OTHER(n, t)                                                                                \
-	{                                                                                          \
-		n, NULL, sizeof(struct wire_##t), false, decode_##t                                \
-	}
-#define BARE(n)                                                                                    \
-	{                                                                                          \
-		n, NULL, sizeof(struct wire_hdr), false, decode_nothing                            \
-	}
-
 /* clang-format off */
+#define SERVICE(n, f) {n, f, sizeof(struct wire_service), true, decode_service}
+#define JOB(n, f) {n, f, sizeof(struct wire_job), true, decode_job}
+#define PATH(n) {n, NULL, sizeof(struct wire_path), false, decode_path}
+#define MPATH(n, f) {n, f, sizeof(struct wire_path), true, decode_path}
+#define OTHER(n, t) {n, NULL, sizeof(struct wire_##t), false, decode_##t}
+#define BARE(n) {n, NULL, sizeof(struct wire_hdr), false, decode_nothing}
+
 static const struct kind kinds[] = {
 	[WIRE_SERVICE_ENTER_STOP] = SERVICE("service-enter-stop", "service_enter_stop"),
 	[WIRE_SERVICE_ENTER_SIGNAL] = SERVICE("service-enter-signal", "service_enter_signal"),

@@ -101,6 +101,8 @@ enum stuck_wait stuck_classify(const struct stuck_task *t)
 		return STUCK_WAIT_TRACED;
 	if (t->frozen)
 		return STUCK_WAIT_FROZEN;
+	if (t->dumps)
+		return STUCK_WAIT_DUMP;
 	if (stuck_is_ending_init(t) && t->wchan && strcmp(t->wchan, "do_wait") == 0)
 		return STUCK_WAIT_PIDNS;
 	return STUCK_WAIT_UNKNOWN;
@@ -133,7 +135,7 @@ static bool is_dead(const struct stuck_task *t)
 /* Who sleeps as usual in a unit that is being stopped has its handlers, and its time. */
 static bool cannot_notice(const struct stuck_task *t)
 {
-	return t->state == 'D' || t->state == 'T' || t->state == 't' || t->frozen;
+	return t->state == 'D' || t->state == 'T' || t->state == 't' || t->frozen || t->dumps;
 }
 
 bool stuck_is_told_to_end(const struct stuck_snapshot *s, const struct stuck_task *t)

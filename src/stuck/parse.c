@@ -59,6 +59,7 @@ int stuck_parse_status(const char *text, size_t n, struct stuck_task *ret)
 	char *line, *save = NULL;
 	bool found = false;
 	uint64_t switches;
+	int dumps;
 
 	if (!s)
 		return -ENOMEM;
@@ -68,6 +69,8 @@ int stuck_parse_status(const char *text, size_t n, struct stuck_task *ret)
 			found = true;
 		else if (strncmp(line, "NSpid:", 6) == 0)
 			parse_nspid(line + 6, ret);
+		else if (sscanf(line, "CoreDumping: %d", &dumps) == 1)
+			ret->dumps = dumps != 0;
 		else if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &switches) == 1 ||
 			 sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &switches) == 1)
 			ret->switches += switches;

@@ -16,9 +16,17 @@ def added(result, name, who="svctrace"):
 class Row:
     """A goal: .value is compared with .limit; .text shows what it is made of. None: not measured."""
 
-    def __init__(self, key, what, text, value, limit, unit="×", least=False):
+    def __init__(self, key, what, text, value, limit, unit="×", least=False, part="", whose=()):
         self.key, self.what, self.text, self.value = key, what, text, value
         self.limit, self.unit, self.least = limit, unit, least
+        self.part, self.whose, self.why = part, ("none", "svctrace", *whose), ""
+
+    def explain(self, failures, part):
+        """Why it was not measured: what failed that it is made of; part: where this part of it belongs."""
+        here = "/".join(p for p in (part, self.part) if p)
+        keys = [f"{here}/{who}" for who in self.whose] + [here, part]
+        found = next((failures[k] for k in keys if k in failures), "")
+        self.why = " ".join(found.replace("|", "/").split())[:100]
 
     @property
     def met(self):
@@ -31,7 +39,7 @@ class Row:
 
     def shown(self):
         if self.value is None:
-            return "not measured"
+            return f"not measured: {self.why}" if self.why else "not measured"
         return f"{number(self.value)} {self.unit}{'' if self.met else ' (not met)'}"
 
 
@@ -49,16 +57,17 @@ def ratio(a, b):
     return a / b if a is not None and b else None
 
 
-def against(result, key, what, name, who, limit):
+def against(result, key, what, name, who, limit, part=""):
     a, b = added(result, name), added(result, name, who)
     return Row(key, what, f"+{number(a)}, {who} +{number(b)}, of {number(median(result, name, 'none'))}",
-               ratio(a, b), limit)
+               ratio(a, b), limit, part=part, whose=(who,))
 
 
-def share(result, key, what, name, limit):
+def share(result, key, what, name, limit, part=""):
     a = added(result, name)
     base = median(result, name, "none")
-    return Row(key, what, f"{'+' if a is None or a >= 0 else ''}{number(a)} of {number(base)}", ratio(a and 100 * a, base), limit, "%")
+    return Row(key, what, f"{'+' if a is None or a >= 0 else ''}{number(a)} of {number(base)}", ratio(a and 100 * a, base), limit, "%",
+               part=part)
 
 
 def mib(result, name, who="svctrace", unit=1024):
@@ -67,6 +76,14 @@ def mib(result, name, who="svctrace", unit=1024):
 
 
 def rows(result):
+    parts = made_of(result)
+    for part, (_, its) in zip(("guest", "native", "pure"), parts):
+        for r in its:
+            r.explain(result.get("failures", {}), part)
+    return parts
+
+
+def made_of(result):
     own, peer = median(result, "start-time"), median(result, "start-time", "bpftrace")
     cpu, pcpu = (ratio(median(result, "start-cpu", w), 1e9) for w in ("svctrace", "bpftrace"))
     gown, gpeer = (median(result, "guest-start", w) for w in ("svctrace", "bpftrace-same"))
@@ -98,33 +115,35 @@ def rows(result):
                 f"{number(median(result, 'guest-hang-began'))} of them began a hang, of {number(storm)}",
                 ratio(hang and 100 * hang, storm), 0.1, "%"),
             Row("guest-start", "start until probes are live, bpftrace with the same probes",
-                f"{number(gown)}, bpftrace {number(gpeer)}", ratio(gpeer, gown), 5, least=True),
+                f"{number(gown)}, bpftrace {number(gpeer)}", ratio(gpeer, gown), 5, least=True, whose=("bpftrace-same",)),
             Row("guest-start-rss", "peak RSS of the start", f"{number(grss)} MiB, bpftrace {number(gprss)} MiB",
-                ratio(grss, gprss), 0.33),
+                ratio(grss, gprss), 0.33, whose=("bpftrace-same",)),
             Row("overrun", "a ring of 64 KiB overrun: records neither received nor told as lost",
                 f"{number(sent)} sent, {number(received)} received, {number(dropped)} lost, {number(told)} told",
                 unexplained, 0, ""),
         ]),
         ("On the machine itself, where tracepoints stand in for functions", [
             against(result, "native-storm-own", "fork, execute, exit on all CPUs: ns of the tracer's own CPU",
-                    "native-storm-own", "execsnoop+exitsnoop", 0.7),
-            share(result, "native-unit-pid1", "PID 1's CPU, ns a start and stop", "native-unit-pid1", 2),
-            share(result, "native-unit", "time, ns a start and stop", "native-unit", 2),
-            share(result, "native-bus", "a D-Bus call to another service, ns", "native-bus", 5),
+                    "native-storm-own", "execsnoop+exitsnoop", 0.7, "storm"),
+            share(result, "native-unit-pid1", "PID 1's CPU, ns a start and stop", "native-unit-pid1", 2, "units"),
+            share(result, "native-unit", "time, ns a start and stop", "native-unit", 2, "units"),
+            share(result, "native-bus", "a D-Bus call to another service, ns", "native-bus", 5, "bus"),
             Row("start-time", "start until probes are live, bpftrace with the same probes",
-                f"{number(own)} s, bpftrace {number(peer)} s", ratio(peer, own), 5, least=True),
+                f"{number(own)} s, bpftrace {number(peer)} s", ratio(peer, own), 5, least=True, part="start",
+                whose=("bpftrace",)),
             Row("start-cpu", "CPU time of the same start, s", f"{number(cpu)}, bpftrace {number(pcpu)}",
-                ratio(pcpu, cpu), 5, least=True),
+                ratio(pcpu, cpu), 5, least=True, part="start", whose=("bpftrace",)),
             Row("start-rss", "peak RSS of the start", f"{number(rss)} MiB, bpftrace {number(prss)} MiB",
-                ratio(rss, prss), 0.33),
-            Row("steady-rss", "RSS with 500 services and 5,000 processes", "", mib(result, "steady-rss"), 24, "MiB"),
+                ratio(rss, prss), 0.33, part="start", whose=("bpftrace",)),
+            Row("steady-rss", "RSS with 500 services and 5,000 processes", "", mib(result, "steady-rss"), 24, "MiB",
+                part="memory"),
             Row("soak-growth", f"RSS that most of {number(events)} events add, {number(lost)} of them lost", "",
-                mib(result, "soak-growth"), 1, "MiB"),
+                mib(result, "soak-growth"), 1, "MiB", part="memory"),
             Row("loss-1", "records a second without a loss, 4 MiB ring, one producer", "",
-                median(result, "loss-1"), 20000, "records/s", least=True),
-            Row("loss-2", "… two producers", "", median(result, "loss-2"), 20000, "records/s", least=True),
+                median(result, "loss-1"), 20000, "records/s", least=True, part="loss"),
+            Row("loss-2", "… two producers", "", median(result, "loss-2"), 20000, "records/s", least=True, part="loss"),
             Row("idle", f"wake-ups a second at {number(median(result, 'idle-forks', 'machine'))} forks a second",
-                "", median(result, "idle"), 100, "wake-ups/s"),
+                "", median(result, "idle"), 100, "wake-ups/s", part="idle"),
         ]),
         ("Without a kernel", [
             Row("replay", "replay, times as long as zlib's inflate alone",
@@ -141,10 +160,10 @@ def rows(result):
 
 
 def whole(result):
-    m = result["machine"]
+    m, took = result["machine"], result.get("took_s")
     text = (f"Measured {m['when']} at {m['commit']}{', quickly' if m['quick'] else ''}: "
             f"{m['cpus']} CPUs ({m['cpu']}), Linux {m['kernel']}, load {m['load']:.1f}; "
-            f"guest {m['guest']}, container {m['bed']}.\n")
+            f"guest {m['guest']}, container {m['bed']}{f'; it took {round(took / 60)} min' if took else ''}.\n")
     for title, part in rows(result):
         text += f"\n**{title}**\n\n| what | measured | result | goal |\n|---|---|---|---|\n"
         for r in part:

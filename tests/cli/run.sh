@@ -4,6 +4,7 @@
 # tests/cli/run.sh SVCTRACE: what the command line says and how it exits. Nothing is traced here.
 set -uo pipefail
 
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 SVCTRACE=$(realpath "${1:?which svctrace}")
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -30,6 +31,11 @@ usage_errors() {
 		"$SVCTRACE" --color=blue
 	expect 'manager that is no number' 2 '' '.*--manager takes a process number, not "systemd".*' \
 		"$SVCTRACE" --manager=systemd
+	expect 'a unit without a name' 2 '' 'svctrace: a unit has a name, not ""; try svctrace --help' "$SVCTRACE" ''
+	expect 'the help that is named is the verb'"'"'s' 2 '' '.*not "xml"; try svctrace check --help' \
+		"$SVCTRACE" check --format=xml f e
+	expect 'resolve: option without its value' 2 '' \
+		'svctrace: a value is missing after "--pid"; try svctrace resolve --help' "$SVCTRACE" resolve --pid
 	expect 'escapes in a word' 2 '' '.*no help for "\\x1b\[2J".*' "$SVCTRACE" help $'\e[2J'
 	expect 'verb with a typo' 2 '' \
 		'svctrace: unknown verb "resovle": did you mean "resolve"\?.*' "$SVCTRACE" resovle
@@ -43,6 +49,26 @@ help_and_version() {
 	expect 'help for a full disk' 1 '' 'svctrace: cannot write the output: No space left on device' \
 		sh -c "'$SVCTRACE' --help >/dev/full"
 	expect 'help of nothing' 2 '' '.*no help for "nothing".*' "$SVCTRACE" help nothing
+}
+
+# Each long option of a help has its place in the man page of the verb, or in svctrace(8), which has
+# what the verbs have in common.
+man_pages() {
+	local verb page
+	for verb in live record replay check diff dump scrub resolve doctor pidfile stuck; do
+		page=$(echo "$ROOT"/man/svctrace-$verb.[18])
+		[ $verb != live ] || page=$ROOT/man/svctrace.8
+		"$SVCTRACE" help $verb | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+' | grep -oE -- '--.*' |
+			grep -vx -- --help | sort -u >"$TMP/help"
+		options_of "$page" | sort -u >"$TMP/page"
+		{ cat "$TMP/page"; options_of "$ROOT/man/svctrace.8"; } | sort -u | comm -23 "$TMP/help" - >"$TMP/out"
+		[ -s "$TMP/help" ] && [ ! -s "$TMP/out" ]
+		result "man page of $verb: has every option"
+	done
+}
+
+options_of() { # PAGE
+	sed 's/\\-/-/g; s/\\f.//g' "$1" | grep -oE -- '--[a-z][a-z-]+'
 }
 
 # Where tracing cannot start, one line says why and one what to do.
@@ -80,5 +106,6 @@ resolve_errors() {
 
 usage_errors
 help_and_version
+man_pages
 refusals
 resolve_errors

@@ -119,6 +119,12 @@ replay() {
 	expect 'only some units' 0 '.*kill9-main.*' '' "$SVCTRACE" replay --utc "$ONE.trace" -- sc-kill9-main
 	[ "$(grep -c '^[0-9]' "$TMP/out")" = 1 ]
 	result 'only those units'
+	expect 'a scope is a unit, too' 0 '.*sc-hang\.scope  FAILED.*' '' \
+		"$SVCTRACE" replay "$GOLDEN/bookworm/hangs.trace" -- sc-hang.scope
+	! grep -q 'sc-hang.service' "$TMP/out"
+	result 'and no other'
+	expect 'the states of a scope' 0 '.*sc-hang\.scope .*stop-sigterm.*' '' \
+		"$SVCTRACE" replay --timeline=sc-hang.scope --cause=watchdog "$GOLDEN/bookworm/hangs.trace"
 	expect '--count ends it' 0 '[^F]*STOPPED[^F]*' '' "$SVCTRACE" replay -n1 "$ONE.trace"
 	expect '--count that is not reached' 3 '.*' '' "$SVCTRACE" replay -n99 "$ONE.trace"
 	expect '--stack' 0 '.*  stack  (service_enter_|not sampled).*' '' "$SVCTRACE" replay --stack "$ONE.trace"
@@ -151,6 +157,7 @@ import json, sys
 lines = [json.loads(l) for l in sys.stdin]
 assert [l["seq"] for l in lines] == list(range(1, '"$n"' + 1))' 2>>"$TMP/err"
 	result 'dump: JSON'
+	expect 'dump: --info is text' 2 '' '.*--info goes with neither.*' "$SVCTRACE" dump --info --json "$ONE.trace"
 	expect 'dump: bytes' 0 '.*start.*	[0-9a-f][0-9a-f] .*' '' "$SVCTRACE" dump --hex "$ONE.trace"
 }
 
@@ -229,11 +236,18 @@ scrub() {
 	"$SVCTRACE" scrub --key=k -o - "$ONE.trace" >"$TMP/b.trace" 2>>"$TMP/err"
 	cmp "$TMP/a.trace" "$TMP/b.trace" >>"$TMP/err" 2>&1
 	result 'scrub: the same key, the same file'
+	head -c 9000 "$ONE.trace" >"$TMP/cut.trace"
+	"$SVCTRACE" scrub --key=k -o "$TMP/d.trace" "$TMP/cut.trace" 2>"$TMP/out"
+	"$SVCTRACE" scrub --key=k -o "$TMP/e.trace" "$TMP/cut.trace" >&- 2>&-
+	[ -s "$TMP/out" ] && cmp "$TMP/d.trace" "$TMP/e.trace" >"$TMP/err" 2>&1
+	result 'scrub: what it says is not written to its output, even if there is no stderr'
 	expect 'scrub: verdicts unchanged' 0 '.*' '' "$SVCTRACE" check "$TMP/a.trace" "$ONE.expect"
 	"$SVCTRACE" scrub --replace=kill9=slain -o "$TMP/c.trace" "$ONE.trace" 2>"$TMP/err"
 	"$SVCTRACE" dump --json "$TMP/c.trace" >"$TMP/out"
 	grep -q sc-slain-main "$TMP/out" && ! grep -q kill9 "$TMP/out"
 	result 'scrub: words of my own'
+	expect 'scrub: a key that anybody has' 2 '' '.*--key takes a word.*try svctrace scrub --help' \
+		"$SVCTRACE" scrub --key= -o "$TMP/f.trace" "$ONE.trace"
 	expect 'scrub: never over the original' 2 '' '.*cannot be its own scrubbed copy.*' \
 		"$SVCTRACE" scrub -o "$ONE.trace" "$ONE.trace"
 }

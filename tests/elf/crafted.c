@@ -311,22 +311,12 @@ typedef struct BusEntry {
 } BusEntry;
 _Static_assert(sizeof(BusEntry) == 56, "sd_bus_vtable");
 
-#define START                                                                                      \
-	{                                                                                          \
-		.type = '<', .start = { sizeof(BusEntry), 1, NULL }                                \
-	}
-#define END                                                                                        \
-	{                                                                                          \
-		.type = '>'                                                                        \
-	}
-#define PROPERTY(m, s, g, o)                                                                       \
-	{                                                                                          \
-		.type = 'P', .property = { m, s, g, NULL, o }                                      \
-	}
-#define METHOD(m, h)                                                                               \
-	{                                                                                          \
-		.type = 'M', .method = { m, "", "", h, 0, "" }                                     \
-	}
+/* clang-format off */
+#define START {.type = '<', .start = { sizeof(BusEntry), 1, NULL }}
+#define END {.type = '>'}
+#define PROPERTY(m, s, g, o) {.type = 'P', .property = { m, s, g, NULL, o }}
+#define METHOD(m, h) {.type = 'M', .method = { m, "", "", h, 0, "" }}
+/* clang-format on */
 
 static int property_get_unit(void *reply, void *userdata)
 {

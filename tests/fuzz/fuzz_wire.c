@@ -42,6 +42,31 @@ static int on_hang(void *ctx, const struct hang_verdict *h)
 	return 0;
 }
 
+static int on_slow(void *ctx, const struct slow_notice *s)
+{
+	struct run *r = ctx;
+
+	if (render_slow(r->text, s) != 1 || render_slow(r->json, s) != 1)
+		abort();
+	return 0;
+}
+
+static bool wants_timeline(void *ctx, const char *unit)
+{
+	struct run *r = ctx;
+
+	return render_wants_timeline(r->text, unit);
+}
+
+static int on_timeline(void *ctx, const struct timeline *t)
+{
+	struct run *r = ctx;
+
+	if (render_timeline(r->text, t) < 0 || render_timeline(r->json, t) < 0)
+		abort();
+	return 0;
+}
+
 static int on_event(void *ctx, const struct ev *e)
 {
 	struct run *r = ctx;
@@ -77,18 +102,26 @@ static void feed_all(struct decoder *d, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct render_options o = {.utc = true, .width = 100, .ascii = true, .stack = true};
+	static const char *const all[] = {"*", NULL};
+	struct render_options o = {.utc = true,
+				   .width = 100,
+				   .ascii = true,
+				   .stack = true,
+				   .tree = true,
+				   .timelines = all};
 	FILE *out = fopen("/dev/null", "w");
 	struct decoder *d = NULL;
 	struct run r = {};
 
 	if (!out || renderer_new(out, &o, &r.text) < 0)
 		abort();
-	o = (struct render_options){.format = RENDER_JSON};
+	o = (struct render_options){.format = RENDER_JSON, .timelines = all};
 	if (renderer_new(out, &o, &r.json) < 0 || engine_new(on_verdict, &r, &r.engine) < 0 ||
 	    decoder_new(on_event, &r, &d) < 0)
 		abort();
 	engine_tell_hangs(r.engine, on_hang, &r, 1000);
+	engine_tell_slow(r.engine, on_slow, &r);
+	engine_tell_timelines(r.engine, wants_timeline, on_timeline, &r);
 	engine_tell_hardware_watchdogs(r.engine, on_hardware_watchdog, &r);
 	feed_all(d, data, size);
 	if (engine_flush(r.engine) < 0)

@@ -21,11 +21,13 @@ struct found {
 	int half_of;
 };
 
+/* clang-format off */
 #define FOUND(text, what, why, number, errnum, inode, mtime, ended)                                \
 	{                                                                                          \
 		.line = (text), .outcome = (what), .rule = (why), .pid = (number),                 \
 		.error = (errnum), .ino = (inode), .mtime_ns = (mtime), .whole = (ended)           \
 	}
+/* clang-format on */
 
 static void begin_load(struct world *w, const char *state, int main_pid)
 {

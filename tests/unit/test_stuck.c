@@ -84,6 +84,11 @@ static void test_status(void **state)
 	assert_int_equal(t.pending, 1);
 	assert_int_equal(t.all_pending, KILL);
 	assert_int_equal(t.switches, 7);
+	assert_false(t.dumps);
+	assert_int_equal(stuck_parse_status(TEXT("Tgid:\t1\nCoreDumping:\t1\n"), &t), 0);
+	assert_true(t.dumps);
+	assert_int_equal(stuck_parse_status(TEXT("Tgid:\t1\nCoreDumping:\t0\n"), &t), 0);
+	assert_false(t.dumps);
 	assert_int_equal(stuck_parse_status(TEXT("State:\tS\n"), &t), -EBADMSG);
 }
 
@@ -249,6 +254,7 @@ static void test_classes_without_a_stack(void **state)
 	struct stuck_task t = {.state = 'D', .wchan = (char *)"request_wait_answer"};
 	struct stuck_task stopped = {.state = 'T'}, traced = {.state = 't'};
 	struct stuck_task frozen = {.state = 'S', .frozen = (char *)"/a"};
+	struct stuck_task dumps = {.state = 'S', .dumps = true};
 	struct stuck_task unknown = {.state = 'D', .wchan = (char *)"0"};
 
 	(void)state;
@@ -256,6 +262,7 @@ static void test_classes_without_a_stack(void **state)
 	assert_int_equal(stuck_classify(&stopped), STUCK_WAIT_STOPPED);
 	assert_int_equal(stuck_classify(&traced), STUCK_WAIT_TRACED);
 	assert_int_equal(stuck_classify(&frozen), STUCK_WAIT_FROZEN);
+	assert_int_equal(stuck_classify(&dumps), STUCK_WAIT_DUMP);
 	assert_int_equal(stuck_classify(&unknown), STUCK_WAIT_UNKNOWN);
 }
 
@@ -574,6 +581,22 @@ static void test_unit_that_stops(void **state)
 	assert_string_equal(w.report->hangs[0].units[0]->name, "a.service");
 }
 
+/* It sleeps as it hands its core over, and no signal but SIGKILL gets through to it. */
+static void test_core_dump_in_a_unit_that_stops(void **state)
+{
+	_cleanup_(world_done) struct world w = {};
+	struct stuck_task *t;
+
+	(void)state;
+	t = add(&w, 10, 10, 'S', 0);
+	t->cgroup = strdup("/system.slice/a.service");
+	assert_int_equal(stuck_add_unit(&w.s, "a.service", "deactivating", "stop-sigterm"), 0);
+	assert_int_equal(count_hangs(&w), 0);
+	task(&w, 10)->dumps = true;
+	assert_int_equal(only_kind(&w), STUCK_DUMP);
+	assert_string_equal(w.report->hangs[0].units[0]->name, "a.service");
+}
+
 static void test_compare(void **state)
 {
 	_cleanup_(world_done) struct world before = {}, after = {}, last = {};
@@ -756,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_who_runs_is_not_stuck),
 		cmocka_unit_test(test_who_was_not_told_is_not_stuck),
 		cmocka_unit_test(test_unit_that_stops),
+		cmocka_unit_test(test_core_dump_in_a_unit_that_stops),
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_nested_namespaces),
 		cmocka_unit_test(test_unreaped),

@@ -333,6 +333,8 @@ static void test_replaced(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	/* the conditions move entries about */
+	/* clang-format off */
 	const struct CMUnitTest tests[] = {
 		T(test_self),
 		T(test_cut),
@@ -344,6 +346,7 @@ int main(void)
 		T(test_hostile),
 		T(test_replaced),
 	};
+	/* clang-format on */
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@
 #define SYS_KILL	      62
 #define SYS_WRITE	      1
 #define SYS_PIDFD_SEND_SIGNAL 424
-#define RUN(p)		      (1000 * SECOND + (p)*10 * MS + 1234567) /* when process p was started */
+#define RUN(p)		      (1000 * SECOND + 10 * MS * (p) + 1234567) /* when process p was started */
 
 #define WORLD_VERDICTS_MAX    8
 

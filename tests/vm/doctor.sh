@@ -113,7 +113,7 @@ run_guest() {
 test_guest_doctor() {
 	check 'root: exit code and lines agree' agrees full
 	check 'root: every probe has its line' ended full "$(cat "$work/full.rc")" \
-		'(ok|-) +service_enter_stop .*uprobe' 'ok +complete_signal +fentry' 'ok +cgroup +v2' \
+		'(ok|-) +service_enter_stop .*uprobe' 'ok +complete_signal +tp_btf' 'ok +cgroup +v2' \
 		'ok +name references +used'
 	case $suite in
 	bullseye) ;;

@@ -994,9 +994,9 @@ run_signal_manager() {
 
 # ---- who sends the signal ----
 
-kill_by_call() { # CALL
+kill_by_call() { # CALL [NUMBER]
 	begin "$t"
-	ops killer "$HELPERS/send-signal" "$1" 9 "$main"
+	ops killer "$HELPERS/send-signal" "$1" "${2:-9}" "$main"
 	finish "$t"
 }
 run_kill9_tkill() { kill_by_call tkill; }
@@ -1004,6 +1004,22 @@ run_kill9_tgkill() { kill_by_call tgkill; }
 run_kill9_pidfd() { kill_by_call pidfd; }
 run_kill9_queue() { kill_by_call queue; }
 run_kill9_group() { kill_by_call group; }
+
+# The kernel has no room to note whose signal it is, and delivers it all the same.
+units_term_no_room() { sleeper 'LimitSIGPENDING=0\n'; }
+run_term_no_room() { kill_by_call tgkill 15; }
+
+run_cgroup_kill() {
+	begin "$t"
+	file=$(find /sys/fs/cgroup -path "*/$t/cgroup.kill")
+	if [ -z "$file" ]; then
+		skip="this kernel kills no cgroup"
+		leftover=$t
+		return
+	fi
+	ops killer sh -c "echo 1 >$file"
+	finish "$t"
+}
 
 # The signal kills nobody: the process hears it and ends in good order.
 units_term_handled() {

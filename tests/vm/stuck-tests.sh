@@ -4,7 +4,7 @@
 # svctrace stuck in guests: what hangs there ends with them. Sourced by run.sh, which says what
 # $suite, $work, $files and $svctrace are.
 
-GUEST_TESTS+=" stuck_deadlock stuck_among_daemons stuck_no_deadlock stuck_service stuck_packaged_daemon stuck_other_causes stuck_pauses hang_live"
+GUEST_TESTS+=" stuck_deadlock stuck_among_daemons stuck_no_deadlock stuck_service stuck_packaged_daemon stuck_other_causes stuck_pauses stuck_servers hang_live"
 
 STUCK_SCHEMA=$HERE/../../docs/schema/stuck.schema.json
 
@@ -39,6 +39,9 @@ stuck_guest() { # STEPS
 				[ -e /run/sc-hang.out ] || systemctl start sc-hang
 				until_waits
 			}
+			until_state() { until systemctl show -p ActiveState "$1" | grep -qE "$2"; do sleep 0.1; done; }
+			until_is() { until grep -q "^State:.$2" "/proc/$1/status"; do sleep 0.1; done; }
+			pid_of() { systemctl show -p MainPID --value "$1"; }
 			# up to 60 s; the emulated CPU is slow
 			until_gone() {
 				i=0
@@ -308,16 +311,14 @@ guest_stuck_other_causes() {
 	stuck_says after 0 'not h'
 }
 
-# A service that should stop, and whose process cannot notice: it is stopped, or held by a debugger, or
-# waits for a disk. The disk is a loop device, whose file's FUSE daemon is stopped.
+# A service that should stop, and whose process cannot notice: it is stopped, or held by a debugger,
+# hands its core to a program that does not read it, or waits for a disk. The disk is a loop device,
+# whose file's FUSE daemon is stopped.
 guest_stuck_pauses() {
 	local name
 	gcc -static -O1 -o "$files/fuse-file" "$HERE/fuse-file.c"
 	gcc -static -O1 -o "$files/hold" "$HERE/hold.c"
 	stuck_guest '
-		until_state() { until systemctl show -p ActiveState "$1" | grep -qE "$2"; do sleep 0.1; done; }
-		until_is() { until grep -q "^State:.$2" "/proc/$1/status"; do sleep 0.1; done; }
-		pid_of() { systemctl show -p MainPID --value "$1"; }
 		# a service that does not end by SIGTERM, and is told to; its PID is in NAME.pid
 		deaf() { # NAME
 			systemd-run -q --unit="sc-$1" -p TimeoutStopSec=infinity sh -c "trap \"\" TERM; exec sleep 1000"
@@ -343,6 +344,18 @@ guest_stuck_pauses() {
 		look traced
 		kill "$(cat tracer.pid)"
 		ends traced
+		deaf core-dump
+		pattern=$(cat /proc/sys/kernel/core_pattern)
+		printf "#!/bin/sh\nexec sleep 1000\n" >/run/reader
+		chmod 755 /run/reader
+		echo "|/run/reader" >/proc/sys/kernel/core_pattern
+		kill -ABRT "$(cat core-dump.pid)"
+		until grep -q "^CoreDumping:.1" "/proc/$(cat core-dump.pid)/status" &&
+			grep -q pipe_ "/proc/$(cat core-dump.pid)/stack"; do sleep 0.1; done
+		look core-dump
+		echo "$pattern" >/proc/sys/kernel/core_pattern
+		pkill -x -f "sleep 1000"
+		until_state sc-core-dump "inactive|failed"
 		modprobe loop
 		./fuse-file -s /run/image &
 		daemon=$!
@@ -362,7 +375,7 @@ guest_stuck_pauses() {
 		losetup -d $loop
 		look after'
 	stuck_says waits 0 'not h'
-	for name in stopped traced disk; do
+	for name in stopped traced core-dump disk; do
 		stuck_says $name 1 "len(h) == 1 and h[0]['kind'] == '$name'
 			and [u['systemd.unit.name'] for u in h[0]['units']] == ['sc-$name.service']
 			and h[0]['units'][0]['active_state'] == 'deactivating'
@@ -370,8 +383,97 @@ guest_stuck_pauses() {
 	done
 	stuck_says stopped 1 "h[0]['next'] == 'let it go on: kill -CONT $(cat "$work/stopped.pid")'"
 	stuck_says traced 1 "'hold $(cat "$work/tracer.pid")' in h[0]['root'] and h[0]['next'].endswith(': kill $(cat "$work/tracer.pid")')"
+	stuck_says core-dump 1 "'systemd-coredump' in h[0]['next']
+		and any(f.endswith('do_coredump') or f == 'vfs_coredump' for f in h[0]['members'][0]['task']['stack'])"
 	stuck_says disk 1 "h[0]['members'][0]['task']['state'] == 'D' and 'dmesg' in h[0]['next']"
 	stuck_says after 0 'not h'
+}
+
+# Services that should stop, each held by a file server that does not answer: over NFS; over 9P, where
+# SIGKILL does not end it; and one whose pid namespace is held by a mount that waits for the first.
+# The server's folder is what the service has of such mounts, so it is told which one it is.
+guest_stuck_servers() {
+	local dir name
+	dir=$("$SUITE_TOOL" -m "$suite")
+	cp -r "$dir/modules/tree/usr/lib/modules" "$files/modules"
+	gcc -static -O1 -o "$files/net-file-server" "$HERE/net-file-server.c"
+	stuck_guest '
+		cp -r modules/. /usr/lib/modules/
+		modprobe nfsv3
+		modprobe 9pnet_fd || modprobe 9pnet # which has it in itself on 5.10
+		serve() { # PROTOCOL PORT
+			./net-file-server $1 $2 >$1.out &
+			echo $! >$1.server
+			until grep -q ready $1.out; do sleep 0.1; done
+			mkdir -p /run/$1
+		}
+		# what no SIGTERM ends, in a service that has all the time it wants to stop
+		deaf() { # NAME COMMAND
+			systemd-run -q --unit="sc-$1" -p TimeoutStopSec=infinity -p PrivateMounts=yes \
+				sh -c "umount -l /host; trap \"\" TERM; $2"
+		}
+		until_in() { # PID FUNCTION
+			until grep -q "$2" "/proc/$1/stack"; do sleep 0.1; done
+		}
+		stops() { # NAME
+			systemctl stop --no-block "sc-$1"
+			until_state "sc-$1" deactivating
+		}
+		serve nfs 2049
+		serve 9p 5640
+		port=port=2049,mountport=2049
+		mount -i -t nfs -o "vers=3,mountvers=3,proto=tcp,mountproto=tcp,$port,addr=127.0.0.1,hard,nolock,actimeo=600" \
+			127.0.0.1:/x /run/nfs
+		mount -i -t 9p -o trans=tcp,port=5640,version=9p2000.L,cache=none 127.0.0.1 /run/9p
+		mkdir /run/nfs/x # which is refused; what it takes to be allowed to try is known from now on
+		kill -STOP "$(cat nfs.server)" "$(cat 9p.server)"
+		deaf 9p "exec mkdir /run/9p/x"
+		pid_of sc-9p >9p.pid
+		until_in "$(cat 9p.pid)" p9_client_rpc
+		look waits
+		stops 9p
+		look 9p
+		systemctl kill -s KILL sc-9p
+		until grep -q "^ShdPnd:.*1..$" "/proc/$(cat 9p.pid)/status"; do sleep 0.1; done
+		look killed
+		kill -CONT "$(cat 9p.server)"
+		until_state sc-9p "inactive|failed"
+		deaf nfs "exec mkdir /run/nfs/x"
+		pid_of sc-nfs >nfs.pid
+		until_in "$(cat nfs.pid)" rpc_wait_bit_killable
+		stops nfs
+		look nfs
+		deaf mount "exec unshare -p -f sh -c \"mount --bind / /run/nfs & exec sleep 1000\""
+		until pgrep -x mount >mount.pid; do sleep 0.1; done
+		until_is "$(cat mount.pid)" D
+		pgrep -P "$(pid_of sc-mount)" >init.pid
+		kill -KILL "$(cat init.pid)"
+		until_in "$(cat init.pid)" zap_pid_ns_processes
+		stops mount
+		look both
+		cat /proc/*/stack >stacks
+		kill -CONT "$(cat nfs.server)"
+		until_state sc-nfs "inactive|failed"
+		until_state sc-mount "inactive|failed"
+		look after
+		umount /run/9p /run/nfs && kill "$(cat 9p.server)" "$(cat nfs.server)" && echo yes >healthy'
+	stuck_says waits 0 'not h'
+	for name in 9p killed nfs; do
+		stuck_says $name 1 "len(h) == 1
+			and [u['systemd.unit.name'] for u in h[0]['units']] == ['sc-${name/killed/9p}.service']
+			and h[0]['mount']['point'] == '/run/${name/killed/9p}' and h[0]['mount']['source'].startswith('127.0.0.1')
+			and [m['task']['process.pid'] for m in h[0]['members']] == [$(cat "$work/${name/killed/9p}.pid")]
+			and h[0]['members'][0]['task']['state'] == 'D' and 'umount -f' in h[0]['next']"
+	done
+	stuck_says 9p 1 "h[0]['kind'] == 'network-file-system'"
+	stuck_says killed 1 "h[0]['kind'] == 'network-file-system' and h[0]['members'][0]['task']['process_pending'] == ['SIGKILL']"
+	stuck_says nfs 1 "h[0]['kind'] == 'nfs'"
+	stuck_says both 1 "[x['kind'] for x in h] == ['nfs', 'mount']
+		and [u['systemd.unit.name'] for u in h[1]['units']] == ['sc-mount.service']
+		and [(m['role'], m['task']['process.pid']) for m in h[1]['members']]
+			== [('init', $(cat "$work/init.pid")), ('waiter', $(cat "$work/mount.pid"))]"
+	stuck_says after 0 'not h'
+	expect "healthy" yes "$(cat "$work/healthy")"
 }
 
 # Told while it hangs, by svctrace itself: three deadlocks, what is none, and a service whose stop times

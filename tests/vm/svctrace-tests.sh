@@ -5,12 +5,12 @@
 # $suite, $work, $files and $svctrace are. In the bed svctrace runs outside of the container, in
 # the guest inside. What it printed as JSON is kept in $json_dir, for the schema's tests.
 
-BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly hundred_rounds
+BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly nohup hundred_rounds
 	lost_is_told second_manager container_restarts unit_removed timeline"
 GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
 	hybrid clock_set_back no_btf oomd"
 
-ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_hundred_rounds
+ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_nohup bed_hundred_rounds
 	bed_lost_is_told guest_attach_rounds guest_clock_set_back guest_oomd"
 
 CGROUP_V1_SUITES="bullseye bookworm"
@@ -127,7 +127,7 @@ bed_ends_cleanly() {
 	for signal in INT TERM HUP; do
 		rm -f "$work/err" # the last round's would do for this one
 		S=$(realpath "$svctrace") SIGNAL=$signal ERR=$work/err bed -H '
-			"$S" --manager="$BED_PID" 2>"$ERR" & p=$!
+			env --default-signal=HUP "$S" --manager="$BED_PID" 2>"$ERR" & p=$!
 			until grep -sq "probes live" "$ERR"; do sleep 0.05; done
 			cat /proc/$p/fdinfo/* | sed -n "s/^prog_id:[[:space:]]*//p" >"$ERR.ids"
 			kill -"$SIGNAL" $p; wait $p' "$suite" 'systemctl is-system-running' ||
@@ -136,6 +136,21 @@ bed_ends_cleanly() {
 		while read -r id; do
 			! bpftool prog show id "$id" >/dev/null 2>&1 || fail "BPF program $id is left after SIG$signal"
 		done <"$work/err.ids"
+	done
+}
+
+# Who logs out under nohup wants it to go on: what comes after the hang-up is seen.
+bed_nohup() {
+	local verb
+	for verb in live 'record --live -o rec.trace'; do
+		VERB=$verb bed_host '
+			nohup "$S" $VERB -n1 --duration=60s --manager="$BED_PID" >out 2>err & p=$!
+			until grep -q "probes live" err; do sleep 0.05; done
+			kill -HUP $p
+			$BED_EXEC systemd-run -q --unit=victim sleep 1000
+			$BED_EXEC systemctl kill -s KILL victim
+			wait $p' || fail "status $?: $(cat "$work/err")"
+		rm "$work/err"
 	done
 }
 
@@ -186,7 +201,7 @@ bed_lost_is_told() {
 		events = [json.loads(l) for l in open(sys.argv[1])]
 		lost = [e for e in events if e["event.name"] == "svctrace.lost"]
 		told = sum(e["data"]["count"] for e in lost)
-		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|uretprobe|tracepoint|fentry|kprobe|none) ", l)]
+		rows = [l.split(None, 4) for l in open(sys.argv[2]) if re.match(r"\S+ +(uprobe|uretprobe|tp_btf|tracepoint|fentry|kprobe|none) ", l)]
 		counted = sum(int(r[3]) for r in rows)
 		print("lost", told, "in-stream,", counted, "counted")
 		assert counted > 0 and told == counted
@@ -256,7 +271,7 @@ guest_verdicts() {
 	guest_watch "sh scenarios.sh $guest_scenarios" --json -v
 	check_verdicts guest
 	expect "probes that lost more than the kernel leaves out now and then" "" \
-		"$(awk '$2 ~ /probe|fentry|tracepoint/ && $4 > 9' "$work/trace.err")"
+		"$(awk '$2 ~ /probe|fentry|tp_btf|tracepoint/ && $4 > 9' "$work/trace.err")"
 }
 
 # Killed by systemd-oomd, of which only what kills is taken: not its settings for every unit.
@@ -274,7 +289,7 @@ SIX='complete_signal|zap_pid_ns_processes|fuse_flush|service_enter_stop|service_
 
 probe_table() { # NAME
 	mkdir -p "$json_dir"
-	grep -E "^[a-z_]+ +(uprobe|fentry|kprobe|tracepoint|none) " "$work/trace.err" >"$json_dir/../probes-$suite-$1.txt"
+	grep -E "^[a-z_]+ +(uprobe|fentry|kprobe|tp_btf|tracepoint|none) " "$work/trace.err" >"$json_dir/../probes-$suite-$1.txt"
 	grep -E "^($SIX) " "$work/trace.err" | awk -v c="$1" '{printf "# %-28s %-8s %6d events  (cgroup %s)\n", $1, $2, $3, c}' >&3
 }
 
