@@ -200,7 +200,10 @@ static int send_one(void *ctx, const struct capture_watchdog *now)
 	x->pidns = PIDNS_OF_THE_MACHINE;
 	x->ns_holder = now->holder;
 	r = send(x, false, 0, a->s);
-	return r == 0 && now->holder == SYSTEMD ? send_settings(x, a->s) : r;
+	if (r != 0 || now->holder != SYSTEMD)
+		return r;
+	x->ask = ASK_MAX_TRIES;
+	return send_settings(x, a->s);
 }
 
 int hardware_watchdogs_send_all(struct hardware_watchdogs *w, struct stream *s)

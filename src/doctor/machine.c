@@ -17,7 +17,7 @@
 #define UPROBE_EVENTS	     "/sys/bus/event_source/devices/uprobe/type"
 #define LOCKDOWN	     "/sys/kernel/security/lockdown"
 #define PIDNS_OF_THE_MACHINE 0xEFFFFFFC
-#define SYSTEMCTL_MS	     2000
+#define SYSTEMCTL_MS	     5000
 #define SYSTEMCTL_MAX	     4096
 
 /* The first line; "" where it cannot be read. */
