@@ -15,6 +15,7 @@
 #include "bpf/layout.h"
 #include "capture/helper.h"
 #include "capture/stream.h"
+#include "capture/types.h"
 #include "capture/uprobe.h"
 
 struct svctrace_bpf;
@@ -152,8 +153,11 @@ struct probes {
 	uint64_t load_ns, attach_ns;
 	int hierarchy_id;
 	size_t ring_size;
-	size_t ring_batch; /* bytes that are too many to wait with */
-	const char *btf;   /* NULL: the kernel's own */
+	size_t ring_batch;		       /* bytes that are too many to wait with */
+	const char *btf;		       /* NULL: the kernel's own */
+	struct types types;		       /* of that those which all programs name */
+	const struct bpf_object *iterators[2]; /* that are loaded later, with these types */
+	unsigned int n_iterators;
 };
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);
