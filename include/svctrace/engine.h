@@ -209,6 +209,17 @@ struct look_thread {
 	struct ev_stack user;
 };
 
+#define LOOK_HOLDS_MAX 4
+
+/* What keeps some of them from hearing that they should end, in the words of svctrace stuck. */
+struct look_hold {
+	enum stuck_kind kind;	  /* none of FUSE, and none that is about a pid namespace */
+	enum certainty certainty; /* inferred: a moment later it may be over */
+	uint32_t tid[LOOK_THREADS_MAX];
+	unsigned int n_tids;
+	char *root, *next; /* sentences; foreign bytes in them are not escaped */
+};
+
 /* What the threads of a main process, or of a cgroup, were doing at one moment. */
 struct thread_look {
 	enum wire_look_reason reason;
@@ -216,6 +227,8 @@ struct thread_look {
 	uint32_t n;	/* threads there were */
 	struct look_thread thread[LOOK_THREADS_MAX];
 	unsigned int n_threads; /* told: those that cannot end first */
+	struct look_hold hold[LOOK_HOLDS_MAX];
+	unsigned int n_holds;
 	struct proof proof;
 };
 

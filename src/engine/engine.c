@@ -367,10 +367,23 @@ static int take_look(struct engine *g, const struct ev *e)
 	return r;
 }
 
+/* The unit's, if it is frozen now. */
+static const char *frozen_cgroup(struct engine *g, const struct ev *e)
+{
+	const struct manager *m = manager_get(&g->units, e);
+	const struct unit *u = unit_find(&g->units, e->manager.tgid, e->look.id);
+	const struct cgroup *c =
+		m && u ? cgroup_find(&g->cgroups, m->root ? m->root : "", u->id) : NULL;
+
+	return c && c->frozen.seq && !c->thawed.seq ? c->path : NULL;
+}
+
 static int on_look(struct engine *g, const struct ev *e)
 {
 	int r = look_learn(&g->look, e);
 
+	if (r == 0)
+		r = look_judge(&g->look, e->look.id, frozen_cgroup(g, e));
 	if (r == 0)
 		r = take_look(g, e);
 	look_clear(&g->look);

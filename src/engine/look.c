@@ -20,6 +20,8 @@ void look_clear(struct thread_look *l)
 {
 	for (unsigned int i = 0; i < l->n_threads; i++)
 		thread_done(&l->thread[i]);
+	for (unsigned int i = 0; i < l->n_holds; i++)
+		hold_done(&l->hold[i]);
 	proof_done(&l->proof);
 	*l = (struct thread_look){};
 }
@@ -54,6 +56,8 @@ int look_copy(struct thread_look **ret, const struct thread_look *l)
 	}
 	for (unsigned int i = 0; r == 0 && i < l->n_threads; i++)
 		r = copy_thread(&copy->thread[copy->n_threads++], &l->thread[i]);
+	for (unsigned int i = 0; r == 0 && i < l->n_holds; i++)
+		r = hold_copy(&copy->hold[copy->n_holds++], &l->hold[i]);
 	if (r < 0)
 		look_free(copy);
 	else

@@ -15,7 +15,12 @@ int look_learn_thread(struct thread_look *l, const struct ev *e,
 int look_learn_user_stack(struct thread_look *l, const struct ev *e);
 /* WIRE_LOOK: completes l. */
 int look_learn(struct thread_look *l, const struct ev *e);
+/* Then: what holds its threads. frozen: the unit's cgroup, if it is; else NULL. */
+int look_judge(struct thread_look *l, struct str id, const char *frozen);
 /* Empties it for the next one. */
 void look_clear(struct thread_look *l);
+
+int hold_copy(struct look_hold *dst, const struct look_hold *src);
+void hold_done(struct look_hold *h);
 
 #endif

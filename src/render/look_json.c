@@ -44,6 +44,29 @@ json_t *json_threads(const struct thread_look *l)
 	return json_done(&threads);
 }
 
+static json_t *hold_json(const struct look_hold *h)
+{
+	struct json_object o = {.json = json_object()}, ids = {.json = json_array()};
+
+	for (unsigned int i = 0; i < h->n_tids; i++)
+		json_append(&ids, json_number(h->tid[i]));
+	json_put(&o, "kind", json_text(stuck_kind_name(h->kind)));
+	json_put(&o, "certainty", json_text(certainty_name(h->certainty)));
+	json_put(&o, "root", json_text(h->root));
+	json_put(&o, "next", json_text(h->next));
+	json_put(&o, "thread_ids", json_done(&ids));
+	return json_done(&o);
+}
+
+static json_t *holds_json(const struct thread_look *l)
+{
+	struct json_object holds = {.json = json_array()};
+
+	for (unsigned int i = 0; i < l->n_holds; i++)
+		json_append(&holds, hold_json(&l->hold[i]));
+	return json_done(&holds);
+}
+
 json_t *json_look(const struct thread_look *l)
 {
 	struct json_object o = {};
@@ -55,6 +78,7 @@ json_t *json_look(const struct thread_look *l)
 	json_put(&o, "monotonic_ns", json_number(l->at_ns));
 	json_put(&o, "threads", json_threads(l));
 	json_put(&o, "threads_left_out", json_number(l->n - l->n_threads));
+	json_put(&o, "held", holds_json(l));
 	return json_done(&o);
 }
 

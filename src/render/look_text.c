@@ -10,6 +10,7 @@
 #include "svctrace/text.h"
 
 #define NAME_LEN      300
+#define SENTENCE_LEN  1000
 #define FRAMES_SHOWN  3
 #define CALLS_SHOWN   6
 #define THREADS_SHOWN 8
@@ -156,6 +157,20 @@ static int put_text(FILE *f, const struct renderer *r, const char *label, say_fn
 	return 0;
 }
 
+/* "disk (812 813, inferred): it waits for a disk; see whether …" */
+static void put_hold(FILE *f, const void *hold)
+{
+	const struct look_hold *h = hold;
+	char root[SENTENCE_LEN], next[SENTENCE_LEN];
+
+	fprintf(f, "%s (", stuck_kind_name(h->kind));
+	for (unsigned int i = 0; i < h->n_tids; i++)
+		fprintf(f, "%s%" PRIu32, i ? " " : "", h->tid[i]);
+	fprintf(f, "%s): %s; %s", h->certainty == CERTAIN ? "" : ", inferred",
+		text_escape(root, sizeof(root), h->root, strlen(h->root)),
+		text_escape(next, sizeof(next), h->next, strlen(h->next)));
+}
+
 static int put_look(FILE *f, const struct renderer *r, const char *label,
 		    const struct thread_look *l)
 {
@@ -172,6 +187,8 @@ static int put_look(FILE *f, const struct renderer *r, const char *label,
 		snprintf(more, sizeof(more), "and %" PRIu32 " more", l->n - shown);
 		put_line(f, r, "", more);
 	}
+	for (unsigned int i = 0; k == 0 && i < l->n_holds; i++)
+		k = put_text(f, r, i ? "" : "held", put_hold, &l->hold[i]);
 	return k;
 }
 

@@ -135,7 +135,10 @@ static bool is_dead(const struct stuck_task *t)
 /* Who sleeps as usual in a unit that is being stopped has its handlers, and its time. */
 static bool cannot_notice(const struct stuck_task *t)
 {
-	return t->state == 'D' || t->state == 'T' || t->state == 't' || t->frozen || t->dumps;
+	enum stuck_wait w = stuck_classify(t);
+
+	return t->state == 'D' || t->state == 'T' || t->state == 't' || w == STUCK_WAIT_FROZEN ||
+	       w == STUCK_WAIT_DUMP;
 }
 
 bool stuck_is_told_to_end(const struct stuck_snapshot *s, const struct stuck_task *t)

@@ -199,6 +199,13 @@ static void word_traced(struct stuck_hang *h)
 {
 	const struct stuck_task *t = last_waiter(h);
 
+	if (!t->tracer) {
+		h->root = strdup("it is held by its tracer");
+		h->next = text("let it go on there, or end the tracer, which is TracerPid in "
+			       "/proc/%d/status",
+			       t->tid);
+		return;
+	}
 	h->root = text("it is held by its tracer, %s %d",
 		       h->n_daemons ? h->daemons[0]->comm : "process", t->tracer);
 	h->next = text("let it go on there, or end the tracer: kill %d", t->tracer);

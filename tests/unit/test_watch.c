@@ -313,6 +313,115 @@ static void test_stop_in_time(void **state)
 	assert_true(json_is_null(at(j, "left")));
 }
 
+/* One of them; the rest of the stop is as ever. */
+static json_t *time_out_on(struct world *w, char state, const char *stack)
+{
+	begin_stop(w);
+	send_thread(w, 1290, 1290, "daemon", state, stack);
+	send_thread(w, 1290, 1291, "worker", 'S', "futex_wait\ndo_futex\n");
+	send_look(w, WIRE_LOOK_TIMEOUT_DUE, 2);
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	return line_of(w, "svctrace.verdict");
+}
+
+static void expect_hold(json_t *j, const char *kind, const char *certainty)
+{
+	assert_int_equal(json_array_size(at(j, "left held")), 1);
+	expect_text(j, "left held 0 kind", kind);
+	expect_text(j, "left held 0 certainty", certainty);
+	assert_int_equal(json_array_size(at(j, "left held 0 thread_ids")), 1);
+	expect_number(j, "left held 0 thread_ids 0", 1290);
+}
+
+static void test_held_by_a_stop(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 'T', "do_signal_stop\nget_signal\n");
+
+	expect_hold(j, "stopped", "certain");
+	expect_text(j, "left held 0 root", "it is stopped");
+	expect_text(j, "left held 0 next", "let it go on: kill -CONT 1290");
+}
+
+static void test_held_by_a_tracer(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 't', "ptrace_stop\nget_signal\n");
+
+	expect_hold(j, "traced", "certain");
+	expect_text(j, "left held 0 next",
+		    "let it go on there, or end the tracer, which is TracerPid in "
+		    "/proc/1290/status");
+}
+
+/* It sleeps as others do, and only its stack tells. */
+static void test_held_by_a_core_dump(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 'S', "pipe_write\ndump_emit\ndo_coredump\n");
+
+	expect_hold(j, "core-dump", "certain");
+}
+
+static void test_held_by_a_server(void **state)
+{
+	json_auto_t *j = time_out_on(*state, 'D', "rpc_wait_bit_killable\nnfs3_proc_lookup\n");
+
+	expect_hold(j, "nfs", "inferred");
+	expect_text(j, "left held 0 root", "NFS mount: the server does not answer");
+}
+
+static void test_held_by_a_freezer(void **state)
+{
+	struct world *w = *state;
+	struct wire_path *r = begin(w, WIRE_CGROUP_FROZEN, 0);
+	json_auto_t *j = NULL;
+
+	r->id = 2;
+	r->value = 1;
+	wb_str(&w->b, &r->path, "/system.slice/" A);
+	send(w);
+	j = time_out_on(w, 'S', "do_freezer_trap\nget_signal\n");
+	expect_hold(j, "frozen", "certain");
+	expect_text(j, "left held 0 root", "its cgroup /system.slice/" A " is frozen");
+	expect_text(j, "left held 0 next",
+		    "thaw it: echo 0 > /sys/fs/cgroup/system.slice/" A "/cgroup.freeze");
+}
+
+/* Who sleeps, runs, or waits for what nobody knows is held by nothing that can be named. */
+static void test_held_by_nothing(void **state)
+{
+	struct world *w = *state;
+	json_auto_t *j = NULL;
+
+	begin_stop(w);
+	send_thread(w, 1290, 1290, "daemon", 'S', "pipe_read\n");
+	send_thread(w, 1290, 1291, "daemon", 'R', "io_schedule\n");
+	send_thread(w, 1290, 1292, "daemon", 'D', "something\n");
+	send_thread(w, 1293, 1293, "daemon", 'Z', "");
+	send_look(w, WIRE_LOOK_TIMEOUT_DUE, 4);
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	j = line_of(w, "svctrace.verdict");
+	assert_int_equal(json_array_size(at(j, "left threads")), 4);
+	assert_int_equal(json_array_size(at(j, "left held")), 0);
+}
+
+static void test_held_text(void **state)
+{
+	struct world *w = *state;
+
+	begin_stop(w);
+	send_thread(w, 1290, 1290, "a\033b", 'T', "do_signal_stop\n");
+	send_thread(w, 1290, 1291, "worker", 'D', "io_schedule\n");
+	send_look(w, WIRE_LOOK_TIMEOUT_DUE, 2);
+	time_out(w, "stop-sigterm", "stop-sigkill");
+	end(w, "stop-sigkill");
+	assert_non_null(strstr(w->text, "\n  held   stopped (1290): it is stopped; let it go on: "
+					"kill -CONT 1290\n"));
+	assert_non_null(
+		strstr(w->text, "disk (1291, inferred): it waits for a disk; see whether "));
+	assert_null(strchr(w->text, 033));
+}
+
 /* The last to leave a cgroup: nine that exit, one that is killed, one that is moved. */
 static void test_left_cgroup(void **state)
 {
@@ -550,6 +659,13 @@ int main(void)
 		JSON(test_stop_timeout),
 		JSON(test_stop_timeout_late),
 		JSON(test_stop_in_time),
+		JSON(test_held_by_a_stop),
+		JSON(test_held_by_a_tracer),
+		JSON(test_held_by_a_core_dump),
+		JSON(test_held_by_a_server),
+		JSON(test_held_by_a_freezer),
+		JSON(test_held_by_nothing),
+		TEXT(test_held_text),
 		JSON(test_slow),
 		JSON(test_left_cgroup),
 		JSON(test_many_threads),

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A service that SIGTERM does not end: one process waits for its vfork(2) child, which takes no
- * signal but SIGKILL (state D), the other sleeps. Writes a line to FILE when both are there.
+ * signal but SIGKILL (state D), that one sleeps, and a third has stopped itself (T), and does so
+ * again whenever it is let go on, as systemd does when it asks for an end. Writes a line to FILE
+ * when all are there.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+static int start_stopped(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	while (pid == 0)
+		raise(SIGSTOP);
+	return waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) ? 0 : -1;
+}
 
 int main(int argc, char **argv)
 {
@@ -14,6 +27,8 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	signal(SIGTERM, SIG_IGN);
+	if (start_stopped() < 0)
+		return 1;
 	if (vfork() == 0) {
 		f = fopen(argv[1], "w");
 		if (!f)

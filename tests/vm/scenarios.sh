@@ -347,15 +347,16 @@ run_stop_timeout() {
 	finish "$t"
 }
 
-# One of two processes is in no state to take SIGTERM, the other does not want to.
+# One of three processes is in no state to take SIGTERM, one is stopped, and one does not want to.
 units_stop_leftover() {
 	printf '[Service]\nType=exec\nTimeoutStopSec=8s\nExecStart=%s/leftover %s/%s.ready\n' "$HELPERS" "$WORK" "$name" | unit .service
 }
 run_stop_leftover() {
 	begin "$t"
 	wait_for -s "$WORK/$name.ready"
-	child=$(cat "/proc/$main/task/$main/children")
-	left="$(host_pid "$main") $(host_pid "${child% }")"
+	children=$(cat "/proc/$main/task/$main/children")
+	left=$(host_pid "$main")
+	for child in $children; do left="$left $(host_pid "$child")"; done
 	ops requester systemctl stop "$t"
 	finish "$t"
 	echo "#left $t $left"

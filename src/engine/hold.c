@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a look at threads says of who holds them: put to what svctrace stuck judges by. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/look.h"
+#include "engine/unit.h"
+#include "svctrace/cleanup.h"
+
+void hold_done(struct look_hold *h)
+{
+	free(h->root);
+	free(h->next);
+	*h = (struct look_hold){};
+}
+
+int hold_copy(struct look_hold *dst, const struct look_hold *src)
+{
+	*dst = *src;
+	dst->root = strdup(src->root);
+	dst->next = strdup(src->next);
+	return dst->root && dst->next ? 0 : -ENOMEM;
+}
+
+static int add_thread(struct stuck_snapshot *s, const struct look_thread *x, const char *unit,
+		      const char *frozen)
+{
+	struct stuck_task *t = stuck_add_task(s);
+
+	if (!t)
+		return -ENOMEM;
+	t->tid = (pid_t)x->tid;
+	t->tgid = (pid_t)x->a.tgid;
+	t->nspid[0] = t->tid;
+	t->n_nspid = 1;
+	t->state = x->state;
+	t->flags = x->exiting ? STUCK_TASK_EXITS : 0;
+	t->still = x->state != 'R';
+	snprintf(t->comm, sizeof(t->comm), "%s", x->comm ? x->comm : "process");
+	t->stack = x->stack ? strdup(x->stack) : NULL;
+	t->frozen = frozen && x->wait == STUCK_WAIT_FROZEN ? strdup(frozen) : NULL;
+	if (asprintf(&t->cgroup, "/%s", unit) < 0)
+		t->cgroup = NULL;
+	return t->cgroup && (!x->stack || t->stack) ? 0 : -ENOMEM;
+}
+
+/* As if that unit were all there is, and were being stopped. */
+static int make_snapshot(struct stuck_snapshot *s, const struct thread_look *l, const char *unit,
+			 const char *frozen)
+{
+	int r = stuck_add_unit(s, unit, "deactivating", "");
+
+	for (unsigned int i = 0; r == 0 && i < l->n_threads; i++)
+		r = add_thread(s, &l->thread[i], unit, frozen);
+	stuck_sort(s);
+	return r;
+}
+
+/* What takes more than its threads to tell is for hang.c, or for svctrace stuck. */
+static bool is_told(enum stuck_kind kind)
+{
+	return kind >= STUCK_NFS && kind <= STUCK_DISK;
+}
+
+/* Who waits for a disk or a server at one moment may have its answer at the next. */
+static enum certainty certainty_of(const struct stuck_hang *h)
+{
+	switch (h->kind) {
+	case STUCK_STOPPED:
+	case STUCK_TRACED:
+	case STUCK_FROZEN:
+	case STUCK_DUMP:
+		return CERTAIN;
+	default:
+		return INFERRED;
+	}
+}
+
+static int add_hold(struct thread_look *l, const struct stuck_hang *h)
+{
+	struct look_hold *new = &l->hold[l->n_holds];
+
+	if (!is_told(h->kind) || l->n_holds == LOOK_HOLDS_MAX)
+		return 0;
+	l->n_holds++;
+	*new = (struct look_hold){.kind = h->kind, .certainty = certainty_of(h)};
+	for (size_t i = 0; i < h->n_members && new->n_tids < LOOK_THREADS_MAX; i++)
+		new->tid[new->n_tids++] = (uint32_t)h->members[i].task->tid;
+	new->root = strdup(h->root);
+	new->next = strdup(h->next);
+	return new->root &&new->next ? 0 : -ENOMEM;
+}
+
+int look_judge(struct thread_look *l, struct str id, const char *frozen)
+{
+	_cleanup_(stuck_report_freep) struct stuck_report *report = NULL;
+	struct stuck_snapshot s = {};
+	char unit[WIRE_ID_MAX];
+	int r;
+
+	id_copy(unit, id);
+	r = make_snapshot(&s, l, unit, frozen);
+	if (r == 0)
+		r = stuck_analyse(&s, &report);
+	for (size_t i = 0; r == 0 && i < report->n_hangs; i++)
+		r = add_hold(l, &report->hangs[i]);
+	stuck_snapshot_done(&s);
+	return r;
+}
