@@ -254,6 +254,15 @@ void ask_later(struct asker *a, const struct manager *m, const struct wire_job *
 int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h,
 	      struct wire_str id, struct stream *s);
 
+/* How systemd is set to use a hardware watchdog; WIRE_USEC_NONE, "": not known. */
+struct watchdog_settings {
+	uint64_t runtime_usec, reboot_usec;
+	uint64_t pinged_usec; /* when it pinged last, CLOCK_MONOTONIC */
+	char device[128];
+};
+/* Asks process 1, for a second at most; false: it did not answer. */
+bool ask_watchdog(struct watchdog_settings *ret);
+
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;
 int enrich_new(int hierarchy_id, struct enrich **ret);
