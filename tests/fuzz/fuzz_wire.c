@@ -100,8 +100,23 @@ static void feed_all(struct decoder *d, const uint8_t *data, size_t size)
 	}
 }
 
+/* Whatever the records hold, nothing that steers a terminal comes out as text. */
+static ssize_t check_text(void *ctx, const char *buf, size_t n)
+{
+	(void)ctx;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = buf[i], next = i + 1 < n ? buf[i + 1] : 0;
+
+		if ((c < 0x20 && c != '\n') || c == 0x7f ||
+		    (c == 0xc2 && next >= 0x80 && next < 0xa0))
+			abort();
+	}
+	return (ssize_t)n;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const cookie_io_functions_t checked = {.write = check_text};
 	static const char *const all[] = {"*", NULL};
 	struct render_options o = {.utc = true,
 				   .width = 100,
@@ -109,14 +124,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				   .stack = true,
 				   .tree = true,
 				   .timelines = all};
-	FILE *out = fopen("/dev/null", "w");
+	FILE *text = fopencookie(NULL, "w", checked), *json = fopen("/dev/null", "w");
 	struct decoder *d = NULL;
 	struct run r = {};
 
-	if (!out || renderer_new(out, &o, &r.text) < 0)
+	if (!text || !json || renderer_new(text, &o, &r.text) < 0)
 		abort();
 	o = (struct render_options){.format = RENDER_JSON, .timelines = all};
-	if (renderer_new(out, &o, &r.json) < 0 || engine_new(on_verdict, &r, &r.engine) < 0 ||
+	if (renderer_new(json, &o, &r.json) < 0 || engine_new(on_verdict, &r, &r.engine) < 0 ||
 	    decoder_new(on_event, &r, &d) < 0)
 		abort();
 	engine_tell_hangs(r.engine, on_hang, &r, 1000);
@@ -130,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	engine_freep(&r.engine);
 	renderer_freep(&r.text);
 	renderer_freep(&r.json);
-	fclose(out);
+	fclose(text);
+	fclose(json);
 	return 0;
 }
