@@ -6,8 +6,9 @@
  *
  * One handler, three ways in: fentry, kprobe, and where a kernel has neither, the tracepoints of
  * the system calls that send. Cheapest tests first: this runs for every message on every unix
- * stream socket. Of what goes to a broker only calls to systemd's objects come through, and of
- * those not the ones that merely read.
+ * stream socket. What a D-Bus message is tells faster than where it goes to, which takes half a
+ * dozen reads. Of what goes to a broker only calls to systemd's objects come through, and of those
+ * not the ones that merely read.
  */
 #include "common.bpf.h"
 
@@ -133,68 +134,45 @@ struct dbus_head {
 	__u32 fields;
 };
 
-/*
- * Where strings of a message's header begin, counted from the message's begin; 0: not found, not in
- * the first segment, or too far away.
- */
-union header {
-	struct {
-		__u16 path, member, destination;
-	};
-	__u64 all;
-};
-
 static __always_inline __u32 dbus_u32(__u8 endian, __u32 v)
 {
 	return endian == 'B' ? __builtin_bswap32(v) : v;
 }
 
-/*
- * A function of its own, with numbers in and out as 5.10 demands: the verifier goes through it
- * once, not once for each way that leads to it, which took most of svctrace's start.
- */
-__noinline __u64 find_header(__u64 base, __u64 end, __u8 endian)
+/* A message's header, in the sender's memory: as much of it as the first segment holds. */
+struct header {
+	__u64 base, end;
+	__u64 at; /* of the next field, from the base */
+	__u64 endian;
+};
+
+struct field {
+	__u8 code;
+	const void *string; /* its value, if it is one */
+};
+
+static __always_inline bool next_field(struct header *m, struct field *ret)
 {
-	union header found = {};
-	__u64 at = DBUS_HEAD;
+	/* code, and a signature of one letter with its length and its NUL; the value */
+	struct {
+		__u8 code, n, type, nul;
+		__u32 len;
+	} f;
 
-	for (int i = 0; i < DBUS_FIELDS && at < end; i++) {
-		/* code, and a signature of one letter with its length and its NUL; the value */
-		struct {
-			__u8 code, n, type, nul;
-			__u32 len;
-		} f;
-		__u64 value = at + sizeof(f);
-
-		if (bpf_probe_read_user(&f, sizeof(f), (void *)(base + at)) < 0)
-			break;
-		f.len = dbus_u32(endian, f.len);
-		if (f.type == 'g') /* one byte of length */
-			at += 4 + 1 + (__u8)(endian == 'B' ? f.len >> 24 : f.len) + 1;
-		else if (f.type == 'u')
-			at += sizeof(f);
-		else
-			at += sizeof(f) + (__u64)f.len + 1;
-		if (at > end || value > 0xffff)
-			break;
-		at = (at + 7) & ~7ULL;
-		if (f.code == DBUS_PATH)
-			found.path = value;
-		else if (f.code == DBUS_MEMBER)
-			found.member = value;
-		else if (f.code == DBUS_DEST)
-			found.destination = value;
-	}
-	return found.all;
-}
-
-static __always_inline union header read_header(const struct source *src, const struct dbus_head *h)
-{
-	__u64 end = DBUS_HEAD + (__u64)dbus_u32(h->endian, h->fields);
-
-	if (end > src->first.iov_len)
-		end = src->first.iov_len;
-	return (union header){.all = find_header((__u64)src->first.iov_base, end, h->endian)};
+	if (m->at >= m->end || bpf_probe_read_user(&f, sizeof(f), (void *)(m->base + m->at)) < 0)
+		return false;
+	*ret = (struct field){f.code, (void *)(m->base + m->at + sizeof(f))};
+	f.len = dbus_u32(m->endian, f.len);
+	if (f.type == 'g') /* one byte of length */
+		m->at += 4 + 1 + (__u8)(m->endian == 'B' ? f.len >> 24 : f.len) + 1;
+	else if (f.type == 'u')
+		m->at += sizeof(f);
+	else
+		m->at += sizeof(f) + (__u64)f.len + 1;
+	if (m->at > m->end)
+		return false;
+	m->at = (m->at + 7) & ~7ULL;
+	return true;
 }
 
 /* Objects of systemd, logind, machined: a destination may be a unique name, a path tells. */
@@ -216,18 +194,61 @@ static __always_inline bool only_reads(const char *member)
 	return m == word("Get\0\0\0\0") || m == word("Lis\0\0\0\0") || m == word("Int\0\0\0\0");
 }
 
+/*
+ * Functions of their own, with numbers in and out as 5.10 demands: the verifier goes through them
+ * once, not once for each way that leads to them, which took most of svctrace's start.
+ */
+
+/* Does a call with this header ask systemd for anything? Mostly its first field says no. */
+__noinline int asks_systemd(__u64 base, __u64 end, __u8 endian)
+{
+	struct header m = {base, end, DBUS_HEAD, endian};
+	struct field f;
+
+	for (int i = 0; i < DBUS_FIELDS && next_field(&m, &f); i++) {
+		if (f.code == DBUS_PATH && !is_systemd_path(f.string))
+			return false;
+		if (f.code == DBUS_MEMBER && only_reads(f.string))
+			return false;
+	}
+	return true;
+}
+
+/* Where the name that it is sent to lies in the sender's memory; 0: not in the first segment. */
+__noinline __u64 find_destination(__u64 base, __u64 end, __u8 endian)
+{
+	struct header m = {base, end, DBUS_HEAD, endian};
+	struct field f;
+
+	for (int i = 0; i < DBUS_FIELDS && next_field(&m, &f); i++)
+		if (f.code == DBUS_DEST)
+			return (__u64)f.string;
+	return 0;
+}
+
+static __always_inline __u64 fields_end(const struct dbus_head *h)
+{
+	return DBUS_HEAD + (__u64)dbus_u32(h->endian, h->fields);
+}
+
+static __always_inline __u64 header_end(const struct source *src, const struct dbus_head *h)
+{
+	return fields_end(h) < src->first.iov_len ? fields_end(h) : src->first.iov_len;
+}
+
 static __always_inline __u64 message_size(const struct dbus_head *h)
 {
-	__u64 fields_end = DBUS_HEAD + (__u64)dbus_u32(h->endian, h->fields);
+	return ((fields_end(h) + 7) & ~7ULL) + dbus_u32(h->endian, h->body);
+}
 
-	return ((fields_end + 7) & ~7ULL) + dbus_u32(h->endian, h->body);
+static __always_inline bool is_dbus(const struct dbus_head *h)
+{
+	return (h->endian == 'l' || h->endian == 'B') && h->version == 1;
 }
 
 /* Bytes of D-Bus: do they ask systemd for anything? What cannot be told here is let through. */
 static __always_inline bool is_request(const struct source *src, const struct dbus_head *h)
 {
-	union header m;
-
 	if (h->endian != 'l' && h->endian != 'B')
 		return false; /* authentication, or the rest of a message that was sent in parts */
 	if (src->first.iov_len < sizeof(*h))
@@ -236,12 +257,8 @@ static __always_inline bool is_request(const struct source *src, const struct db
 		return false;
 	if (message_size(h) < src->length)
 		return true; /* more than one */
-	if (h->type != DBUS_CALL)
-		return false;
-	m = read_header(src, h);
-	if (m.path && !is_systemd_path(src->first.iov_base + m.path))
-		return false;
-	return !m.member || !only_reads(src->first.iov_base + m.member);
+	return h->type == DBUS_CALL &&
+	       asks_systemd((__u64)src->first.iov_base, header_end(src, h), h->endian);
 }
 
 static __always_inline void get_head(const struct source *src, struct dbus_head *h)
@@ -342,24 +359,28 @@ static __always_inline void send_request(struct sock *sk, const struct source *s
 	record_submit(r);
 }
 
+static __always_inline bool is_nameless(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&nameless, &key);
+}
+
 /* A broker writes to a client that has no name yet. */
 static __always_inline void send_name(struct sock *sk, struct sock *client,
-				      const struct source *src)
+				      const struct source *src, const struct dbus_head *h)
 {
 	struct name_record *r;
-	union header m;
-	struct dbus_head h;
 	const char *path;
-	__u64 key = (__u64)sk;
+	__u64 key = (__u64)sk, name;
 	__u32 path_len;
 
-	get_head(src, &h);
-	if ((h.endian != 'l' && h.endian != 'B') || h.version != 1 || h.type != DBUS_RETURN)
+	if (!is_dbus(h) || h->type != DBUS_RETURN)
 		return;
-	m = read_header(src, &h);
+	name = find_destination((__u64)src->first.iov_base, header_end(src, h), h->endian);
 	path_len = bound_path(sk, &path);
 	/* of several that are sent at once only the first answers Hello */
-	if (bpf_map_delete_elem(&nameless, &key) < 0 || !m.destination || !path_len)
+	if (bpf_map_delete_elem(&nameless, &key) < 0 || !name || !path_len)
 		return;
 	r = record_reserve(WIRE_BUS_NAME, sizeof(r->n), sizeof(r->socket) + sizeof(r->name));
 	if (!r)
@@ -368,7 +389,7 @@ static __always_inline void send_name(struct sock *sk, struct sock *client,
 	r->n.listener = peer_pid(client);
 	fill_socket(&r->n.socket, r->socket, sizeof(r->n), path, path_len);
 	tail_string(&r->n.h, &r->n.name, r->name, sizeof(r->n) + sizeof(r->socket), sizeof(r->name),
-		    src->first.iov_base + m.destination, true);
+		    (void *)name, true);
 	record_submit(r);
 }
 
@@ -380,45 +401,59 @@ struct target {
 	__u32 endpoint;
 };
 
-/* Does anybody want to know what is sent there? Nothing of what is sent was looked at so far. */
+/* Does anybody want to know what is sent there? */
 static __always_inline bool find_target(struct sock *sk, struct target *t)
 {
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
-	__u64 key = (__u64)sk;
 
 	*t = (struct target){.sk = sk, .peer = peer};
 	if (!peer)
 		return false;
 	t->path_len = bound_path(peer, &t->path);
 	t->endpoint = t->path_len ? endpoint_of(t->path, t->path_len) : ENDPOINT_NONE;
-	return t->endpoint != ENDPOINT_NONE || bpf_map_lookup_elem(&nameless, &key);
+	return t->endpoint != ENDPOINT_NONE || is_nameless(sk);
 }
 
-static __always_inline int on_send(const struct target *t, struct source *src)
+static __always_inline void send_to(const struct target *t, struct source *src, struct dbus_head *h)
 {
 	__u32 listener = peer_pid(t->sk);
 	__u64 key = (__u64)t->peer;
-	struct dbus_head h;
 
 	if (t->endpoint == ENDPOINT_NONE) {
-		send_name(t->sk, t->peer, src);
-		return 0;
+		send_name(t->sk, t->peer, src, h);
+		return;
 	}
 	/* a manager listens itself on its own socket; on a bus, who started the broker may */
 	if (t->endpoint == WIRE_ENDPOINT_PRIVATE && !bpf_map_lookup_elem(&managers, &listener))
-		return 0;
+		return;
 	if (t->endpoint != WIRE_ENDPOINT_VARLINK) {
-		get_head(src, &h);
-		if (t->endpoint == WIRE_ENDPOINT_BUS && h.endian == 0) {
+		if (t->endpoint == WIRE_ENDPOINT_BUS && h->endian == 0) {
 			/* every connection begins with a NUL */
 			bpf_map_update_elem(&nameless, &key, &(__u8){1}, BPF_ANY);
-			return 0;
+			return;
 		}
-		skip_begin(src, &h);
-		if (src->length == 0 || !is_request(src, &h))
-			return 0;
+		skip_begin(src, h);
+		if (src->length == 0 || !is_request(src, h))
+			return;
 	}
 	send_request(t->sk, src, t->endpoint, t->path, t->path_len);
+}
+
+/* A D-Bus message of no interest, wherever it goes. No line of JSON has such a head. */
+static __always_inline bool is_small_talk(struct sock *sk, const struct source *src,
+					  const struct dbus_head *h)
+{
+	return is_dbus(h) && !is_request(src, h) && !(h->type == DBUS_RETURN && is_nameless(sk));
+}
+
+static __always_inline int on_send(struct sock *sk, struct source *src)
+{
+	struct dbus_head h;
+	struct target t;
+
+	get_head(src, &h);
+	if (!is_small_talk(sk, src, &h) && find_target(sk, &t))
+		send_to(&t, src, &h);
 	return 0;
 }
 
@@ -442,11 +477,17 @@ enum iter_type___any {
 	ITER_UBUF___any = 101,
 };
 
-static __always_inline __u32 iter_type(const struct iov_iter___any *i)
+/*
+ * What an argument with a type points at is read without a helper, of which each call takes 150
+ * instructions and more. Pointers out of a union have no type that all kernels agree on.
+ */
+#define GET(typed, p, field) ((typed) ? (p)->field : BPF_CORE_READ(p, field))
+
+static __always_inline __u32 iter_type(const struct iov_iter___any *i, const bool typed)
 {
 	if (bpf_core_field_exists(i->iter_type))
-		return BPF_CORE_READ(i, iter_type);
-	return BPF_CORE_READ(i, type) & ~1U;
+		return GET(typed, i, iter_type);
+	return GET(typed, i, type) & ~1U;
 }
 
 /* Empty segments in front are allowed, but nobody sends more than one. */
@@ -461,23 +502,24 @@ static __always_inline void skip_empty(struct source *src)
 	src->n--;
 }
 
-static __always_inline bool from_iter(const struct iov_iter___any *i, struct source *src)
+static __always_inline bool from_iter(const struct iov_iter___any *i, const bool typed,
+				      struct source *src)
 {
-	__u64 offset = BPF_CORE_READ(i, iov_offset);
+	__u64 offset = GET(typed, i, iov_offset);
 
-	src->length = BPF_CORE_READ(i, count);
+	src->length = GET(typed, i, count);
 	if (bpf_core_enum_value_exists(enum iter_type___any, ITER_UBUF___any) &&
-	    iter_type(i) == bpf_core_enum_value(enum iter_type___any, ITER_UBUF___any)) {
+	    iter_type(i, typed) == bpf_core_enum_value(enum iter_type___any, ITER_UBUF___any)) {
 		src->first.iov_base = BPF_CORE_READ(i, ubuf) + offset;
 		src->first.iov_len = src->length;
 		src->n = 1;
 		return true;
 	}
-	if (iter_type(i) != bpf_core_enum_value(enum iter_type___any, ITER_IOVEC___any))
+	if (iter_type(i, typed) != bpf_core_enum_value(enum iter_type___any, ITER_IOVEC___any))
 		return false; /* no memory of a process */
 	src->rest =
 		bpf_core_field_exists(i->__iov) ? BPF_CORE_READ(i, __iov) : BPF_CORE_READ(i, iov);
-	src->n = BPF_CORE_READ(i, nr_segs);
+	src->n = GET(typed, i, nr_segs);
 	bpf_probe_read_kernel(&src->first, sizeof(src->first), src->rest);
 	src->first.iov_base += offset;
 	src->first.iov_len -= offset;
@@ -485,26 +527,22 @@ static __always_inline bool from_iter(const struct iov_iter___any *i, struct sou
 	return true;
 }
 
-static __always_inline int on_sendmsg(struct socket *sock, struct msghdr *msg)
-{
-	struct source src = {};
-	struct target t;
-
-	if (!find_target(BPF_CORE_READ(sock, sk), &t) || !from_iter((void *)&msg->msg_iter, &src))
-		return 0;
-	return on_send(&t, &src);
-}
-
 SEC("fentry/unix_stream_sendmsg")
 int BPF_PROG(unix_sendmsg_fentry, struct socket *sock, struct msghdr *msg)
 {
-	return on_sendmsg(sock, msg);
+	struct source src = {};
+
+	return from_iter((void *)&msg->msg_iter, true, &src) ? on_send(sock->sk, &src) : 0;
 }
 
 SEC("kprobe/unix_stream_sendmsg")
 int BPF_KPROBE(unix_sendmsg_kprobe, struct socket *sock, struct msghdr *msg)
 {
-	return on_sendmsg(sock, msg);
+	struct source src = {};
+
+	return from_iter((void *)&msg->msg_iter, false, &src)
+		       ? on_send(BPF_CORE_READ(sock, sk), &src)
+		       : 0;
 }
 
 /* The unix stream socket that is open under that number; NULL if it is none. */
@@ -553,11 +591,8 @@ __noinline int send_from(__u64 sk, __u64 segments, __u32 n, __u64 buffer, __u64 
 			     .n = n,
 			     .user = true,
 			     .length = length};
-	struct target t;
 
-	if (!find_target((void *)sk, &t) || (segments && !from_segments(&src)))
-		return 0;
-	return on_send(&t, &src);
+	return !sk || (segments && !from_segments(&src)) ? 0 : on_send((void *)sk, &src);
 }
 
 static __always_inline int send_header(__u64 sk, const void *user_msghdr)

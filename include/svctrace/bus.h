@@ -71,6 +71,14 @@ size_t bus_message_size(const void *bytes, size_t n);
 size_t bus_get_unit_property(void *dst, size_t size, uint32_t serial, const char *unit,
 			     const char *property);
 
+/* Likewise for a property of the manager itself. */
+size_t bus_get_manager_property(void *dst, size_t size, uint32_t serial, const char *property);
+
+/* The property in that reply, one whole message; false, and *ret is left, if it is no such thing.
+ */
+bool bus_variant_number(const void *reply, size_t n, uint64_t *ret);
+bool bus_variant_string(const void *reply, size_t n, char *ret, size_t size);
+
 /* Whether the property in that reply, one whole message, is s, or a list of strings that has s. */
 bool bus_list_has(const void *reply, size_t n, const char *s);
 

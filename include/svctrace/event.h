@@ -228,6 +228,13 @@ struct ev_watchdog_device {
 	struct str identity, driver;
 };
 
+/* See struct wire_watchdog_settings. */
+struct ev_watchdog_settings {
+	uint64_t runtime_usec, reboot_usec, pinged_ns;
+	uint32_t device;
+	struct str path;
+};
+
 struct ev_stack {
 	enum wire_stack_end end;
 	unsigned int n;		       /* 0: there is none */
@@ -259,6 +266,7 @@ struct ev {
 		struct ev_look look;
 		struct ev_watchdog_use watchdog_use;
 		struct ev_watchdog_device watchdog_device;
+		struct ev_watchdog_settings watchdog_settings;
 		struct ev_facts facts; /* SERVICE_FACTS */
 		const char *action;    /* EMERGENCY_ACTION; NULL: not known */
 		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */

@@ -29,6 +29,13 @@ const char *hardware_watchdog_news_name(enum hardware_watchdog_news news);
 
 #define HARDWARE_WATCHDOG_PROOF_MAX 4
 
+/* How systemd is set to use it, if systemd holds it. */
+struct hardware_watchdog_settings {
+	bool known;
+	uint64_t runtime_usec, reboot_usec; /* ~0: infinity; WIRE_USEC_NONE: not known */
+	char *path;			    /* WatchdogDevice=; NULL: the default, or not known */
+};
+
 struct hardware_watchdog_notice {
 	enum hardware_watchdog_news news;
 	uint64_t mono_ns, wall_ns;
@@ -37,9 +44,10 @@ struct hardware_watchdog_notice {
 	uint64_t timeout_ns;	 /* 0: not known */
 	int32_t running;	 /* 1, 0; WIRE_NONE: not known */
 	struct actor who;	 /* has it open, or had until now; tgid 0: nobody, or not known */
-	uint64_t gap_ns;	 /* since the ping before; 0: none was seen */
-	uint64_t pings, late;	 /* that were seen so far, and of them late */
-	uint64_t longest_ns;	 /* gap between two; 0: not known */
+	struct hardware_watchdog_settings settings;
+	uint64_t gap_ns;      /* since the ping before; 0: none was seen */
+	uint64_t pings, late; /* that were seen so far, and of them late */
+	uint64_t longest_ns;  /* gap between two; 0: not known */
 	struct thread_look
 		*look; /* what that process did when its ping was overdue; NULL: unseen */
 	struct proof proof[HARDWARE_WATCHDOG_PROOF_MAX];

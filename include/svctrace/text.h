@@ -38,4 +38,7 @@ const char *text_exit_code(int code);
 /* "412ms", "3.2s", "5min 3s": a duration for people. Returns buf. */
 const char *text_duration(uint64_t ns, char buf[static 32]);
 
+/* A time of systemd, us: likewise, or "infinity", or "?" for WIRE_USEC_NONE. Returns buf. */
+const char *text_usec(uint64_t usec, char buf[static 32]);
+
 #endif

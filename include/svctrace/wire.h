@@ -89,10 +89,11 @@ enum wire_kind {
 	WIRE_OFFSET = 111,     /* struct wire_symbol: where a field lies in its struct: vaddr */
 	WIRE_STACK = 112,      /* struct wire_stack: the call chain of that thread's next event */
 	WIRE_DEPENDENCY = 113, /* struct wire_dependency: why one unit's job pulled in another's */
-	WIRE_FUSE_HOLDERS = 114,    /* struct wire_fuse_holders: who may answer on a connection */
-	WIRE_THREAD = 115,	    /* struct wire_thread: part of the look that follows */
-	WIRE_LOOK = 116,	    /* struct wire_look: at what a unit's threads were doing */
-	WIRE_WATCHDOG_DEVICE = 117, /* struct wire_watchdog_device: a hardware watchdog */
+	WIRE_FUSE_HOLDERS = 114,      /* struct wire_fuse_holders: who may answer on a connection */
+	WIRE_THREAD = 115,	      /* struct wire_thread: part of the look that follows */
+	WIRE_LOOK = 116,	      /* struct wire_look: at what a unit's threads were doing */
+	WIRE_WATCHDOG_DEVICE = 117,   /* struct wire_watchdog_device: a hardware watchdog */
+	WIRE_WATCHDOG_SETTINGS = 119, /* struct wire_watchdog_settings: systemd's own, of one */
 	WIRE_PIDFILE = 120, /* struct wire_pidfile: the PID file that a manager loads just now */
 };
 
@@ -523,6 +524,20 @@ struct wire_watchdog_device {
 	__u32 pad;
 };
 
+/*
+ * How systemd itself is set to use that hardware watchdog, which it holds: as process 1 answers
+ * when capture begins, and when it has opened or set one. Times are microseconds, ~0 is "infinity",
+ * what it does not tell WIRE_USEC_NONE.
+ */
+struct wire_watchdog_settings {
+	struct wire_hdr h;
+	__u64 runtime_usec;   /* RuntimeWatchdogSec= */
+	__u64 reboot_usec;    /* RebootWatchdogSec= */
+	__u64 pinged_ns;      /* when it pinged last, CLOCK_MONOTONIC; 0: never, or not known */
+	__u32 device;	      /* N of /dev/watchdogN */
+	struct wire_str path; /* WatchdogDevice=; empty: the default, or not known */
+};
+
 struct wire_text {
 	struct wire_hdr h;
 	struct wire_str text;
@@ -710,6 +725,7 @@ WIRE_ASSERT_SIZE(wire_thread, 112);
 WIRE_ASSERT_SIZE(wire_look, 64);
 WIRE_ASSERT_SIZE(wire_watchdog_use, 104);
 WIRE_ASSERT_SIZE(wire_watchdog_device, 72);
+WIRE_ASSERT_SIZE(wire_watchdog_settings, 56);
 WIRE_ASSERT_SIZE(wire_text, 32);
 WIRE_ASSERT_SIZE(wire_clock, 40);
 WIRE_ASSERT_SIZE(wire_manager, 96);

@@ -7,6 +7,7 @@
 
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
+#include "svctrace/wire.h"
 
 #define ELLIPSIS     "…"
 #define ELLIPSIS_LEN (sizeof(ELLIPSIS) - 1)
@@ -284,4 +285,13 @@ const char *text_duration(uint64_t ns, char buf[static 32])
 	else
 		snprintf(buf, 32, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s % 86400 / 3600);
 	return buf;
+}
+
+const char *text_usec(uint64_t usec, char buf[static 32])
+{
+	if (usec == WIRE_USEC_NONE)
+		return strcpy(buf, "?");
+	if (usec > UINT64_MAX / 1000)
+		return strcpy(buf, "infinity");
+	return text_duration(usec * 1000, buf);
 }

@@ -180,13 +180,13 @@ static struct str str_of(const char *s)
 	return (struct str){s, strlen(s)};
 }
 
-size_t bus_get_unit_property(void *dst, size_t size, uint32_t serial, const char *unit,
-			     const char *property)
+static size_t get_property(void *dst, size_t size, uint32_t serial, const char *path,
+			   const char *interface, const char *property)
 {
-	char path[32 + 3 * WIRE_ID_MAX];
 	struct bus_message m = {
 		.type = BUS_CALL,
 		.serial = serial,
+		.path = str_of(path),
 		.interface = str_of("org.freedesktop.DBus.Properties"),
 		.member = str_of("Get"),
 		.destination = str_of("org.freedesktop.systemd1"),
@@ -196,17 +196,30 @@ size_t bus_get_unit_property(void *dst, size_t size, uint32_t serial, const char
 	struct lengths l;
 	size_t body;
 
-	unit_path(path, sizeof(path), unit);
-	m.path = str_of(path);
 	put_fields(&b, &m);
 	l.fields = b.n - DBUS_HEAD_LEN;
 	put_padding(&b, 8);
 	body = b.n;
-	put_string(&b, str_of("org.freedesktop.systemd1.Unit"));
+	put_string(&b, str_of(interface));
 	put_string(&b, str_of(property));
 	l.body = b.n - body;
 	put_head(&b, &m, l);
 	return b.n <= size ? b.n : 0;
+}
+
+size_t bus_get_unit_property(void *dst, size_t size, uint32_t serial, const char *unit,
+			     const char *property)
+{
+	char path[32 + 3 * WIRE_ID_MAX];
+
+	unit_path(path, sizeof(path), unit);
+	return get_property(dst, size, serial, path, "org.freedesktop.systemd1.Unit", property);
+}
+
+size_t bus_get_manager_property(void *dst, size_t size, uint32_t serial, const char *property)
+{
+	return get_property(dst, size, serial, "/org/freedesktop/systemd1",
+			    "org.freedesktop.systemd1.Manager", property);
 }
 
 static void set_string(json_t *object, const char *key, struct str s)

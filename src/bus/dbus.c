@@ -256,17 +256,50 @@ static bool skip_head(struct cursor *c)
 	return get_u32(c, &fields) && fields <= c->n - c->at && (c->at += fields, align(c, 8));
 }
 
+/* c and type: of the one value in the reply's body. */
+static bool get_variant(const void *reply, size_t n, struct cursor *c, struct str *type)
+{
+	*c = (struct cursor){.bytes = reply, .n = n};
+	if (n < DBUS_HEAD_LEN || c->bytes[1] != BUS_RETURN)
+		return false;
+	c->big = c->bytes[0] == 'B';
+	return skip_head(c) && get_signature(c, type);
+}
+
+bool bus_variant_number(const void *reply, size_t n, uint64_t *ret)
+{
+	uint32_t first, second;
+	struct cursor c;
+	struct str type;
+
+	if (!get_variant(reply, n, &c, &type) || !str_equal(type, "t") || !align(&c, 8) ||
+	    !get_u32(&c, &first) || !get_u32(&c, &second))
+		return false;
+	*ret = c.big ? (uint64_t)first << 32 | second : (uint64_t)second << 32 | first;
+	return true;
+}
+
+bool bus_variant_string(const void *reply, size_t n, char *ret, size_t size)
+{
+	struct str type, s;
+	struct cursor c;
+
+	if (!get_variant(reply, n, &c, &type) || !str_equal(type, "s") || !get_string(&c, &s) ||
+	    s.n >= size)
+		return false;
+	memcpy(ret, s.s, s.n);
+	ret[s.n] = 0;
+	return true;
+}
+
 bool bus_list_has(const void *reply, size_t n, const char *s)
 {
-	struct cursor c = {.bytes = reply, .n = n};
 	struct str type, item;
+	struct cursor c;
 	uint32_t len;
 	size_t end;
 
-	if (n < DBUS_HEAD_LEN)
-		return false;
-	c.big = c.bytes[0] == 'B';
-	if (!skip_head(&c) || !get_signature(&c, &type))
+	if (!get_variant(reply, n, &c, &type))
 		return false;
 	if (str_equal(type, "s"))
 		return get_string(&c, &item) && str_equal(item, s);

@@ -10,8 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,12 +17,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "capture/capture_internal.h"
+#include "capture/private_bus.h"
 #include "svctrace/bus.h"
 #include "svctrace/cleanup.h"
 
@@ -43,34 +41,6 @@ static const struct {
 	{"StopPropagatedFrom", "PropagatesStopTo"},
 };
 
-struct answer {
-	unsigned char bytes[16384];
-	size_t n;
-};
-
-/*
- * The manager's private socket, sought within its own root: a link there must not lead us to
- * another one. It is connected to by a way that is shorter than a socket's name may be.
- */
-static int connect_to(int root, bool user, uint32_t uid)
-{
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	_cleanup_close_ int file = -1;
-	char path[64] = "run/systemd/private";
-
-	if (user)
-		snprintf(path, sizeof(path), "run/user/%u/systemd/private", uid);
-	file = syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (fd < 0 || file < 0)
-		return -errno;
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d", file);
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return -errno;
-	return take_fd(&fd);
-}
-
 static int open_of(pid_t pid, const char *what, int flags)
 {
 	char path[64];
@@ -79,106 +49,20 @@ static int open_of(pid_t pid, const char *what, int flags)
 	return open(path, flags | O_CLOEXEC);
 }
 
-static bool send_all(int fd, const void *p, size_t n)
-{
-	return send(fd, p, n, MSG_NOSIGNAL) == (ssize_t)n;
-}
-
-/* SASL's EXTERNAL: we are who the kernel says. */
-static bool send_authentication(int fd)
-{
-	char text[64], uid[16];
-	int n;
-
-	snprintf(uid, sizeof(uid), "%u", geteuid());
-	n = snprintf(text, sizeof(text), "%cAUTH EXTERNAL ", 0);
-	for (const char *c = uid; *c; c++)
-		n += snprintf(text + n, sizeof(text) - n, "%02x", *c);
-	n += snprintf(text + n, sizeof(text) - n, "\r\nBEGIN\r\n");
-	return send_all(fd, text, n);
-}
-
-bool wait_until(int fd, uint64_t deadline_ns)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-
-	return now < deadline_ns && poll(&p, 1, (deadline_ns - now) / 1000000 + 1) > 0;
-}
-
-/* More of what the manager says; false: nothing, or not in time. */
-static bool read_more(int fd, struct answer *a, uint64_t deadline_ns)
-{
-	ssize_t n;
-
-	if (a->n == sizeof(a->bytes) || !wait_until(fd, deadline_ns))
-		return false;
-	n = read(fd, a->bytes + a->n, sizeof(a->bytes) - a->n);
-	if (n <= 0)
-		return false;
-	a->n += n;
-	return true;
-}
-
-static void consume(struct answer *a, size_t n)
-{
-	a->n -= n;
-	memmove(a->bytes, a->bytes + n, a->n);
-}
-
-/* "OK …", and nothing else that is of interest. */
-static bool read_authentication(int fd, struct answer *a, uint64_t deadline_ns)
-{
-	unsigned char *end;
-
-	while (!(end = memmem(a->bytes, a->n, "\r\n", 2)))
-		if (!read_more(fd, a, deadline_ns))
-			return false;
-	if (a->n < 2 || memcmp(a->bytes, "OK", 2) != 0)
-		return false;
-	consume(a, end + 2 - a->bytes);
-	return true;
-}
-
-/* One whole message; 0 if there is none in time. */
-static size_t read_message(int fd, struct answer *a, uint64_t deadline_ns)
-{
-	size_t size;
-
-	while ((size = bus_message_size(a->bytes, a->n)) == 0 || size > a->n)
-		if (!read_more(fd, a, deadline_ns))
-			return 0;
-	return size;
-}
-
-#define DBUS_TYPE   1 /* where in a message … */
-#define DBUS_SIGNAL 4 /* … stands that it is one */
-
-/* The next message that is an answer: what the manager tells everybody comes in between. */
-static size_t read_answer(int fd, struct answer *a, uint64_t deadline_ns)
-{
-	size_t n;
-
-	while ((n = read_message(fd, a, deadline_ns)) > 0 && a->bytes[DBUS_TYPE] == DBUS_SIGNAL)
-		consume(a, n);
-	return n;
-}
-
 /* The answers come in the order of the questions. */
-static void read_answers(int fd, struct answer *a, const char *by, uint64_t deadline_ns, char *name,
-			 size_t size)
+static void read_answers(struct private_bus *b, const char *by, char *name, size_t size)
 {
 	size_t n, used = 0;
 
 	name[0] = 0;
 	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++) {
-		n = read_answer(fd, a, deadline_ns);
+		n = private_bus_read(b);
 		if (n == 0)
 			return;
-		if (bus_list_has(a->bytes, n, by) && used < size)
+		if (bus_list_has(b->bytes, n, by) && used < size)
 			used += snprintf(name + used, size - used, "%s%s", used ? ", " : "",
 					 dependencies[i].name);
-		consume(a, n);
+		private_bus_consume(b, n);
 	}
 }
 
@@ -192,14 +76,14 @@ struct question {
 #define NAMES_MAX 128
 
 /* One send each, which svctrace's own probe can tell to be no more than a question. */
-static bool send_questions(int fd, const char *unit)
+static bool send_questions(struct private_bus *b, const char *unit)
 {
 	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++) {
 		unsigned char call[2048];
 		size_t n = bus_get_unit_property(call, sizeof(call), i + 1, unit,
 						 dependencies[i].property);
 
-		if (n == 0 || !send_all(fd, call, n))
+		if (n == 0 || !private_bus_send(b, call, n))
 			return false;
 	}
 	return true;
@@ -207,13 +91,62 @@ static bool send_questions(int fd, const char *unit)
 
 static void ask(int root, const struct question *q, char names[static NAMES_MAX])
 {
-	_cleanup_close_ int fd = connect_to(root, q->user, q->uid);
-	struct answer a = {};
+	struct private_bus b = {.fd = -1, .deadline_ns = q->deadline_ns};
 
 	names[0] = 0;
-	if (fd >= 0 && send_authentication(fd) && read_authentication(fd, &a, q->deadline_ns) &&
-	    send_questions(fd, q->unit))
-		read_answers(fd, &a, q->by, q->deadline_ns, names, NAMES_MAX);
+	if (private_bus_open(&b, root, q->user, q->uid) && send_questions(&b, q->unit))
+		read_answers(&b, q->by, names, NAMES_MAX);
+	closep(&b.fd);
+}
+
+/* In the order of struct wire_watchdog_settings; older systemds lack the last two. */
+static const char *const watchdog_properties[] = {
+	"RuntimeWatchdogUSec",
+	"RebootWatchdogUSec",
+	"WatchdogLastPingTimestampMonotonic",
+	"WatchdogDevice",
+};
+
+static bool send_watchdog_questions(struct private_bus *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(watchdog_properties); i++) {
+		unsigned char call[512];
+		size_t n =
+			bus_get_manager_property(call, sizeof(call), i + 1, watchdog_properties[i]);
+
+		if (n == 0 || !private_bus_send(b, call, n))
+			return false;
+	}
+	return true;
+}
+
+static void read_watchdog_answers(struct private_bus *b, struct watchdog_settings *ret)
+{
+	uint64_t *numbers[] = {&ret->runtime_usec, &ret->reboot_usec, &ret->pinged_usec};
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_LEN(watchdog_properties); i++) {
+		n = private_bus_read(b);
+		if (n == 0)
+			return;
+		if (i < ARRAY_LEN(numbers))
+			bus_variant_number(b->bytes, n, numbers[i]);
+		else
+			bus_variant_string(b->bytes, n, ret->device, sizeof(ret->device));
+		private_bus_consume(b, n);
+	}
+}
+
+bool ask_watchdog(struct watchdog_settings *ret)
+{
+	_cleanup_close_ int root = open_of(1, "root", O_PATH | O_DIRECTORY);
+	struct private_bus b = {.fd = -1, .deadline_ns = clock_ns(CLOCK_MONOTONIC) + BUDGET_NS};
+
+	*ret = (struct watchdog_settings){WIRE_USEC_NONE, WIRE_USEC_NONE, WIRE_USEC_NONE, ""};
+	if (root >= 0 && private_bus_open(&b, root, false, 0) && send_watchdog_questions(&b))
+		read_watchdog_answers(&b, ret);
+	closep(&b.fd);
+	return ret->runtime_usec != WIRE_USEC_NONE;
 }
 
 #define SERVE_FD 3

@@ -246,6 +246,21 @@ static int find_managers(struct capture *c, struct capture_error *err)
 	return r < 0 ? r : 0;
 }
 
+/* They are loaded last, but what they name of the kernel's types is looked for with all others. */
+static int open_iterators(struct capture *c, struct capture_error *err)
+{
+	struct probes *p = &c->probes;
+	int r = types_open(&p->types);
+
+	if (r < 0)
+		return capture_fail(err, r, "", "cannot make a file in memory: %s", strerror(-r));
+	if (fuse_holders_open(p->types.path, &c->hangs.holders) == 0)
+		p->iterators[p->n_iterators++] = fuse_holders_object(c->hangs.holders);
+	if (looker_open(c->hierarchy.id, p->types.path, &c->looker) == 0)
+		p->iterators[p->n_iterators++] = looker_object(c->looker);
+	return 0;
+}
+
 static int set_up(struct capture *c, struct capture_error *err)
 {
 	uint64_t t0;
@@ -262,6 +277,9 @@ static int set_up(struct capture *c, struct capture_error *err)
 	c->probes.ring_size = ring_size(c->o.ring_size ? c->o.ring_size : CAPTURE_RING_DEFAULT);
 	c->probes.ring_batch = c->probes.ring_size / 16;
 	c->probes.btf = c->o.btf;
+	r = open_iterators(c, err);
+	if (r < 0)
+		return r;
 	r = probes_load(&c->probes, err);
 	if (r < 0)
 		return r;
@@ -301,6 +319,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 		return capture_fail(err, -ENOMEM, "", "out of memory");
 	c->o = *o;
 	c->epoll_fd = c->stop_fd = c->idle_fd = c->clock_fd = c->timeout_fd = c->recheck_fd = -1;
+	c->probes.types.fd = -1;
 	c->hang_fd = c->batch_fd = c->late_fd = c->pidfiles.changes = -1;
 	probes_set_log(o->log);
 	r = managers_init(&c->managers);
@@ -312,7 +331,8 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	if (r < 0)
 		return r;
 	hang_watch_load(&c->hangs);
-	looker_new(c->hierarchy.id, &c->looker);
+	if (c->looker)
+		looker_load(&c->looker);
 	c->stops.slow_after_ns = o->slow_ns;
 	r = enrich_new(c->hierarchy.id, &c->enrich);
 	if (r < 0)

@@ -15,6 +15,7 @@
 #include "bpf/layout.h"
 #include "capture/helper.h"
 #include "capture/stream.h"
+#include "capture/types.h"
 #include "capture/uprobe.h"
 
 struct svctrace_bpf;
@@ -152,8 +153,11 @@ struct probes {
 	uint64_t load_ns, attach_ns;
 	int hierarchy_id;
 	size_t ring_size;
-	size_t ring_batch; /* bytes that are too many to wait with */
-	const char *btf;   /* NULL: the kernel's own */
+	size_t ring_batch;		       /* bytes that are too many to wait with */
+	const char *btf;		       /* NULL: the kernel's own */
+	struct types types;		       /* of that those which all programs name */
+	const struct bpf_object *iterators[2]; /* that are loaded later, with these types */
+	unsigned int n_iterators;
 };
 /* Loads every program and attaches those of the kernel's functions. */
 int probes_load(struct probes *p, struct capture_error *err);
@@ -249,6 +253,15 @@ void ask_later(struct asker *a, const struct manager *m, const struct wire_job *
 /* A unit's job runs: puts into the stream by which dependencies it was pulled in, if it was. */
 int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h,
 	      struct wire_str id, struct stream *s);
+
+/* How systemd is set to use a hardware watchdog; WIRE_USEC_NONE, "": not known. */
+struct watchdog_settings {
+	uint64_t runtime_usec, reboot_usec;
+	uint64_t pinged_usec; /* when it pinged last, CLOCK_MONOTONIC */
+	char device[128];
+};
+/* Asks process 1, for a second at most; false: it did not answer. */
+bool ask_watchdog(struct watchdog_settings *ret);
 
 /* enrich.c: what /proc still knows of the processes that a record names. */
 struct enrich;

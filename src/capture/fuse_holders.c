@@ -36,28 +36,43 @@ void fuse_holders_freep(struct fuse_holders **f)
 	*f = NULL;
 }
 
+int fuse_holders_open(const char *btf, struct fuse_holders **ret)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, o, .btf_custom_path = btf);
+	_cleanup_(fuse_holders_freep) struct fuse_holders *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->skel = fuse_holders_bpf__open_opts(&o);
+	if (!f->skel)
+		return -errno;
+	*ret = take_ptr(f);
+	return 0;
+}
+
+const struct bpf_object *fuse_holders_object(const struct fuse_holders *f)
+{
+	return f->skel->obj;
+}
+
 static int load(struct fuse_holders *f)
 {
-	f->skel = fuse_holders_bpf__open_and_load();
-	if (!f->skel)
+	if (f->link)
+		return 0;
+	if (fuse_holders_bpf__load(f->skel) < 0)
 		return -errno;
 	f->link = bpf_program__attach_iter(f->skel->progs.fuse_holders, NULL);
 	return f->link ? 0 : -errno;
 }
 
-int fuse_holders_new(struct fuse_holders **ret)
+int fuse_holders_load(struct fuse_holders **f)
 {
-	_cleanup_(fuse_holders_freep) struct fuse_holders *f = calloc(1, sizeof(*f));
-	libbpf_print_fn_t before;
-	int r;
+	libbpf_print_fn_t before = libbpf_set_print(stay_silent);
+	int r = load(*f);
 
-	if (!f)
-		return -ENOMEM;
-	before = libbpf_set_print(stay_silent);
-	r = load(f);
 	libbpf_set_print(before);
-	if (r == 0)
-		*ret = take_ptr(f);
+	if (r < 0)
+		fuse_holders_freep(f);
 	return r;
 }
 
@@ -86,7 +101,9 @@ int fuse_holders_read(const struct fuse_holders *f, capture_fuse_holder on_holde
 int capture_fuse_holders(capture_fuse_holder on_holder, void *ctx)
 {
 	_cleanup_(fuse_holders_freep) struct fuse_holders *f = NULL;
-	int r = fuse_holders_new(&f);
+	int r = fuse_holders_open(NULL, &f);
 
+	if (r == 0)
+		r = fuse_holders_load(&f);
 	return r < 0 ? r : fuse_holders_read(f, on_holder, ctx);
 }

@@ -8,8 +8,8 @@
 
 void hang_watch_load(struct hang_watch *w)
 {
-	if (!w->holders)
-		fuse_holders_new(&w->holders); /* if not, /proc is asked */
+	if (w->holders || fuse_holders_open(NULL, &w->holders) == 0)
+		fuse_holders_load(&w->holders);
 }
 
 void hang_watch_done(struct hang_watch *w)

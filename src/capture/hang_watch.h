@@ -15,9 +15,15 @@
 #define HANG_TICK_NS   1000000000ull
 #define HANG_WATCH_MAX 256
 
-/* The iterator of capture_fuse_holders(), kept: what loading it takes is given up later. */
+/*
+ * The iterator of capture_fuse_holders(), kept: what loading it takes is given up later. btf: the
+ * types that it is loaded with, NULL: the kernel's. One that does not load is freed.
+ */
+struct bpf_object;
 struct fuse_holders;
-int fuse_holders_new(struct fuse_holders **ret);
+int fuse_holders_open(const char *btf, struct fuse_holders **ret);
+const struct bpf_object *fuse_holders_object(const struct fuse_holders *f);
+int fuse_holders_load(struct fuse_holders **f);
 void fuse_holders_freep(struct fuse_holders **f);
 /* The same from /proc; -ENOTSUP if this kernel does not tell there whose is whose. */
 int fuse_holders_walk(capture_fuse_holder on_holder, void *ctx);
@@ -45,7 +51,8 @@ struct hang_watch {
 	unsigned int n_holdings;
 };
 
-/* What can be loaded while one still may; the fuse module may come later. */
+/* What can be loaded while one still may; the fuse module may come later. If not, /proc is asked.
+ */
 void hang_watch_load(struct hang_watch *w);
 void hang_watch_done(struct hang_watch *w);
 /* Whether it is the first to be watched. */

@@ -18,6 +18,8 @@
 #define LEGACY		     makedev(10, 130) /* /dev/watchdog, another name of the first one */
 #define PIDNS_OF_THE_MACHINE 0xEFFFFFFC
 #define SECOND_NS	     1000000000ull
+#define ASK_MAX_TRIES	     3
+#define SYSTEMD		     1 /* the process that RuntimeWatchdogSec= is for */
 /* Of several pings in that time but the first is told. */
 #define UNTOLD_NS	     100000000ull
 
@@ -155,6 +157,32 @@ static int send(const struct hardware_watchdog *x, bool overdue, uint32_t thread
 	return stream_end(s);
 }
 
+/*
+ * How systemd is set to use it, which holds it; and when it pinged it last, before svctrace could
+ * see that.
+ */
+static int send_settings(struct hardware_watchdog *x, struct stream *s)
+{
+	struct watchdog_settings is;
+	struct wire_watchdog_settings *w;
+
+	if (x->ask)
+		x->ask--;
+	if (!ask_watchdog(&is))
+		return 0;
+	x->ask = 0;
+	w = stream_begin(s, WIRE_WATCHDOG_SETTINGS, sizeof(*w), SYSTEMD);
+	w->runtime_usec = is.runtime_usec;
+	w->reboot_usec = is.reboot_usec;
+	if (is.pinged_usec < WIRE_USEC_NONE)
+		w->pinged_ns = is.pinged_usec * 1000;
+	if (x->ping_ns == 0)
+		x->ping_ns = w->pinged_ns;
+	w->device = x->now.number;
+	stream_string(s, &w->path, is.device);
+	return stream_end(s);
+}
+
 struct send_all {
 	struct hardware_watchdogs *w;
 	struct stream *s;
@@ -164,13 +192,18 @@ static int send_one(void *ctx, const struct capture_watchdog *now)
 {
 	struct send_all *a = ctx;
 	struct hardware_watchdog *x = get(a->w, now->number);
+	int r;
 
 	if (!x)
 		return 0;
 	x->now = *now;
 	x->pidns = PIDNS_OF_THE_MACHINE;
 	x->ns_holder = now->holder;
-	return send(x, false, 0, a->s);
+	r = send(x, false, 0, a->s);
+	if (r != 0 || now->holder != SYSTEMD)
+		return r;
+	x->ask = ASK_MAX_TRIES;
+	return send_settings(x, a->s);
 }
 
 int hardware_watchdogs_send_all(struct hardware_watchdogs *w, struct stream *s)
@@ -204,7 +237,9 @@ int hardware_watchdogs_follow(struct hardware_watchdogs *w, const struct wire_hd
 	else
 		set_holder(x, &u->task);
 	if (u->op == WIRE_WATCHDOG_PING)
-		return 0;
+		return x->ask ? send_settings(x, s) : 0;
+	/* not now: it answers when it is up, and then it pings */
+	x->ask = u->op != WIRE_WATCHDOG_CLOSE && u->task.tgid == SYSTEMD ? ASK_MAX_TRIES : 0;
 	read_device(u->device, &x->now);
 	if (u->op == WIRE_WATCHDOG_SET_TIMEOUT && x->now.timeout == WIRE_NONE)
 		x->now.timeout = u->value;

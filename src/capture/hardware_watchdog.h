@@ -21,6 +21,7 @@ struct hardware_watchdog {
 	uint32_t pidns, ns_holder;   /* the holder's number in its own pid namespace */
 	uint64_t ping_ns;	     /* the last one that was seen; 0: none */
 	bool told;		     /* that the next one is overdue */
+	unsigned int ask;	     /* systemd for its settings when it pings: so often */
 };
 
 struct hardware_watchdogs {

@@ -51,23 +51,41 @@ void looker_freep(struct looker **l)
 	*l = NULL;
 }
 
-int looker_new(int hierarchy_id, struct looker **ret)
+int looker_open(int hierarchy_id, const char *btf, struct looker **ret)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, o, .btf_custom_path = btf);
 	_cleanup_(looker_freep) struct looker *l = calloc(1, sizeof(*l));
 
 	if (!l || !(l->text = malloc(TEXT_MAX)))
 		return -ENOMEM;
-	l->skel = task_states_bpf__open();
+	l->skel = task_states_bpf__open_opts(&o);
 	if (!l->skel)
 		return -errno;
 	l->skel->rodata->tracked_hierarchy = hierarchy_id;
+	*ret = take_ptr(l);
+	return 0;
+}
+
+const struct bpf_object *looker_object(const struct looker *l)
+{
+	return l->skel->obj;
+}
+
+static int load(struct looker *l)
+{
 	if (task_states_bpf__load(l->skel) < 0)
 		return -errno;
 	l->link = bpf_program__attach_iter(l->skel->progs.task_states, NULL);
-	if (!l->link)
-		return -errno;
-	*ret = take_ptr(l);
-	return 0;
+	return l->link ? 0 : -errno;
+}
+
+int looker_load(struct looker **l)
+{
+	int r = load(*l);
+
+	if (r < 0)
+		looker_freep(l);
+	return r;
 }
 
 static int read_all(struct looker *l)

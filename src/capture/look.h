@@ -13,8 +13,14 @@
 
 struct looker;
 
-/* What is loaded is kept: privileges are given up later. Negative errno: this kernel cannot. */
-int looker_new(int hierarchy_id, struct looker **ret);
+/*
+ * What is loaded is kept: privileges are given up later. btf: the types that it is loaded with.
+ * Negative errno, and it is freed: this kernel cannot.
+ */
+struct bpf_object;
+int looker_open(int hierarchy_id, const char *btf, struct looker **ret);
+const struct bpf_object *looker_object(const struct looker *l);
+int looker_load(struct looker **l);
 void looker_freep(struct looker **l);
 
 /* The process of that number in that pid namespace. Negative errno; keeps what it saw. */

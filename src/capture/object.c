@@ -454,6 +454,7 @@ int object_new(struct sym_object *file, struct probes *p, struct object **ret,
 	       struct capture_error *err)
 {
 	_cleanup_(object_freep) struct object *o = calloc(1, sizeof(*o));
+	struct symbols_options load = {.shared_path = file->shared_path};
 	struct sym_error why = {};
 	int r;
 
@@ -463,7 +464,7 @@ int object_new(struct sym_object *file, struct probes *p, struct object **ret,
 	}
 	o->file = *file;
 	*file = (struct sym_object){};
-	r = symbols_load(o->file.open_path, NULL, &o->symbols, &why);
+	r = symbols_load(o->file.open_path, &load, &o->symbols, &why);
 	if (r < 0)
 		return capture_fail(err, r, "", "%s: %s", o->file.name, why.text);
 	o->layout = layout_of(o->symbols);

@@ -323,9 +323,18 @@ static int share_maps(const struct probes *p, struct svctrace_bpf *skel)
 	return 0;
 }
 
+/* Anew each time: a module may have come that has some of them. */
+static int fill_types(const struct probes *p, const struct svctrace_bpf *skel)
+{
+	const struct bpf_object *objects[1 + ARRAY_LEN(p->iterators)] = {skel->obj};
+
+	memcpy(&objects[1], p->iterators, sizeof(p->iterators));
+	return types_fill(&p->types, p->btf, objects, 1 + p->n_iterators);
+}
+
 static int open_load(struct probes *p, uint32_t wanted, struct svctrace_bpf **ret)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, o, .btf_custom_path = p->btf);
+	LIBBPF_OPTS(bpf_object_open_opts, o, .btf_custom_path = p->types.path);
 	struct svctrace_bpf *skel = svctrace_bpf__open_opts(&o);
 	int r;
 
@@ -343,6 +352,8 @@ static int open_load(struct probes *p, uint32_t wanted, struct svctrace_bpf **re
 	bpf_map__set_max_entries(skel->maps.events, p->ring_size);
 	choose_programs(p, wanted, skel);
 	r = share_maps(p, skel);
+	if (r == 0)
+		r = fill_types(p, skel);
 	if (r == 0)
 		r = svctrace_bpf__load(skel);
 	if (r < 0) {
@@ -573,6 +584,7 @@ void probes_done(struct probes *p)
 		detach_probe(p, i);
 	for (unsigned int i = 0; i < p->n_instances; i++)
 		svctrace_bpf__destroy(p->instance[i]);
+	types_close(&p->types);
 	p->n = p->n_instances = p->n_attached = 0;
 }
 

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* svctrace doctor: what the machine offers, and what this process may do with it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "doctor.h"
 #include "svctrace/cleanup.h"
+#include "svctrace/text.h"
+#include "systemctl.h"
 
 #define BTF		     "/sys/kernel/btf/vmlinux"
 #define KPROBE_EVENTS	     "/sys/bus/event_source/devices/kprobe/type"
 #define UPROBE_EVENTS	     "/sys/bus/event_source/devices/uprobe/type"
 #define LOCKDOWN	     "/sys/kernel/security/lockdown"
 #define PIDNS_OF_THE_MACHINE 0xEFFFFFFC
+#define SYSTEMCTL_MS	     5000
+#define SYSTEMCTL_MAX	     4096
 
 /* The first line; "" where it cannot be read. */
 static const char *read_line(const char *path, char *ret, size_t n)
@@ -266,11 +272,75 @@ static int check_watchdog(void *ctx, const struct capture_watchdog *w)
 	return 0;
 }
 
+/* The value of a line "KEY=…" of what systemctl shows; "": there is none. */
+static const char *shown(const char *text, const char *key, char *ret, size_t n)
+{
+	size_t len = strlen(key);
+
+	ret[0] = 0;
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, len) == 0 && line[len] == '=')
+			snprintf(ret, n, "%.*s", (int)strcspn(line + len + 1, "\n"),
+				 line + len + 1);
+	}
+	return ret;
+}
+
+static int is_held_by_systemd(void *ctx, const struct capture_watchdog *w)
+{
+	(void)ctx;
+	return w->holder == 1;
+}
+
+/* ", pinged 1.2s ago": newer systemds tell. */
+static const char *last_ping(const char *usec, char *ret, size_t n)
+{
+	uint64_t then = strtoull(usec, NULL, 10) * 1000, now;
+	struct timespec t;
+	char ago[32];
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+	ret[0] = 0;
+	if (then && then < now)
+		snprintf(ret, n, ", pinged %s ago", text_duration(now - then, ago));
+	return ret;
+}
+
+/* RuntimeWatchdogSec=, if it is set. */
+static void check_settings(struct doctor *d)
+{
+	static const char *const command[] = {"systemctl", "show",
+					      "-p",	   "RuntimeWatchdogUSec",
+					      "-p",	   "RebootWatchdogUSec",
+					      "-p",	   "WatchdogLastPingTimestampMonotonic",
+					      NULL};
+	char runtime[64], reboot[64], last[64], ping[64];
+	_cleanup_free_ char *text = NULL;
+
+	if (systemctl_read(command, true, SYSTEMCTL_MS, SYSTEMCTL_MAX, &text) < 0)
+		return;
+	shown(text, "RuntimeWatchdogUSec", runtime, sizeof(runtime));
+	shown(text, "RebootWatchdogUSec", reboot, sizeof(reboot));
+	shown(text, "WatchdogLastPingTimestampMonotonic", last, sizeof(last));
+	if (!*runtime || strcmp(runtime, "0") == 0 || strcmp(runtime, "infinity") == 0)
+		return;
+	if (capture_watchdogs(is_held_by_systemd, NULL) == 0)
+		doctor_add(d, FINDING_OK, "RuntimeWatchdogSec", runtime, NULL,
+			   "set, but systemd holds no hardware watchdog");
+	else
+		doctor_add(d, FINDING_OK, "RuntimeWatchdogSec", runtime, NULL,
+			   "systemd pings its hardware watchdog%s; RebootWatchdogSec=%s",
+			   last_ping(last, ping, sizeof(ping)), *reboot ? reboot : "?");
+}
+
 static void check_watchdogs(struct doctor *d)
 {
 	size_t before = d->n_checks;
 
 	capture_watchdogs(check_watchdog, d);
+	check_settings(d);
 	if (d->n_checks == before)
 		doctor_add(d, FINDING_UNNEEDED, "hardware watchdog", "absent", NULL,
 			   "this machine shows none");

@@ -117,9 +117,10 @@ static void check_enums(struct doctor *d, const struct symbols *s)
 static void look_at_code(struct doctor *d, const struct sym_object *file, const char *whose)
 {
 	_cleanup_(symbols_freep) struct symbols *s = NULL;
+	struct symbols_options load = {.shared_path = file->shared_path};
 	struct sym_error why = {};
 
-	if (symbols_load(file->open_path, NULL, &s, &why) < 0) {
+	if (symbols_load(file->open_path, &load, &s, &why) < 0) {
 		doctor_add(d, FINDING_MISSING, "code", file->name, NULL, "%s", why.text);
 		return;
 	}

@@ -660,6 +660,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return on_look(g, e);
 	case WIRE_WATCHDOG_USE:
 		return hardware_watchdog_learn_use(&g->hardware, e, &g->processes);
+	case WIRE_WATCHDOG_SETTINGS:
+		return hardware_watchdog_learn_settings(&g->hardware, e);
 	case WIRE_WATCHDOG_DEVICE:
 		return hardware_watchdog_learn_device(&g->hardware, e, &g->processes, &g->look);
 	case WIRE_MANAGER:

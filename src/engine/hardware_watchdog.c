@@ -13,12 +13,20 @@ static void forget_look(struct hardware_watchdog *w)
 	proof_done(&w->overdue);
 }
 
+static void forget_settings(struct hardware_watchdog *w)
+{
+	free(w->is.settings.path);
+	w->is.settings = (struct hardware_watchdog_settings){};
+	w->pinged_ns = 0;
+}
+
 void hardware_watchdog_table_done(struct hardware_watchdog_table *t)
 {
 	for (unsigned int i = 0; i < t->n; i++) {
 		struct hardware_watchdog *w = &t->watchdog[i];
 
 		forget_look(w);
+		forget_settings(w);
 		proof_done(&w->last_ping);
 		proof_done(&w->changed);
 		actor_done(&w->is.who);
@@ -82,8 +90,11 @@ static bool count_ping(struct hardware_watchdog *w, const struct ev *e)
 {
 	const struct ev_watchdog_use *u = &e->watchdog_use;
 
+	uint64_t since = u->since_ns ? u->since_ns : w->pinged_ns;
+
+	w->pinged_ns = 0;
 	w->is.pings += 1 + (uint64_t)u->left_out;
-	w->is.gap_ns = u->since_ns && u->since_ns < e->mono_ns ? e->mono_ns - u->since_ns : 0;
+	w->is.gap_ns = since && since < e->mono_ns ? e->mono_ns - since : 0;
 	if (w->is.gap_ns > w->is.longest_ns)
 		w->is.longest_ns = w->is.gap_ns;
 	if (w->is.timeout_ns == 0 || w->is.gap_ns <= hardware_watchdog_patience(w->is.timeout_ns))
@@ -110,6 +121,8 @@ static int on_ping(struct hardware_watchdog_table *t, struct hardware_watchdog *
 static int on_change(struct hardware_watchdog *w, const struct ev *e, bool opened)
 {
 	forget_look(w);
+	if (opened)
+		forget_settings(w);
 	proof_done(&w->last_ping);
 	proof_done(&w->changed);
 	w->is.gap_ns = 0;
@@ -201,9 +214,34 @@ static int on_changed(struct hardware_watchdog_table *t, struct hardware_watchdo
 		     &w->changed);
 
 	proof_done(&w->changed);
-	if (!w->was_opened)
+	if (!w->was_opened) {
 		set_who(w, NULL);
+		forget_settings(w);
+	}
 	return r;
+}
+
+/* The ping that they tell of came before any that was seen, or it was seen itself. */
+int hardware_watchdog_learn_settings(struct hardware_watchdog_table *t, const struct ev *e)
+{
+	const struct ev_watchdog_settings *s = &e->watchdog_settings;
+	struct hardware_watchdog *w = get(t, s->device);
+	bool first;
+
+	if (!w)
+		return 0;
+	forget_settings(w);
+	w->is.settings = (struct hardware_watchdog_settings){
+		.known = true,
+		.runtime_usec = s->runtime_usec,
+		.reboot_usec = s->reboot_usec,
+	};
+	first = w->last_ping.seq == 0 && s->pinged_ns;
+	if (first)
+		w->pinged_ns = s->pinged_ns;
+	if (s->path.n && set_text(&w->is.settings.path, s->path) < 0)
+		return -ENOMEM;
+	return first ? proof_set(&w->last_ping, e) : 0;
 }
 
 int hardware_watchdog_learn_device(struct hardware_watchdog_table *t, const struct ev *e,

@@ -176,13 +176,6 @@ static int set_word(char **dst, const char *word)
 	return *dst ? 0 : -ENOMEM;
 }
 
-static const char *duration(uint64_t usec, char buf[static 32])
-{
-	if (usec > UINT64_MAX / 1000)
-		return "infinity";
-	return text_duration(usec * 1000, buf);
-}
-
 /* "exit status 3", "SIGTERM" */
 static const char *end_words(const struct ev_facts *f, char buf[static 32])
 {
@@ -249,7 +242,7 @@ static void limit_words(const struct verdict_restart *r, char *buf, size_t n)
 	if (r->limit_burst == WIRE_NONE || r->limit_burst == 0 || r->limit_usec == WIRE_USEC_NONE ||
 	    r->limit_usec == 0)
 		return;
-	duration(r->limit_usec, within);
+	text_usec(r->limit_usec, within);
 	if (r->rule == RESTART_START_LIMIT)
 		snprintf(buf, n, "; the limit is %" PRIu32 " starts within %s",
 			 (uint32_t)r->limit_burst, within);
@@ -283,7 +276,7 @@ static int set_text(struct verdict *v, const struct ending *x)
 	rule_words(r, x, rule, sizeof(rule));
 	limit_words(r, limit, sizeof(limit));
 	if (r->restarts && r->delay_usec != WIRE_USEC_NONE)
-		snprintf(in, sizeof(in), " in %s", duration(r->delay_usec, delay));
+		snprintf(in, sizeof(in), " in %s", text_usec(r->delay_usec, delay));
 	if (r->restarts && r->count != WIRE_NONE && r->count != 0)
 		snprintf(count, sizeof(count), ", again after %" PRIu32, (uint32_t)r->count);
 	if (r->restarts)

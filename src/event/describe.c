@@ -384,6 +384,19 @@ static void describe_watchdog_device(char *dst, size_t size, const struct ev_wat
 				   : "");
 }
 
+/* "systemd is set to RuntimeWatchdogSec=8s, RebootWatchdogSec=10min, and has pinged watchdog0" */
+static void describe_watchdog_settings(char *dst, size_t size, const struct ev *e)
+{
+	const struct ev_watchdog_settings *w = &e->watchdog_settings;
+	char runtime[32], reboot[32], ago[32];
+
+	snprintf(dst, size, "watchdog%" PRIu32 ": RuntimeWatchdogSec=%s, RebootWatchdogSec=%s",
+		 w->device, text_usec(w->runtime_usec, runtime), text_usec(w->reboot_usec, reboot));
+	if (w->pinged_ns && w->pinged_ns < e->mono_ns && strlen(dst) < size)
+		snprintf(dst + strlen(dst), size - strlen(dst), ", pinged %s before",
+			 text_duration(e->mono_ns - w->pinged_ns, ago));
+}
+
 /* "PID file /run/d.pid of d.service says "812": refused (unsafe-path)" */
 static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
 {
@@ -473,6 +486,9 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 		break;
 	case WIRE_WATCHDOG_DEVICE:
 		describe_watchdog_device(dst, size, &e->watchdog_device);
+		break;
+	case WIRE_WATCHDOG_SETTINGS:
+		describe_watchdog_settings(dst, size, e);
 		break;
 	case WIRE_LOOK:
 		describe_look(dst, size, &e->look);

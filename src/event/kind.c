@@ -873,6 +873,20 @@ static int decode_watchdog_device(struct memory *m, const struct record *r, stru
 	return get_str(r, w.driver, &d->driver);
 }
 
+static int decode_watchdog_settings(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_watchdog_settings w = FIXED(r, wire_watchdog_settings);
+
+	(void)m;
+	e->watchdog_settings = (struct ev_watchdog_settings){
+		.runtime_usec = w.runtime_usec,
+		.reboot_usec = w.reboot_usec,
+		.pinged_ns = w.pinged_ns,
+		.device = w.device,
+	};
+	return get_str(r, w.path, &e->watchdog_settings.path);
+}
+
 /* clang-format off */
 #define SERVICE(n, f) {n, f, sizeof(struct wire_service), true, decode_service}
 #define JOB(n, f) {n, f, sizeof(struct wire_job), true, decode_job}
@@ -945,6 +959,7 @@ static const struct kind kinds[] = {
 	[WIRE_PIDFILE] = {"pidfile", NULL, sizeof(struct wire_pidfile), true, decode_pidfile},
 	[WIRE_WATCHDOG_USE] = OTHER("watchdog-use", watchdog_use),
 	[WIRE_WATCHDOG_DEVICE] = OTHER("watchdog-device", watchdog_device),
+	[WIRE_WATCHDOG_SETTINGS] = OTHER("watchdog-settings", watchdog_settings),
 	[WIRE_OFFSET] = {"offset", NULL, sizeof(struct wire_symbol), true, decode_symbol},
 };
 /* clang-format on */

@@ -414,6 +414,15 @@ static void put_watchdog_device(struct json_object *o, const struct ev_watchdog_
 	json_put(o, "threads", json_number(d->threads));
 }
 
+static void put_watchdog_settings(struct json_object *o, const struct ev_watchdog_settings *w)
+{
+	json_put(o, "device", json_number(w->device));
+	json_put(o, "runtime_us", json_usec(w->runtime_usec));
+	json_put(o, "reboot_us", json_usec(w->reboot_usec));
+	json_put(o, "last_ping_ns", json_number_or_null(w->pinged_ns, 0));
+	json_put(o, "path", slice_json(w->path));
+}
+
 static void put_pidfile(struct json_object *o, const struct ev_pidfile *p)
 {
 	json_put(o, "systemd.unit.name", slice_json(p->id));
@@ -537,6 +546,9 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		break;
 	case WIRE_WATCHDOG_DEVICE:
 		put_watchdog_device(o, &e->watchdog_device);
+		break;
+	case WIRE_WATCHDOG_SETTINGS:
+		put_watchdog_settings(o, &e->watchdog_settings);
 		break;
 	case WIRE_LOOK:
 		put_look(o, &e->look);

@@ -46,6 +46,18 @@ static void put_news(FILE *f, const struct hardware_watchdog_notice *n)
 	}
 }
 
+static void put_settings(FILE *f, const struct hardware_watchdog_settings *s)
+{
+	char runtime[32], reboot[32], path[NAME_LEN];
+
+	fprintf(f, "  %-7sRuntimeWatchdogSec=%s, RebootWatchdogSec=%s", "set",
+		text_usec(s->runtime_usec, runtime), text_usec(s->reboot_usec, reboot));
+	if (s->path)
+		fprintf(f, ", WatchdogDevice=%s",
+			text_escape(path, sizeof(path), s->path, strlen(s->path)));
+	fputc('\n', f);
+}
+
 static int put_notice(FILE *f, const struct renderer *r, const void *what)
 {
 	const struct hardware_watchdog_notice *n = what;
@@ -69,7 +81,11 @@ static int put_notice(FILE *f, const struct renderer *r, const void *what)
 		put_identity(f, &n->who);
 		fputc('\n', f);
 	}
+	if (n->settings.known)
+		put_settings(f, &n->settings);
 	k = n->news == HARDWARE_WATCHDOG_OVERDUE ? render_look(f, r, "did", n->look) : 0;
+	if (n->n_proof == 0)
+		return k;
 	fprintf(f, "  %-7s%u event%s (", "proof", n->n_proof, n->n_proof == 1 ? "" : "s");
 	for (unsigned int i = 0; i < n->n_proof; i++)
 		fprintf(f, "%s#%" PRIu64, i ? " " : "", n->proof[i].seq);
@@ -88,6 +104,19 @@ static json_t *who_json(const struct actor *a)
 	return json_done(&o);
 }
 
+static json_t *settings_json(const struct hardware_watchdog_settings *s)
+{
+	struct json_object o = {};
+
+	if (!s->known)
+		return json_null();
+	o.json = json_object();
+	json_put(&o, "runtime_us", json_usec(s->runtime_usec));
+	json_put(&o, "reboot_us", json_usec(s->reboot_usec));
+	json_put(&o, "path", json_text(s->path));
+	return json_done(&o);
+}
+
 static int render_json(struct renderer *r, const struct hardware_watchdog_notice *n)
 {
 	struct json_object o = {.json = json_object()};
@@ -101,6 +130,7 @@ static int render_json(struct renderer *r, const struct hardware_watchdog_notice
 	json_put(&o, "timeout_ns", json_number_or_null(n->timeout_ns, 0));
 	json_put(&o, "running", n->running == WIRE_NONE ? json_null() : json_boolean(n->running));
 	json_put(&o, "who", who_json(&n->who));
+	json_put(&o, "settings", settings_json(&n->settings));
 	json_put(&o, "gap_ns", json_number_or_null(n->gap_ns, 0));
 	json_put(&o, "pings", json_number(n->pings));
 	json_put(&o, "late", json_number(n->late));

@@ -128,6 +128,8 @@ static const struct shape shapes[] = {
 	[WIRE_THREAD] = {sizeof(struct wire_thread), {{PLAIN, AT(thread, stack)}}},
 	[WIRE_WATCHDOG_DEVICE] = {sizeof(struct wire_watchdog_device),
 		{{PLAIN, AT(watchdog_device, identity)}, {PLAIN, AT(watchdog_device, driver)}}},
+	[WIRE_WATCHDOG_SETTINGS] = {sizeof(struct wire_watchdog_settings),
+		{{PLAIN, AT(watchdog_settings, path)}}},
 	[WIRE_LOOK] = {sizeof(struct wire_look), {{PLAIN, AT(look, id)}}},
 	/* its sentences name paths, but never what is in the file */
 	[WIRE_PIDFILE] = {sizeof(struct wire_pidfile), {{PLAIN, AT(pidfile, id)},

@@ -222,6 +222,9 @@ int state_feed(struct state *s, const void *record, size_t size)
 			return 0;
 		key.id = get32(record, size, offsetof(struct wire_watchdog_device, device));
 		return keep(s, &key, record, size);
+	case WIRE_WATCHDOG_SETTINGS:
+		key.id = get32(record, size, offsetof(struct wire_watchdog_settings, device));
+		return keep(s, &key, record, size);
 	case WIRE_BUS_NAME:
 		key.id = get32(record, size, offsetof(struct wire_bus_name, listener));
 		key.extra = hash_slice(record, size, offsetof(struct wire_bus_name, name));

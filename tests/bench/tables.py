@@ -93,7 +93,7 @@ def made_of(result):
     events, lost = median(result, "soak-events"), median(result, "soak-lost")
     sent, received, dropped, told = (median(result, f"guest-overrun-{w}") for w in ("sent", "received", "lost", "told"))
     hang, storm = median(result, "guest-hang-cost"), median(result, "guest-storm", "none")
-    unexplained = None if None in (sent, received, dropped) else abs(sent - received - dropped) + abs(dropped - told)
+    unexplained = None if None in (sent, received, dropped, told) else abs(sent - received - dropped) + abs(dropped - told)
     return [
         ("In a guest, counted in instructions, all that user space does for it included", [
             against(result, "signal-other", "a signal to an unrelated process", "guest-signal-other", "bpftrace", 0.5),

@@ -24,6 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bus_messages all;
 	enum wire_endpoint endpoint;
+	uint64_t number;
+	char text[32];
 	uint8_t *copy;
 
 	if (size == 0)
@@ -34,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!copy)
 		abort();
 	memcpy(copy + 1, data + 1, size - 1);
+	bus_variant_number(copy + 1, size - 1, &number);
+	bus_variant_string(copy + 1, size - 1, text, sizeof(text));
 	bus_parse(&all, endpoint, copy + 1, size - 1, size - 1 + (data[0] >> 2));
 	if (all.n > BUS_MESSAGES_MAX || all.used > sizeof(all.text))
 		abort();

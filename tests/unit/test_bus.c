@@ -378,6 +378,33 @@ static void test_there_and_back(void **state)
 		}
 }
 
+/* Replies to a property's Get: without fields, so that a body begins behind 16 bytes. */
+#define REPLY(type) 'l', type, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0
+
+static void test_property_in_reply(void **state)
+{
+	static const char number[] = {REPLY(2), 1, 't', 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 3};
+	static const char text[] = {REPLY(2), 1, 's', 0, 0, 2, 0, 0, 0, 'h', 'i', 0};
+	static const char error[] = {REPLY(3), 1, 't', 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 3};
+	uint64_t n = 7;
+	char s[3] = "?";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(number); i++)
+		assert_false(bus_variant_number(number, i, &n));
+	for (size_t i = 0; i < sizeof(text); i++)
+		assert_false(bus_variant_string(text, i, s, sizeof(s)));
+	assert_false(bus_variant_number(error, sizeof(error), &n));
+	assert_false(bus_variant_number(text, sizeof(text), &n));
+	assert_false(bus_variant_string(text, sizeof(text), s, 2)); /* no room */
+	assert_int_equal(n, 7);
+	assert_string_equal(s, "?");
+	assert_true(bus_variant_number(number, sizeof(number), &n));
+	assert_true(n == (3ull << 56 | 0x102));
+	assert_true(bus_variant_string(text, sizeof(text), s, sizeof(s)));
+	assert_string_equal(s, "hi");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_varlink),
 		cmocka_unit_test(test_varlink_nested),
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_property_in_reply),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

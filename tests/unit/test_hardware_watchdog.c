@@ -186,6 +186,58 @@ static void test_patience(void **state)
 	told_done(&x);
 }
 
+static void settings(struct told *x, uint64_t pinged_ns)
+{
+	struct wire_watchdog_settings *s = begin(&x->w, WIRE_WATCHDOG_SETTINGS, 1);
+
+	s->runtime_usec = TIMEOUT_S * UINT64_C(1000000);
+	s->reboot_usec = UINT64_MAX;
+	s->pinged_ns = pinged_ns;
+	wb_str(&x->w.b, &s->path, "/dev/watchdog0");
+	send(&x->w);
+}
+
+/* systemd's last ping came before svctrace did: the first one that is seen is late. */
+static void test_settings(void **state)
+{
+	struct told x;
+	json_t *is;
+
+	(void)state;
+	told_new(&x, &as_json);
+	x.w.now += 20 * SECOND;
+	device(&x, 1);
+	send(&x.w);
+	settings(&x, x.w.now - 2 * SECOND);
+	x.w.now += 5 * SECOND;
+	use(&x, 1, WIRE_WATCHDOG_PING, 0);
+	assert_int_equal(x.n, 1);
+	assert_int_equal(x.news[0], HARDWARE_WATCHDOG_LATE);
+	assert_in_range(number(x.json[0], "gap_ns"), 7 * SECOND, 7 * SECOND + 100 * MS);
+	assert_int_equal(json_array_size(json_object_get(x.json[0], "proof")), 2);
+	is = json_object_get(x.json[0], "settings");
+	assert_int_equal(number(is, "runtime_us"), 8000000);
+	assert_string_equal(json_string_value(json_object_get(is, "reboot_us")), "infinity");
+	assert_string_equal(json_string_value(json_object_get(is, "path")), "/dev/watchdog0");
+	/* what it says after a ping that was seen is that very ping */
+	ping_after(&x, 1, SECOND);
+	settings(&x, x.w.now);
+	x.w.now += SECOND;
+	use(&x, 1, WIRE_WATCHDOG_PING, 0);
+	assert_int_equal(x.n, 1);
+	/* nobody else is set to anything */
+	use(&x, 1, WIRE_WATCHDOG_CLOSE, x.w.now);
+	device(&x, 0);
+	send(&x.w);
+	use(&x, OTHER, WIRE_WATCHDOG_OPEN, 0);
+	device(&x, OTHER);
+	send(&x.w);
+	assert_int_equal(x.n, 3);
+	assert_true(json_is_object(json_object_get(x.json[1], "settings")));
+	assert_true(json_is_null(json_object_get(x.json[2], "settings")));
+	told_done(&x);
+}
+
 /* Closed, and it runs on: nobody is left who pings it. */
 static void test_closed(void **state)
 {
@@ -267,7 +319,7 @@ int main(void)
 		cmocka_unit_test(test_pings_in_time), cmocka_unit_test(test_late_ping),
 		cmocka_unit_test(test_patience),      cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_text),	      cmocka_unit_test(test_left_out),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many),	      cmocka_unit_test(test_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

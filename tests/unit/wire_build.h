@@ -115,6 +115,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_thread);
 	case WIRE_WATCHDOG_USE:
 		return sizeof(struct wire_watchdog_use);
+	case WIRE_WATCHDOG_SETTINGS:
+		return sizeof(struct wire_watchdog_settings);
 	case WIRE_WATCHDOG_DEVICE:
 		return sizeof(struct wire_watchdog_device);
 	case WIRE_USER_STACK:

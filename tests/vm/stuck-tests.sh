@@ -359,9 +359,11 @@ guest_stuck_pauses() {
 		modprobe loop
 		./fuse-file -s /run/image &
 		daemon=$!
-		until mountpoint -q /run/image; do sleep 0.1; done
+		# that it is mounted is not enough: the disk is as large as the file is known to be
+		until [ "$(stat -c %s /run/image)" = 67108864 ]; do sleep 0.1; done
 		loop=$(losetup -f --show /run/image)
 		kill -STOP $daemon
+		until_is $daemon T
 		# in the middle: what udev has looked at by now needs no daemon any more
 		systemd-run -q --unit=sc-disk -p TimeoutStopSec=infinity \
 			dd if=$loop of=/dev/null bs=4k count=1 skip=8192 iflag=direct

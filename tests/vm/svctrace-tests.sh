@@ -6,7 +6,7 @@
 # the guest inside. What it printed as JSON is kept in $json_dir, for the schema's tests.
 
 BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly nohup hundred_rounds
-	lost_is_told second_manager container_restarts unit_removed timeline"
+	library_replaced lost_is_told second_manager container_restarts unit_removed timeline"
 GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
 	hybrid clock_set_back no_btf oomd"
 
@@ -20,12 +20,13 @@ keep_json() { # FILE NAME
 	cp "$1" "$json_dir/$suite-$2.json"
 }
 
-# Runs STEPS inside the bed while svctrace watches from outside: $work/trace.out and .err.
+# Runs STEPS inside the bed while svctrace watches from outside: $work/trace.out and .err. $BEFORE,
+# if set, is run inside before svctrace begins.
 bed_watch() { # STEPS SVCTRACE-ARGUMENTS…
 	local steps=$1
 	shift
 	ARGS="$*" STEPS=$steps WATCH=$HERE/watch OUT=$work/trace SVCTRACE=$(realpath "$svctrace") \
-		bed -t 900 -d "$files" -H '"$WATCH" "$OUT" "$BED_EXEC sh -c '"'"'cd /host; $STEPS'"'"'" \
+		bed -t 900 -d "$files" -H '[ -z "${BEFORE:-}" ] || $BED_EXEC sh -ec "$BEFORE" || exit; "$WATCH" "$OUT" "$BED_EXEC sh -c '"'"'cd /host; $STEPS'"'"'" \
 			"$SVCTRACE" --manager="$BED_PID" $ARGS >"$OUT.steps"' "$suite" true
 }
 
@@ -58,6 +59,16 @@ bed_verdicts() {
 }
 
 # The checker notices a wrong cause, a wrong PID and a wrong result.
+# An upgrade of the package that the running manager has not followed: only its mappings lead to its
+# libraries.
+bed_library_replaced() {
+	# shellcheck disable=SC2016 # the $… are the shell's inside
+	BEFORE='for f in $(find -L /usr/lib/systemd /usr/lib/*/systemd -name "libsystemd-[cs]*.so"); do
+		cp "$f" "$f.new"; mv "$f.new" "$f"; done; grep -q "libsystemd-shared-.* (deleted)" /proc/1/maps' \
+		bed_watch 'sh scenarios.sh kill9_main' --json
+	"$HERE/check-verdicts" "$work/trace.steps" "$work/trace.out"
+}
+
 bed_verdicts_can_differ() {
 	local change
 	bed_watch 'sh scenarios.sh kill9_main exit3' --json
