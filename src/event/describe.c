@@ -21,7 +21,7 @@ static const char *or_unknown(const char *name)
 /* Foreign bytes made safe. */
 static const char *show(struct str s, char buf[static NAME_LEN])
 {
-	return s.s ? text_escape(buf, NAME_LEN, s.s, s.n) : "?";
+	return text_escape(buf, NAME_LEN, s.s ? s.s : "?", s.s ? s.n : 1);
 }
 
 /* "kill 11733" */

@@ -47,6 +47,11 @@ static const struct {
 	{STUCK_WAIT_MOUNT, "path_umount"},
 	{STUCK_WAIT_MOUNT, "path_mount"},
 	{STUCK_WAIT_MOUNT, "do_mount"},
+	/* mount(8) of today makes a mount by fsopen(2) or open_tree(2), and move_mount(2) */
+	{STUCK_WAIT_MOUNT, "do_move_mount"},
+	{STUCK_WAIT_MOUNT, "do_lock_mount"},
+	{STUCK_WAIT_MOUNT, "lock_mount"},
+	{STUCK_WAIT_MOUNT, "vfs_get_tree"},
 	{STUCK_WAIT_MOUNT, "cleanup_mnt"},
 	{STUCK_WAIT_MOUNT, "namespace_unlock"},
 	{STUCK_WAIT_MOUNT, "put_mnt_ns"},

@@ -517,7 +517,7 @@ static void test_truncations(void **state)
 			assert_int_equal(feed_exactly(x, size), -EBADMSG);
 		}
 	}
-	assert_int_equal(kinds, 64);
+	assert_int_equal(kinds, 65);
 }
 
 /* Frames come out as they went in; lists that lie about themselves do not. */
@@ -614,6 +614,19 @@ static void test_descriptions_are_safe(void **state)
 				     "\\x1b]0;\\xff\\x9b\\x5c\\x0a0123456 2, already exiting");
 }
 
+/* What a record does not name is said to be unknown, and is not whatever lay there before. */
+static void test_descriptions_without_names(void **state)
+{
+	struct bench *x = *state;
+
+	wb_begin(&x->b, WIRE_PROBE, sizeof(struct wire_probe), 1, 1);
+	assert_int_equal(feed(x), 0);
+	assert_string_equal(x->text, "probe ? is live: ?");
+	wb_begin(&x->b, WIRE_BUS_MESSAGE, sizeof(struct wire_message), 1, 1);
+	assert_int_equal(feed(x), 0);
+	assert_non_null(strstr(x->text, "systemd handles ? on its private socket"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -633,6 +646,7 @@ int main(void)
 		T(test_slices_are_checked),
 		T(test_too_many_ancestors),
 		T(test_descriptions_are_safe),
+		T(test_descriptions_without_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

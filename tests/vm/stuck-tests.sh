@@ -427,7 +427,9 @@ guest_stuck_servers() {
 		mount -i -t nfs -o "vers=3,mountvers=3,proto=tcp,mountproto=tcp,$port,addr=127.0.0.1,hard,nolock,actimeo=600" \
 			127.0.0.1:/x /run/nfs
 		mount -i -t 9p -o trans=tcp,port=5640,version=9p2000.L,cache=none 127.0.0.1 /run/9p
-		mkdir /run/nfs/x # which is refused; what it takes to be allowed to try is known from now on
+		# which is refused; what it takes to be allowed to try is known from now on, and so is the folder
+		mkdir /run/nfs/x
+		stat /run/nfs
 		kill -STOP "$(cat nfs.server)" "$(cat 9p.server)"
 		deaf 9p "exec mkdir /run/9p/x"
 		pid_of sc-9p >9p.pid
@@ -447,13 +449,14 @@ guest_stuck_servers() {
 		look nfs
 		deaf mount "exec unshare -p -f sh -c \"mount --bind / /run/nfs & exec sleep 1000\""
 		until pgrep -x mount >mount.pid; do sleep 0.1; done
-		until_is "$(cat mount.pid)" D
+		# for the lock of that folder, not for the server: SIGKILL would end that
+		until grep -q "^State:.D" "/proc/$(cat mount.pid)/status" &&
+			! grep -q rpc_ "/proc/$(cat mount.pid)/stack"; do sleep 0.1; done
 		pgrep -P "$(pid_of sc-mount)" >init.pid
 		kill -KILL "$(cat init.pid)"
 		until_in "$(cat init.pid)" zap_pid_ns_processes
 		stops mount
 		look both
-		cat /proc/*/stack >stacks
 		kill -CONT "$(cat nfs.server)"
 		until_state sc-nfs "inactive|failed"
 		until_state sc-mount "inactive|failed"
