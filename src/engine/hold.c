@@ -80,17 +80,17 @@ static enum certainty certainty_of(const struct stuck_hang *h)
 
 static int add_hold(struct thread_look *l, const struct stuck_hang *h)
 {
-	struct look_hold *new = &l->hold[l->n_holds];
+	struct look_hold *x = &l->hold[l->n_holds];
 
 	if (!is_told(h->kind) || l->n_holds == LOOK_HOLDS_MAX)
 		return 0;
 	l->n_holds++;
-	*new = (struct look_hold){.kind = h->kind, .certainty = certainty_of(h)};
-	for (size_t i = 0; i < h->n_members && new->n_tids < LOOK_THREADS_MAX; i++)
-		new->tid[new->n_tids++] = (uint32_t)h->members[i].task->tid;
-	new->root = strdup(h->root);
-	new->next = strdup(h->next);
-	return new->root &&new->next ? 0 : -ENOMEM;
+	*x = (struct look_hold){.kind = h->kind, .certainty = certainty_of(h)};
+	for (size_t i = 0; i < h->n_members && x->n_tids < LOOK_THREADS_MAX; i++)
+		x->tid[x->n_tids++] = (uint32_t)h->members[i].task->tid;
+	x->root = strdup(h->root);
+	x->next = strdup(h->next);
+	return x->root && x->next ? 0 : -ENOMEM;
 }
 
 int look_judge(struct thread_look *l, struct str id, const char *frozen)
