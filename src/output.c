@@ -77,8 +77,7 @@ void output_defaults(struct output *o)
 	o->render.ascii = terminal && strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 }
 
-/* "nginx" means nginx.service. */
-/* What has none of the suffixes that svctrace knows is a service. */
+/* "nginx" means nginx.service: what has none of the suffixes that svctrace knows is a service. */
 static int unit_name(const char *word, char **ret)
 {
 	const char *dot = strrchr(word, '.');
