@@ -492,7 +492,9 @@ static void recheck_later(struct capture *c, pid_t pid, const char *module, size
 /* NULL: it is no record of a manager's. */
 static const struct manager *manager_of(const struct capture *c, const struct wire_hdr *h)
 {
-	return h->kind < WIRE_FORK ? managers_find(&c->managers, h->tgid) : NULL;
+	bool is_managers = h->kind < WIRE_FORK || h->kind == WIRE_SCOPE;
+
+	return is_managers ? managers_find(&c->managers, h->tgid) : NULL;
 }
 
 /* Of two times, 0 being never. */

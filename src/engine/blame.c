@@ -251,10 +251,12 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 		return r < 0 ? r : blame_for_client(o, p, x);
 	}
 	if (sender == SENDER_MANAGER) {
-		r = verdict_note(v,
-				 "no stop was under way: a client had systemd send %s, most likely "
-				 "(systemctl kill)",
-				 text_signal(x->sig, sig));
+		r = verdict_note(
+			v,
+			"no stop of this unit was under way as systemd sent %s: a client "
+			"had it sent (systemctl kill), or this process was another unit's, "
+			"which was stopped",
+			text_signal(x->sig, sig));
 		if (r < 0)
 			return r;
 	}

@@ -173,9 +173,11 @@ def whole(result):
 
 SHORT = {
     "signal-other": "bpftrace with the same filter: cost that a signal to an unrelated process gets",
+    "sigchld": "… SIGCHLD",
     "signal-service": "… a signal within a service",
     "storm": "execsnoop and exitsnoop: cost of fork, execute, exit",
     "unit-pid1": "PID 1's CPU when a service starts and stops",
+    "unit": "all CPU when a service starts and stops",
     "bus": "a D-Bus call to another service",
     "guest-start": "bpftrace with the same probes: how much faster they are live",
     "start-rss": "bpftrace with the same probes: peak memory",

@@ -254,17 +254,25 @@ guest_stuck_packaged_daemon() {
 	stuck_guest '
 		mkdir -p /run/b
 		: >/tmp/file
+		./svctrace --json --hang=3s >live.json 2>live.err &
+		tracer=$!
+		until grep -q "probes live" live.err; do sleep 0.1; done
 		unshare -p -f -m sh ./inside >out.mergerfs 2>&1 &
 		unshare=$!
 		until grep -q ready out.mergerfs; do sleep 0.1; done
 		grep -h Threads "/proc/$(pgrep mergerfs)/status"
 		kill -9 "$(pgrep -P $unshare)"
 		until_waits
+		i=0
+		until grep -q fuse-deadlock live.json || [ $((i = i + 1)) -gt 600 ]; do sleep 0.1; done
 		look before
 		look freed --abort --yes
 		wait $unshare
-		look after'
+		look after
+		kill -INT $tracer
+		wait $tracer'
 	cat "$work/steps.out"
+	grep -q '"kind":"fuse-deadlock".*mergerfs' "$work/live.json"
 	stuck_says before 1 "len(h) == 1 and h[0]['kind'] == 'fuse-deadlock' and h[0]['mount']['type'] == 'fuse.mergerfs'
 		and 'mergerfs' in [m['task']['process.command'] for m in h[0]['members']]"
 	stuck_says freed 0 "h[0]['freed']"
