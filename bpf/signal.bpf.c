@@ -61,7 +61,10 @@ static __always_inline bool is_delivered(int result)
 	return result == TRACE_SIGNAL_DELIVERED || result == TRACE_SIGNAL_LOSE_INFO;
 }
 
-/* A SIGKILL that wakes nobody is how a hang begins, wherever the target lives. */
+/*
+ * A SIGKILL that wakes nobody is how a hang begins, wherever the target lives; and what the kernel
+ * makes of it: one that is pending already is not delivered again.
+ */
 static __always_inline bool is_vain_kill(int sig, __u32 flags)
 {
 	return sig == SIGKILL && (flags & PF_EXITING);
@@ -126,9 +129,8 @@ static __noinline int on_signal(void *ctx)
 	tgid = BPF_CORE_READ(target, tgid);
 	flags = BPF_CORE_READ(target, flags);
 	cgroup = task_cgroup(target);
-	if (is_noise(sig, tgid) || !is_delivered(args[ARG_RESULT]))
-		return 0;
-	if (!is_vain_kill(sig, flags) && !is_service_cgroup(cgroup) && !is_manager(tgid))
+	if (!is_vain_kill(sig, flags) && (is_noise(sig, tgid) || !is_delivered(args[ARG_RESULT]) ||
+					  (!is_service_cgroup(cgroup) && !is_manager(tgid))))
 		return 0;
 	r = record_reserve(WIRE_SIGNAL, sizeof(r->s), sizeof(r->cmdline));
 	if (!r)

@@ -330,6 +330,7 @@ int capture_new(const struct capture_options *o, struct capture **ret, struct ca
 	c->times.attach_ns = c->probes.attach_ns;
 	if (r < 0)
 		return r;
+	c->probes.n_iterators = 0; /* what was taken for them is all they need */
 	hang_watch_load(&c->hangs);
 	if (c->looker)
 		looker_load(&c->looker);

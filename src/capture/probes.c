@@ -389,7 +389,9 @@ static int on_refusal(struct probes *p, uint32_t *wanted, int r)
 	int c = culprit(p, *wanted);
 	char why[200];
 
-	if (c < 0 || (is_denied(r) && !is_way(p, c, "fentry")))
+	bool has_other = c >= 0 && (is_way(p, c, "fentry") || is_way(p, c, "tp_btf"));
+
+	if (c < 0 || (is_denied(r) && !has_other))
 		return r;
 	snprintf(why, sizeof(why), "the kernel does not take it (%.150s)",
 		 detail ? detail + 3 : strerror(-r));

@@ -13,6 +13,10 @@
 #include "capture/types.h"
 #include "svctrace/cleanup.h"
 
+#ifndef MFD_NOEXEC_SEAL /* headers from before Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
 /* That may hold types which the kernel itself does not; where they are built in it has them. */
 static const char *const modules[] = {"fuse", "watchdog", "unix"};
 
@@ -33,7 +37,9 @@ struct taking {
 
 int types_open(struct types *t)
 {
-	t->fd = memfd_create("types", MFD_CLOEXEC);
+	t->fd = memfd_create("types", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	if (t->fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+		t->fd = memfd_create("types", MFD_CLOEXEC);
 	if (t->fd < 0)
 		return -errno;
 	snprintf(t->path, sizeof(t->path), "/proc/self/fd/%d", t->fd);

@@ -257,13 +257,13 @@ static int on_pidfile(struct engine *g, struct manager *m, const struct ev *e)
 	return pidfile_history_learn(&u->pidfiles, e, m);
 }
 
-/* Its main process ends, but systemd lets a command end first. */
+/* Its main process ends, but systemd lets a command end first, or begins one: an ExecStartPost=. */
 static bool is_end_put_off(const struct ev *e)
 {
 	const struct ev_service *x = &e->service;
 
 	return e->kind == WIRE_SERVICE_SIGCHLD && x->arg[0] > 0 && x->arg[0] == x->main_pid &&
-	       x->control_pid > 0;
+	       (x->control_pid > 0 || state_class(x->state) == STATE_STARTING);
 }
 
 /* What may turn out to be the reason of a stop that has not begun. */

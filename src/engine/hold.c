@@ -64,12 +64,14 @@ static bool is_told(enum stuck_kind kind)
 	return kind >= STUCK_NFS && kind <= STUCK_DISK;
 }
 
-/* Who waits for a disk or a server at one moment may have its answer at the next. */
+/*
+ * Who waits for a disk or a server at one moment may have its answer at the next; a tracer that
+ * follows system calls stops a task at each of them.
+ */
 static enum certainty certainty_of(const struct stuck_hang *h)
 {
 	switch (h->kind) {
 	case STUCK_STOPPED:
-	case STUCK_TRACED:
 	case STUCK_FROZEN:
 	case STUCK_DUMP:
 		return CERTAIN;

@@ -222,6 +222,13 @@ int state_feed(struct state *s, const void *record, size_t size)
 			return 0;
 		key.id = get32(record, size, offsetof(struct wire_watchdog_device, device));
 		return keep(s, &key, record, size);
+	case WIRE_WATCHDOG_USE:
+		/* they were for whoever had it open */
+		key.id = get32(record, size, offsetof(struct wire_watchdog_use, device));
+		key.extra = get32(record, size, offsetof(struct wire_watchdog_use, op));
+		if (key.extra == WIRE_WATCHDOG_OPEN || key.extra == WIRE_WATCHDOG_CLOSE)
+			forget(s, WIRE_WATCHDOG_SETTINGS, key.id, 0);
+		return 0;
 	case WIRE_WATCHDOG_SETTINGS:
 		key.id = get32(record, size, offsetof(struct wire_watchdog_settings, device));
 		return keep(s, &key, record, size);

@@ -347,7 +347,7 @@ static void test_held_by_a_tracer(void **state)
 {
 	json_auto_t *j = time_out_on(*state, 't', "ptrace_stop\nget_signal\n");
 
-	expect_hold(j, "traced", "certain");
+	expect_hold(j, "traced", "inferred");
 	expect_text(j, "left held 0 next",
 		    "let it go on there, or end the tracer, which is TracerPid in "
 		    "/proc/1290/status");

@@ -557,6 +557,8 @@ run_startpost_main() {
 oneshot() { printf '[Service]\nType=oneshot\n%b' "$1" | unit .service; }
 units_oneshot_fail() { oneshot "ExecStart=$(exits 3)\\n"; }
 run_oneshot_fail() { begin "$t"; finish "$t"; }
+units_oneshot_post() { oneshot 'ExecStart=/bin/true\nExecStartPost=/bin/true\n'; }
+run_oneshot_post() { begin "$t"; finish "$t"; }
 units_oneshot_timeout() { oneshot 'ExecStart=/bin/sleep 1000\nTimeoutStartSec=1s\n'; }
 run_oneshot_timeout() { begin "$t"; finish "$t"; }
 
