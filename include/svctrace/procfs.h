@@ -24,7 +24,9 @@ struct procfs_stat {
 /* text is n bytes that end in no NUL, and may be cut anywhere: then -EBADMSG. */
 int procfs_parse_stat(const char *text, size_t n, struct procfs_stat *ret);
 
-/* A file of at most max bytes, with a NUL behind; -EFBIG if it is longer. The caller frees. */
+/* A file's first max bytes, with a NUL behind. The caller frees. */
+int procfs_read_head(int dir, const char *name, size_t max, char **ret, size_t *ret_len);
+/* Likewise, of a file that is shorter than max; -EFBIG if it is not. */
 int procfs_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len);
 
 /* One that a process has open. */

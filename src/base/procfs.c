@@ -16,7 +16,7 @@
 
 #define FDINFO_MAX (1 << 20)
 
-int procfs_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len)
+int procfs_read_head(int dir, const char *name, size_t max, char **ret, size_t *ret_len)
 {
 	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *buf = NULL;
@@ -28,14 +28,16 @@ int procfs_read_file(int dir, const char *name, size_t max, char **ret, size_t *
 		ssize_t n;
 
 		if (len == room) {
-			char *new = room < max ? realloc(buf, (room ? room * 4 : 4096) + 1) : NULL;
+			size_t more = room ? room * 4 : 4096;
+			char *grown;
 
-			if (!new)
-				return room < max ? -ENOMEM : -EFBIG;
-			buf = new;
-			room = room ? room * 4 : 4096;
+			room = more < max ? more : max;
+			grown = realloc(buf, room + 1);
+			if (!grown)
+				return -ENOMEM;
+			buf = grown;
 		}
-		n = read(fd, buf + len, room - len);
+		n = len < room ? read(fd, buf + len, room - len) : 0;
 		if (n < 0)
 			return -errno;
 		if (n == 0)
@@ -43,6 +45,21 @@ int procfs_read_file(int dir, const char *name, size_t max, char **ret, size_t *
 		len += n;
 	}
 	buf[len] = 0;
+	*ret = take_ptr(buf);
+	*ret_len = len;
+	return 0;
+}
+
+int procfs_read_file(int dir, const char *name, size_t max, char **ret, size_t *ret_len)
+{
+	_cleanup_free_ char *buf = NULL;
+	size_t len;
+	int r = procfs_read_head(dir, name, max, &buf, &len);
+
+	if (r < 0)
+		return r;
+	if (len == max)
+		return -EFBIG;
 	*ret = take_ptr(buf);
 	*ret_len = len;
 	return 0;

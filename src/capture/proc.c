@@ -25,31 +25,11 @@ int proc_same_start(uint64_t kernel_ns, uint64_t proc_ns)
 	return kernel_ns / tick_ns() == proc_ns / tick_ns();
 }
 
-/* The file's bytes and a NUL behind them; -ENOENT etc. */
 static int read_at(int dir, const char *name, char **ret, size_t *ret_len)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *buf = malloc(FILE_MAX + 1);
-	size_t len = 0;
+	size_t len;
 
-	if (fd < 0)
-		return -errno;
-	if (!buf)
-		return -ENOMEM;
-	while (len < FILE_MAX) {
-		ssize_t n = read(fd, buf + len, FILE_MAX - len);
-
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += n;
-	}
-	buf[len] = 0;
-	if (ret_len)
-		*ret_len = len;
-	*ret = take_ptr(buf);
-	return 0;
+	return procfs_read_head(dir, name, FILE_MAX, ret, ret_len ? ret_len : &len);
 }
 
 static int read_link_at(int dir, const char *name, char **ret)

@@ -59,6 +59,17 @@ static void test_own_stat(void **state)
 	assert_int_equal(s.state, 'R');
 }
 
+static void test_head(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(procfs_read_head(AT_FDCWD, "/dev/zero", 5000, &text, &n), 0);
+	assert_int_equal(n, 5000);
+	assert_int_equal(text[n], 0);
+}
+
 static void test_file_too_long(void **state)
 {
 	char *text = NULL;
@@ -240,10 +251,15 @@ static void test_unreadable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stat),	      cmocka_unit_test(test_own_stat),
-		cmocka_unit_test(test_file_too_long), cmocka_unit_test(test_device),
-		cmocka_unit_test(test_no_device),     cmocka_unit_test(test_thread_with_own_files),
-		cmocka_unit_test(test_other_process), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_stat),
+		cmocka_unit_test(test_own_stat),
+		cmocka_unit_test(test_file_too_long),
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_device),
+		cmocka_unit_test(test_no_device),
+		cmocka_unit_test(test_thread_with_own_files),
+		cmocka_unit_test(test_other_process),
+		cmocka_unit_test(test_unreadable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
