@@ -122,13 +122,17 @@ static int begin_load(struct pidfile_history *h, const struct ev *e, const struc
 	return proof_set(&l->proof[PIDFILE_BEGAN], e);
 }
 
-/* Is it the file of the load before, and was it written to since? */
+/*
+ * Is it the file of the load before, and was it written to since? A look that does not tell what
+ * the manager read then may have come after the writing.
+ */
 static enum pidfile_written written_since(const struct pidfile_history *h)
 {
 	const struct pidfile_load *l = &h->load[h->n - 1], *before = l - 1;
 
 	if (h->n < 2 || !l->found || !before->found || !l->path || !before->path ||
-	    strcmp(l->path, before->path) != 0)
+	    strcmp(l->path, before->path) != 0 ||
+	    (!before->agrees && before->when != PIDFILE_AT_WRITE))
 		return PIDFILE_WRITTEN_UNKNOWN;
 	if (l->dev != before->dev || l->ino != before->ino)
 		return PIDFILE_REPLACED;
@@ -220,11 +224,15 @@ static bool is_outcome(const struct pidfile_load *l, const char *name)
 	return l->outcome && strcmp(l->outcome, name) == 0;
 }
 
-/* Would systemd have done that, by what was found? */
-static bool would_agree(const struct pidfile_load *found, int32_t ret)
+/* Would systemd have done that, by what was found? A PID that it took is the main process now. */
+static bool would_agree(const struct pidfile_load *found, const struct pidfile_load *done)
 {
-	return found->looked && (ret < 0 ? !is_outcome(found, "accepted") && found->error == ret
-					 : is_outcome(found, "accepted"));
+	if (!found->looked)
+		return false;
+	if (done->ret < 0)
+		return !is_outcome(found, "accepted") && found->error == done->ret;
+	return is_outcome(found, "accepted") &&
+	       (done->main_after < 0 || found->pid == done->main_after);
 }
 
 static struct str str_of(const char *s)
@@ -331,10 +339,10 @@ static int learn_result(struct pidfile_history *h, const struct ev *e)
 	l->returned = true;
 	l->ret = s->arg[0];
 	l->main_after = s->main_pid == WIRE_NONE ? -1 : s->main_pid;
-	if (!would_agree(l, l->ret) && before && before->when == PIDFILE_AT_WRITE &&
-	    would_agree(before, l->ret) && adopt(l, before) < 0)
+	if (!would_agree(l, l) && before && before->when == PIDFILE_AT_WRITE &&
+	    would_agree(before, l) && adopt(l, before) < 0)
 		return -ENOMEM;
-	l->agrees = would_agree(l, l->ret);
+	l->agrees = would_agree(l, l);
 	l->half = half_of(l);
 	if (proof_set(&l->proof[PIDFILE_RETURNED], e) < 0)
 		return -ENOMEM;

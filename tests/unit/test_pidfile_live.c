@@ -95,7 +95,7 @@ static void load(struct world *w, const char *state, int before, const struct fo
 
 static const struct found first = FOUND("812", "accepted", "in-cgroup", 812, 0, 7, 100, true);
 
-static void start(struct world *w)
+static void start_with(struct world *w, const struct found *f)
 {
 	set_state(w, A, "dead", "start", "success");
 	service(w, WIRE_SERVICE_SIGCHLD, A, "start", 0)->arg[0] = 811;
@@ -103,8 +103,13 @@ static void start(struct world *w)
 	wb_as(&w->b, wire_service)->arg[2] = 0;
 	wb_as(&w->b, wire_service)->control_pid = 811;
 	send(w);
-	load(w, "start", 0, &first, 812, 1);
+	load(w, "start", 0, f, 812, 1);
 	set_state(w, A, "start", "running", "success");
+}
+
+static void start(struct world *w)
+{
+	start_with(w, &first);
 }
 
 /* The main process ends; systemd looks for another one. */
@@ -359,6 +364,29 @@ static void test_handed_over(void **state)
 }
 
 /* Loads that are all alike are counted; the first one and the last ones are kept. */
+/*
+ * The look at the start came after the writing that it should be compared with: it does not name
+ * what systemd took, and that nothing was written since is not claimed.
+ */
+static void test_looked_late(void **state)
+{
+	static const struct found new_pid = FOUND("944", "accepted", "own", 944, 0, 7, 200, true);
+	struct world *w = *state;
+	json_t *v, *loads, *found;
+
+	start_with(w, &new_pid);
+	end_main(w, 812, &new_pid, 944, 1);
+	end_service(w);
+	v = verdict_of(w);
+	loads = json_object_get(v, "pid_file");
+	found = json_object_get(json_array_get(loads, 0), "found");
+	assert_true(json_is_false(json_object_get(found, "agrees")));
+	found = json_object_get(json_array_get(loads, 1), "found");
+	assert_true(json_is_true(json_object_get(found, "agrees")));
+	assert_true(json_is_null(json_object_get(found, "written")));
+	json_decref(v);
+}
+
 static void test_bounded(void **state)
 {
 	static const struct found missing = {
@@ -419,17 +447,10 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_text, world_teardown)
 #define J(f) cmocka_unit_test_setup_teardown(f, world_setup_json, world_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_refused),
-		T(test_disagreement),
-		T(test_not_looked),
-		T(test_written_before),
-		T(test_written_otherwise),
-		T(test_no_hand_over),
-		T(test_half_written),
-		T(test_not_half_written),
-		J(test_handed_over),
-		J(test_bounded),
-		J(test_torn),
+		T(test_refused),	T(test_disagreement),	   T(test_not_looked),
+		T(test_written_before), T(test_written_otherwise), T(test_no_hand_over),
+		T(test_half_written),	T(test_not_half_written),  J(test_looked_late),
+		J(test_handed_over),	J(test_bounded),	   J(test_torn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
