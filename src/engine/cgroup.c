@@ -45,6 +45,23 @@ struct str cgroup_unit_path(struct str path)
 	return unit.s ? (struct str){path.s, (size_t)(unit.s + unit.n - path.s)} : unit;
 }
 
+bool cgroup_is_of(struct str path, const char *root, const char *unit)
+{
+	size_t at = strlen(root);
+
+	if (!path.s || path.n < at || memcmp(path.s, root, at) != 0)
+		return false;
+	while (at < path.n) {
+		const char *part = path.s + at + 1, *slash = memchr(part, '/', path.n - at - 1);
+		size_t n = slash ? (size_t)(slash - part) : path.n - at - 1;
+
+		if (str_equal((struct str){part, n}, unit))
+			return true;
+		at += 1 + n;
+	}
+	return false;
+}
+
 /* How container runtimes name the cgroups of their containers: prefix, name, suffix. */
 /* clang-format off */
 #define WORD(s) {s, sizeof(s) - 1}

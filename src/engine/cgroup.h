@@ -43,6 +43,9 @@ struct str cgroup_unit(struct str path);
 /* The path up to and with that unit; {NULL, 0} if there is none. */
 struct str cgroup_unit_path(struct str path);
 
+/* Whether it is that unit's, below root, or lies in it. */
+bool cgroup_is_of(struct str path, const char *root, const char *unit);
+
 /* "docker:0123456789ab", for the container that a path tells of; NULL in *ret: none. */
 int cgroup_container(struct str path, char **ret);
 

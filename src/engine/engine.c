@@ -528,7 +528,10 @@ static struct request *signal_request(const struct engine *g, const struct ev *e
 
 static int on_signal(struct engine *g, const struct ev *e)
 {
-	if (!process_learn_signal(&g->processes, e, signal_request(g, e)) ||
+	struct stop_blame *stop;
+
+	if (stop_of_signal(g, e, &stop) < 0 ||
+	    !process_learn_signal(&g->processes, e, signal_request(g, e), stop) ||
 	    hang_learn_signal(&g->hangs, e) < 0)
 		return -ENOMEM;
 	return e->signal.sig == SIGCHLD ? 0 : cite_for_main(g, e->signal.target.tgid, e);

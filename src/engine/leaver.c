@@ -147,11 +147,11 @@ int leavers_blame(struct opening *o)
 	if (!l->moved_to && !WIFSIGNALED(status))
 		return verdict_step(v, "%s exited with %d", name, WEXITSTATUS(status));
 	if (!l->moved_to) {
-		r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
+		r = blame_signal(o, l->process, WTERMSIG(status));
+		if (r == 0)
+			r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
 		if (r == 0)
 			r = verdict_step(v, "%s died", name);
-		if (r == 0)
-			r = blame_signal(o, l->process, WTERMSIG(status));
 		return r < 0 ? r : blame_oom(o, l->process);
 	}
 	return blame_mover(o, l);

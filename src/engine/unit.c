@@ -6,6 +6,7 @@
 
 #include "engine/look.h"
 #include "engine/pidfile_history.h"
+#include "engine/stop_blame.h"
 #include "engine/unit.h"
 #include "engine/verdict.h"
 
@@ -158,6 +159,7 @@ static int unit_compare(const void *a, const void *b)
 void stop_done(struct stop *s)
 {
 	look_free(s->due);
+	stop_blame_unref(s->blame);
 	verdict_done(&s->v);
 	ending_done(&s->ending);
 }

@@ -71,8 +71,9 @@ struct stop {
 	bool dead_entered;	/* service_enter_dead ran: the next state is final */
 	uint64_t state_mono_ns; /* since when it is in its state; 0: not seen */
 	bool ended;
-	struct thread_look *due; /* a moment before its state's timeout; NULL: none */
-	bool timeout_explained;	 /* what the last timeout met is known from before it */
+	struct stop_blame *blame; /* NULL: no signal was sent in it yet */
+	struct thread_look *due;  /* a moment before its state's timeout; NULL: none */
+	bool timeout_explained;	  /* what the last timeout met is known from before it */
 	TAILQ_ENTRY(stop) entry;
 };
 
