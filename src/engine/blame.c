@@ -129,8 +129,7 @@ static int request_fill(struct verdict_request *d, const struct request *q)
 	return q->passed_on ? actor_copy(&d->passed_on_by, &q->from.chain[0]) : 0;
 }
 
-/* The events that say who it was. */
-static int cite_request(struct verdict *v, const struct request *q)
+int cite_request(struct verdict *v, const struct request *q)
 {
 	int r = verdict_cite(v, &q->proof);
 

@@ -920,6 +920,46 @@ static void test_main_of_no_unit_that_stops(void **state)
 	assert_non_null(strstr(w->v[0].notes, "no stop of this unit was under way"));
 }
 
+/* A client has systemd make a scope of it; what is moved there once it runs is not for that client.
+ */
+static void test_cgroup_empty_by_scope(void **state)
+{
+	struct world *w = *state;
+	struct wire_service *s;
+
+	fork_process(w, 1, 100, "worker", 2);
+	fork_process(w, 1, 101, "worker", 2);
+	client_calls(w, 501, WIRE_ENDPOINT_PRIVATE, w->manager, NULL);
+	manager_handles(w, NULL, 501);
+	request(w, "x.scope", "start");
+	move_process(w, 1, 100, 20, "/system.slice/x.scope");
+	cgroup_empty(w, 0);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->v[0].cause, CAUSE_CGROUP_EMPTY);
+	assert_int_equal(w->v[0].actor, 501);
+	assert_false(w->v[0].actor_manager);
+	assert_int_equal(w->v[0].actor_certainty, CERTAIN);
+	assert_string_equal(w->v[0].path,
+			    "StopUnit(x.scope) → worker 100 was moved away → its cgroup became "
+			    "empty → service_notify_cgroup_empty_event → "
+			    "service_enter_stop(success)");
+	assert_string_equal(w->v[0].notes, "left its cgroup: worker 100, moved to "
+					   "/system.slice/x.scope by process 1, asked by client "
+					   "501");
+	/* the call, its message, the request, the move */
+	assert_true(w->v[0].n_proof >= 6);
+	s = service(w, WIRE_SERVICE_SET_STATE, "x.scope", "dead", 0);
+	s->arg[0] = STATE("running");
+	send(w);
+	move_process(w, 1, 101, 20, "/system.slice/x.scope");
+	cgroup_empty(w, 0);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->v[1].actor, 1);
+	assert_true(w->v[1].actor_manager);
+}
+
 /* The kernel tells of the move last: PID 1 has decided by then. */
 static void test_cgroup_empty_by_late_move(void **state)
 {
@@ -1551,6 +1591,7 @@ int main(void)
 						world_teardown),
 		T(test_main_of_another_unit_exits),
 		T(test_main_of_no_unit_that_stops),
+		T(test_cgroup_empty_by_scope),
 		T(test_cgroup_empty_by_late_move),
 		T(test_cgroup_of_the_right_manager),
 		T(test_auto_restart_old),
