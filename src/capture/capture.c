@@ -548,18 +548,29 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	}
 }
 
+/* Of jobs, what can be asked only when they run. */
+static void note_job(struct capture *c, const struct wire_job *w)
+{
+	const struct manager *m = managers_find(&c->managers, w->h.tgid);
+
+	if (m && w->h.kind == WIRE_TRANSACTION_JOB)
+		ask_later(&c->asker, m, w);
+	else if (m && c->asker.from_end)
+		ask_later_who_ended(&c->asker, m, w);
+	c->asker.from_end = false;
+}
+
 static int ask(struct capture *c, const struct wire_hdr *h)
 {
 	const struct wire_scope *scope = (const struct wire_scope *)h;
-	bool job = h->kind == WIRE_TRANSACTION_JOB, runs = h->kind == WIRE_SERVICE_STOP;
 	bool scope_runs = h->kind == WIRE_SCOPE && scope->call == WIRE_SCOPE_STOP;
-	const struct manager *m =
-		job || runs || scope_runs ? managers_find(&c->managers, h->tgid) : NULL;
+	bool runs = h->kind == WIRE_SERVICE_STOP;
+	const struct manager *m = runs || scope_runs ? managers_find(&c->managers, h->tgid) : NULL;
 
 	if (m && scope_runs)
 		return ask_about(&c->asker, m, h, scope->id, &c->stream);
-	if (m && job)
-		ask_later(&c->asker, m, (const struct wire_job *)h);
+	if (h->kind == WIRE_TRANSACTION_JOB || h->kind == WIRE_MANAGER_ADD_JOB)
+		note_job(c, (const struct wire_job *)h);
 	if (h->kind == WIRE_SERVICE_PIDFILE_RESULT)
 		pidfile_look_result(&c->pidfiles, (const struct wire_service *)h);
 	if (h->kind == WIRE_SERVICE_ENTER_DEAD)
@@ -589,7 +600,8 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 	int r = 0;
 
 	if (h->kind == WIRE_STACK_SAMPLE) {
-		r = managers_unwind(&c->managers, (const struct wire_stack_sample *)h, &c->stream);
+		r = managers_unwind(&c->managers, (const struct wire_stack_sample *)h, &c->stream,
+				    &c->asker.from_end);
 		if (r != 0 || !c->o.raw_stacks)
 			return r;
 	} else if (h->kind != WIRE_CGROUP_ATTACH || !managers_find(&c->managers, h->tgid)) {

@@ -96,8 +96,12 @@ int managers_scan(struct managers *ms, struct probes *p, struct capture_error *e
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
 /* It executed something: what it had mapped is gone. */
 void managers_executed(struct managers *ms, pid_t pid);
-/* The call chain of a sample, as WIRE_STACK; nothing if the manager is not known any more. */
-int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s);
+/*
+ * The call chain of a sample, as WIRE_STACK; nothing if the manager is not known any more.
+ * *from_end: it leads from the end of a unit.
+ */
+int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s,
+		    bool *from_end);
 void managers_done(struct managers *ms);
 /*
  * The manager whose cgroup hierarchy counts: the one that was named; else PID 1, or any other if
@@ -238,9 +242,11 @@ struct asker {
 	struct pulled_in {
 		pid_t manager;
 		bool asked;
-		char unit[WIRE_ID_MAX], by[WIRE_ID_MAX];
+		char unit[WIRE_ID_MAX];
+		char by[WIRE_ID_MAX]; /* "": it was the end of some unit that it is bound to */
 	} pulled_in[ASK_MAX];
 	unsigned int n; /* ever */
+	bool from_end;	/* the last stack leads from the end of a unit */
 };
 /*
  * A manager answers processes of its own pid namespace only. For one in another a process is made
@@ -250,6 +256,8 @@ struct asker {
 void ask_prepare(pid_t manager, int *ret);
 /* A job that perhaps never runs: most pull in others that have nothing to do. */
 void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w);
+/* Likewise one that the manager made as another unit had ended. */
+void ask_later_who_ended(struct asker *a, const struct manager *m, const struct wire_job *w);
 /* A unit's job runs: puts into the stream by which dependencies it was pulled in, if it was. */
 int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h,
 	      struct wire_str id, struct stream *s);

@@ -297,7 +297,21 @@ static int send_stack(const struct wire_stack_sample *sample, const struct unwin
 	return stream_end(s);
 }
 
-int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s)
+/* Which unit's end it was is on none of its frames. */
+static bool is_from_end(const struct unwind_stack *stack)
+{
+	static const char *const functions[] = {"unit_notify", "retroactively_stop_dependencies",
+						"manager_dispatch_stop_when_bound_queue"};
+
+	for (unsigned int i = 0; i < stack->n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(functions); k++)
+			if (strncmp(stack->frames[i].name, functions[k], strlen(functions[k])) == 0)
+				return true;
+	return false;
+}
+
+int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s,
+		    bool *from_end)
 {
 	struct manager *m = find(ms, w->h.tgid);
 	struct unwind_sample sample = {
@@ -310,6 +324,7 @@ int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, stru
 	struct unwind_stack stack;
 	int r;
 
+	*from_end = false;
 	if (!m || w->h.size < sizeof(*w) || w->bytes.off + w->bytes.len > w->h.size)
 		return 0;
 	r = m->unwinder ? 0 : unwinder_new_pid(ms->files, m->pid, &m->unwinder);
@@ -317,6 +332,7 @@ int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, stru
 		r = unwinder_walk(m->unwinder, &sample, &stack);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0; /* it ended meanwhile */
+	*from_end = is_from_end(&stack);
 	r = send_stack(w, &stack, s);
 	/* it has mapped more since: the next stack may lead through that */
 	if (!*stack.frames[stack.n - 1].object)

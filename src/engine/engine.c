@@ -320,6 +320,13 @@ static int on_dependency(struct engine *g, const struct ev *e)
 	return m ? jobs_name_dependency(&m->jobs, e) : 0;
 }
 
+static int on_gone(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_find(&g->units, e->tgid);
+
+	return m ? jobs_name_gone(&m->jobs, e) : 0;
+}
+
 static int on_pidfile_look(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
@@ -657,6 +664,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return calls_learn_name(&g->calls, e);
 	case WIRE_DEPENDENCY:
 		return on_dependency(g, e);
+	case WIRE_GONE:
+		return on_gone(g, e);
 	case WIRE_PIDFILE:
 		return on_pidfile_look(g, e);
 	case WIRE_MANAGER_CGROUP_EMPTY:

@@ -462,6 +462,11 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 e->dependency.unit.s, (int)e->dependency.by.n, e->dependency.by.s,
 			 e->dependency.name.s ? show(e->dependency.name, a) : "?");
 		break;
+	case WIRE_GONE:
+		snprintf(dst, size, "%.*s is bound to %.*s, which is not active any more",
+			 (int)e->gone.unit.n, e->gone.unit.s, (int)e->gone.bound_to.n,
+			 e->gone.bound_to.s);
+		break;
 	case WIRE_PID_LEVELS:
 		describe_levels(dst, size, e);
 		break;

@@ -529,6 +529,11 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "by_unit", slice_json(e->dependency.by));
 		json_put(o, "dependency", slice_json(e->dependency.name));
 		break;
+	case WIRE_GONE:
+		json_put(o, "systemd.unit.name", slice_json(e->gone.unit));
+		json_put(o, "bound_to", slice_json(e->gone.bound_to));
+		json_put(o, "since_ns", json_number_or_null(e->gone.since_ns, 0));
+		break;
 	case WIRE_PID_LEVELS:
 		put_levels(o, e);
 		break;
