@@ -364,6 +364,7 @@ static int tell_slow(struct engine *g, const struct stop *s, const struct ev *e)
 
 static int take_look(struct engine *g, const struct ev *e)
 {
+	const struct manager *m = manager_find(&g->units, e->manager.tgid);
 	struct unit *u = unit_find(&g->units, e->manager.tgid, e->look.id);
 	bool of_watchdog =
 		g->look.reason == WIRE_LOOK_KEEPALIVE_DUE || g->look.reason == WIRE_LOOK_WATCHDOG;
@@ -373,7 +374,10 @@ static int take_look(struct engine *g, const struct ev *e)
 		return of_watchdog ? watch_learn_look(&g->watches, e->manager.tgid, e->look.id,
 						      &g->look)
 				   : 0;
-	r = slow_learn_look(u->stop, &g->look);
+	r = of_watchdog || !m ? 0
+			      : slow_await(u->stop, m, &g->processes, &g->look, &g->look.awaited);
+	if (r == 0)
+		r = slow_learn_look(u->stop, &g->look);
 	if (r == 0 && g->look.reason == WIRE_LOOK_SLOW && !u->stop->ended)
 		r = tell_slow(g, u->stop, e);
 	return r;

@@ -47,6 +47,7 @@ json_t *json_signal(int32_t sig);
 
 /* All that is known of a process. */
 void json_put_process(struct json_object *o, const struct actor *a);
+json_t *json_process(const struct actor *a);
 /* An array of events that something rests on. */
 json_t *json_proofs(const struct proof *p, unsigned int n);
 /* An array of those that were told. */

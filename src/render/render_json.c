@@ -150,7 +150,7 @@ void json_put_process(struct json_object *o, const struct actor *a)
 	json_put(o, "exited", json_boolean(a->exited));
 }
 
-static json_t *process_json(const struct actor *a)
+json_t *json_process(const struct actor *a)
 {
 	struct json_object o = {.json = json_object()};
 
@@ -163,7 +163,7 @@ static json_t *ancestors_json(const struct actor *chain, unsigned int n)
 	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 1; i < n; i++)
-		json_append(&list, process_json(&chain[i]));
+		json_append(&list, json_process(&chain[i]));
 	return json_done(&list);
 }
 
@@ -356,7 +356,7 @@ static json_t *request_json(const struct verdict *v)
 	json_put(&o, "sender", json_text(q->sender));
 	json_put(&o, "certainty", json_string(certainty_name(q->certainty)));
 	json_put(&o, "passed_on_by",
-		 q->passed_on_by.tgid ? process_json(&q->passed_on_by) : json_null());
+		 q->passed_on_by.tgid ? json_process(&q->passed_on_by) : json_null());
 	return json_done(&o);
 }
 
