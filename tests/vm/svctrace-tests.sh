@@ -103,6 +103,7 @@ bed_hostile_names() {
 	! grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$work/trace.out" || fail "control bytes reached the terminal"
 	bed_watch 'sh ./hostile' --json sc-victim
 	keep_json "$work/trace.out" hostile
+	! grep -qaP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$work/trace.out" || fail "control characters in JSON"
 	python3 - "$work/trace.out" <<-'PY'
 		import json, sys
 		v, = [json.loads(l) for l in open(sys.argv[1], encoding="utf-8", errors="strict")]
