@@ -234,6 +234,27 @@ static int mark_service(void *ctx, const struct hierarchy_node *node)
 	return 0;
 }
 
+static void note(struct capture *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct capture *c, const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (!c->o.note)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	c->o.note(line);
+}
+
+/* One that ended meanwhile, or turned out to be no systemd, is not missed. */
+static void note_untraced(void *ctx, pid_t pid, int error, const char *why)
+{
+	if (error != -ESRCH && error != -ENOEXEC)
+		note(ctx, "process %d is not traced: %s", pid, why);
+}
+
 /* One manager if it was named, else all that are here. */
 static int find_managers(struct capture *c, struct capture_error *err)
 {
@@ -242,7 +263,7 @@ static int find_managers(struct capture *c, struct capture_error *err)
 	if (c->o.manager)
 		r = managers_add(&c->managers, &c->probes, c->o.manager, err);
 	else
-		r = managers_scan(&c->managers, &c->probes, err);
+		r = managers_scan(&c->managers, &c->probes, note_untraced, c, err);
 	return r < 0 ? r : 0;
 }
 
@@ -461,20 +482,6 @@ static int send_preamble(struct capture *c)
 	return r;
 }
 
-static void note(struct capture *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void note(struct capture *c, const char *fmt, ...)
-{
-	char line[512];
-	va_list args;
-
-	if (!c->o.note)
-		return;
-	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	c->o.note(line);
-}
-
 static void recheck_later(struct capture *c, pid_t pid, const char *module, size_t n)
 {
 	struct recheck *x = &c->recheck[c->n_recheck];
@@ -640,8 +647,7 @@ static int recheck_manager(struct capture *c, pid_t pid, bool last)
 	if ((r == -ENOEXEC || r == -ENOENT) && !last)
 		return 1; /* has not mapped its code yet */
 	if (r < 0) {
-		if (r != -ESRCH && r != -ENOEXEC)
-			note(c, "process %d is not traced: %s", pid, err.what);
+		note_untraced(c, pid, r, err.what);
 		return 0;
 	}
 	m = managers_find(&c->managers, pid);

@@ -91,8 +91,13 @@ int managers_init(struct managers *ms);
  * code is. -ESRCH, -EPERM, -ENOEXEC (no systemd, or not yet), -ENOENT (an essential probe).
  */
 int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct capture_error *err);
-/* Every manager of this machine; the number found, or what kept the only candidate from it. */
-int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err);
+typedef void (*managers_untraced)(void *ctx, pid_t pid, int error, const char *why);
+/*
+ * Every manager of this machine; the number found, or what kept PID 1 from it. untraced is told of
+ * each that is not traced while others are.
+ */
+int managers_scan(struct managers *ms, struct probes *p, managers_untraced untraced, void *ctx,
+		  struct capture_error *err);
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
 /* It executed something: what it had mapped is gone. */
 void managers_executed(struct managers *ms, pid_t pid);

@@ -353,10 +353,11 @@ void managers_done(struct managers *ms)
 }
 
 /* PID 1 first: the first object is the one that the probe table shows. */
-int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err)
+int managers_scan(struct managers *ms, struct probes *p, managers_untraced untraced, void *ctx,
+		  struct capture_error *err)
 {
 	struct capture_error other;
-	int first = managers_add(ms, p, 1, err);
+	int r, first = managers_add(ms, p, 1, err);
 	_cleanup_closedir_ DIR *d = opendir("/proc");
 	struct dirent *e;
 
@@ -364,9 +365,14 @@ int managers_scan(struct managers *ms, struct probes *p, struct capture_error *e
 		_cleanup_free_ char *exe = NULL;
 		pid_t pid = atoi(e->d_name);
 
-		if (pid > 1 && proc_exe(pid, &exe) == 0 && names_manager(exe, strlen(exe)))
-			managers_add(ms, p, pid, &other);
+		if (pid <= 1 || proc_exe(pid, &exe) < 0 || !names_manager(exe, strlen(exe)))
+			continue;
+		r = managers_add(ms, p, pid, &other);
+		if (r < 0)
+			untraced(ctx, pid, r, other.what);
 	}
+	if (first < 0 && ms->n > 0)
+		untraced(ctx, 1, first, err->what);
 	return ms->n > 0 ? (int)ms->n : first;
 }
 

@@ -371,6 +371,7 @@ static int tell_slow(struct engine *g, const struct stop *s, const struct ev *e)
 
 static int take_look(struct engine *g, const struct ev *e)
 {
+	const struct manager *m = manager_find(&g->units, e->manager.tgid);
 	struct unit *u = unit_find(&g->units, e->manager.tgid, e->look.id);
 	bool of_watchdog =
 		g->look.reason == WIRE_LOOK_KEEPALIVE_DUE || g->look.reason == WIRE_LOOK_WATCHDOG;
@@ -380,7 +381,10 @@ static int take_look(struct engine *g, const struct ev *e)
 		return of_watchdog ? watch_learn_look(&g->watches, e->manager.tgid, e->look.id,
 						      &g->look)
 				   : 0;
-	r = slow_learn_look(u->stop, &g->look);
+	r = of_watchdog || !m ? 0
+			      : slow_await(u->stop, m, &g->processes, &g->look, &g->look.awaited);
+	if (r == 0)
+		r = slow_learn_look(u->stop, &g->look);
 	if (r == 0 && g->look.reason == WIRE_LOOK_SLOW && !u->stop->ended)
 		r = tell_slow(g, u->stop, e);
 	return r;
@@ -645,6 +649,41 @@ static void on_probe(struct engine *g, const struct ev *e)
 		g->watches.live |= e->probe.error == 0;
 }
 
+/* What the kernel tells, and what capture says of itself. */
+static int dispatch_kernel(struct engine *g, const struct ev *e)
+{
+	switch (e->kind) {
+	case WIRE_FORK ... WIRE_EXIT:
+	case WIRE_OOM_VICTIM:
+	case WIRE_PROC:
+		return on_process(g, e);
+	case WIRE_SIGNAL:
+		return on_signal(g, e);
+	case WIRE_CGROUP_ATTACH:
+		return on_attach(g, e);
+	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
+	case WIRE_FUSE_SERVE ... WIRE_PID_LEVELS:
+	case WIRE_FUSE_HOLDERS:
+		return hang_learn(&g->hangs, e, &g->processes);
+	case WIRE_CGROUP_FROZEN:
+		return cgroup_note_frozen(&g->cgroups, e, &g->processes, &g->calls);
+	case WIRE_CGROUP_RMDIR:
+		cgroup_drop_path(&g->cgroups, e->path.path);
+		return 0;
+	case WIRE_LOST:
+		return on_lost(g, e);
+	case WIRE_START:
+		on_start(g, e->text);
+		return 0;
+	case WIRE_PROBE:
+		on_probe(g, e);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* What managers do, what they are asked for, and what capture looked at for them. */
 static int dispatch(struct engine *g, const struct ev *e)
 {
 	switch (e->kind) {
@@ -693,33 +732,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return hardware_watchdog_learn_device(&g->hardware, e, &g->processes, &g->look);
 	case WIRE_MANAGER:
 		return manager_get(&g->units, e) ? 0 : -ENOMEM;
-	case WIRE_FORK ... WIRE_EXIT:
-	case WIRE_OOM_VICTIM:
-	case WIRE_PROC:
-		return on_process(g, e);
-	case WIRE_SIGNAL:
-		return on_signal(g, e);
-	case WIRE_CGROUP_ATTACH:
-		return on_attach(g, e);
-	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
-	case WIRE_FUSE_SERVE ... WIRE_PID_LEVELS:
-	case WIRE_FUSE_HOLDERS:
-		return hang_learn(&g->hangs, e, &g->processes);
-	case WIRE_CGROUP_FROZEN:
-		return cgroup_note_frozen(&g->cgroups, e, &g->processes, &g->calls);
-	case WIRE_CGROUP_RMDIR:
-		cgroup_drop_path(&g->cgroups, e->path.path);
-		return 0;
-	case WIRE_LOST:
-		return on_lost(g, e);
-	case WIRE_START:
-		on_start(g, e->text);
-		return 0;
-	case WIRE_PROBE:
-		on_probe(g, e);
-		return 0;
 	default:
-		return 0;
+		return dispatch_kernel(g, e);
 	}
 }
 

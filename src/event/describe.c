@@ -430,6 +430,51 @@ static void describe_stack(char *dst, size_t size, const char *what, const struc
 			      show(s->frames[i].name, name));
 }
 
+/* What capture looked at, or was shown. */
+static void describe_seen(char *dst, size_t size, const struct ev *e)
+{
+	switch (e->kind) {
+	case WIRE_PID_LEVELS:
+		describe_levels(dst, size, e);
+		break;
+	case WIRE_FUSE_HOLDERS:
+		describe_holders(dst, size, e);
+		break;
+	case WIRE_SERVICE_KEEPALIVE:
+		describe_keepalive(dst, size, &e->keepalive);
+		break;
+	case WIRE_USER_STACK:
+		if (e->user_stack.error)
+			snprintf(dst, size, "no user stack of thread %" PRIu32 ": %s", e->tid,
+				 user_stack_error_name(e->user_stack.error));
+		else
+			describe_stack(dst, size, "user", &e->user_stack.stack);
+		break;
+	case WIRE_THREAD:
+		describe_thread(dst, size, &e->thread);
+		break;
+	case WIRE_WATCHDOG_USE:
+		describe_watchdog_use(dst, size, e);
+		break;
+	case WIRE_WATCHDOG_DEVICE:
+		describe_watchdog_device(dst, size, &e->watchdog_device);
+		break;
+	case WIRE_WATCHDOG_SETTINGS:
+		describe_watchdog_settings(dst, size, e);
+		break;
+	case WIRE_LOOK:
+		describe_look(dst, size, &e->look);
+		break;
+	case WIRE_PIDFILE:
+		describe_pidfile(dst, size, &e->pidfile);
+		break;
+	default:
+		snprintf(dst, size, "%s", or_unknown(event_name(e->kind, e->scope)));
+		break;
+	}
+}
+
+/* What it says of itself, and of a manager's code. */
 static void describe_capture(char *dst, size_t size, const struct ev *e)
 {
 	char a[NAME_LEN], b[NAME_LEN];
@@ -467,40 +512,6 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 (int)e->gone.unit.n, e->gone.unit.s, (int)e->gone.bound_to.n,
 			 e->gone.bound_to.s);
 		break;
-	case WIRE_PID_LEVELS:
-		describe_levels(dst, size, e);
-		break;
-	case WIRE_FUSE_HOLDERS:
-		describe_holders(dst, size, e);
-		break;
-	case WIRE_SERVICE_KEEPALIVE:
-		describe_keepalive(dst, size, &e->keepalive);
-		break;
-	case WIRE_USER_STACK:
-		if (e->user_stack.error)
-			snprintf(dst, size, "no user stack of thread %" PRIu32 ": %s", e->tid,
-				 user_stack_error_name(e->user_stack.error));
-		else
-			describe_stack(dst, size, "user", &e->user_stack.stack);
-		break;
-	case WIRE_THREAD:
-		describe_thread(dst, size, &e->thread);
-		break;
-	case WIRE_WATCHDOG_USE:
-		describe_watchdog_use(dst, size, e);
-		break;
-	case WIRE_WATCHDOG_DEVICE:
-		describe_watchdog_device(dst, size, &e->watchdog_device);
-		break;
-	case WIRE_WATCHDOG_SETTINGS:
-		describe_watchdog_settings(dst, size, e);
-		break;
-	case WIRE_LOOK:
-		describe_look(dst, size, &e->look);
-		break;
-	case WIRE_PIDFILE:
-		describe_pidfile(dst, size, &e->pidfile);
-		break;
 	case WIRE_LOST:
 		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,
 			 e->lost.probe.s ? " by " : "",
@@ -514,9 +525,17 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 e->sample.bytes, e->sample.wanted);
 		break;
 	default:
-		snprintf(dst, size, "%s", or_unknown(event_name(e->kind, e->scope)));
+		describe_seen(dst, size, e);
 		break;
 	}
+}
+
+/* A line that was cut must not end in half a character. */
+static void drop_half_character(char *dst, size_t size)
+{
+	if (strlen(dst) == size - 1)
+		for (char *end = dst + size - 1; end > dst && (end[-1] & 0x80); end--)
+			end[-1] = 0;
 }
 
 char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
@@ -576,9 +595,6 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 		describe_capture(dst, dst_size, e);
 		break;
 	}
-	/* a line that was cut must not end in half a character */
-	if (strlen(dst) == dst_size - 1)
-		for (char *end = dst + dst_size - 1; end > dst && (end[-1] & 0x80); end--)
-			end[-1] = 0;
+	drop_half_character(dst, dst_size);
 	return dst;
 }
