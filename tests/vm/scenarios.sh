@@ -270,6 +270,26 @@ S
 }
 run_cgempty_legit() { run_cgempty_notchild; }
 
+# An upgrade hands the service over to a process of another unit, which is then stopped.
+units_handed_over() {
+	forking "$(pid_file)"
+	echo "sleep 1000 & echo \$! >$WORK/$name.pid" | script
+	dependent ''
+}
+run_handed_over() {
+	begin "$t"
+	old=$main
+	begin "$d"
+	echo "$main" >"$WORK/$name.new"
+	mv "$WORK/$name.new" "$WORK/$name.pid"
+	/bin/kill "$old"
+	end=$(($(now) + SETTLE_SECS))
+	until [ "$(systemctl show -P MainPID "$t")" = "$main" ] || [ "$(now)" -ge $end ]; do sleep 0.05; done
+	note "$t"
+	ops requester systemctl stop "$d"
+	finish "$t" "$d"
+}
+
 # systemd refuses a PID outside the service's cgroup when somebody else than root
 # could have put it there.
 units_pid_unsafe() {
