@@ -288,7 +288,7 @@ udev_files() { # INTO
 
 guest_verdicts() {
 	udev_files "$files/udev"
-	guest_watch "sh scenarios.sh $guest_scenarios" --json -v
+	limit=400 guest_watch "sh scenarios.sh $guest_scenarios" --json -v
 	check_verdicts guest
 	# Varlink stops something in the newest systemd only
 	expect "what is skipped" "" "$(grep '^#skip' "$work/trace.steps" | grep -v '^#skip restart_varlink ')"
