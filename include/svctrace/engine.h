@@ -330,6 +330,8 @@ struct pidfile_load {
 	int64_t looked_after_ns; /* below 0: it was gone by then, and this is how it was before */
 	char *line;
 	int32_t pid, half_of;
+	int32_t gone_pid; /* there is no file, but one that named this other process; 0: was not
+			     seen */
 	char *outcome, *rule, *why, *mend; /* what systemd's rules say of what was found */
 	int32_t error;
 	bool agrees; /* … which is what systemd did */

@@ -403,9 +403,10 @@ static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
 	char path[NAME_LEN], line[NAME_LEN], rule[NAME_LEN];
 	int n = snprintf(dst, size, "PID file %s of %.*s%s", show(p->path, path), (int)p->id.n,
 			 p->id.s,
-			 !p->changed  ? ""
-			 : p->renamed ? ", replaced,"
-				      : ", written,");
+			 !p->changed		   ? ""
+			 : !p->found && !p->failed ? ", removed"
+			 : p->renamed		   ? ", replaced,"
+						   : ", written,");
 
 	if (n < 0 || (size_t)n >= size)
 		return;

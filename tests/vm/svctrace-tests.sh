@@ -11,7 +11,7 @@ GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexe
 	hybrid clock_set_back no_btf oomd"
 
 ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_nohup bed_hundred_rounds
-	bed_lost_is_told bed_untraceable_manager guest_attach_rounds guest_clock_set_back guest_oomd"
+	bed_lost_is_told bed_untraceable_manager guest_attach_rounds guest_clock_set_back"
 
 CGROUP_V1_SUITES="bullseye bookworm"
 
@@ -308,7 +308,7 @@ udev_files() { # INTO
 
 guest_verdicts() {
 	udev_files "$files/udev"
-	guest_watch "sh scenarios.sh $guest_scenarios" --json -v
+	limit=400 guest_watch "sh scenarios.sh $guest_scenarios" --json -v
 	check_verdicts guest
 	# Varlink stops something in the newest systemd only
 	expect "what is skipped" "" "$(grep '^#skip' "$work/trace.steps" | grep -v '^#skip restart_varlink ')"
