@@ -20,6 +20,7 @@
 #define STUCK_NAME_LEN	  64	      /* of a kernel function, with the NUL */
 #define STUCK_TASK_EXITS  0x00000004u /* PF_EXITING in stuck_task.flags, the same since 2.6 */
 #define STUCK_TASK_KERNEL 0x00200000u /* PF_KTHREAD */
+#define STUCK_SIGKILL	  (UINT64_C(1) << 8) /* in stuck_task.pending */
 
 /* What a task waits for, by the kernel functions that it is in. */
 enum stuck_wait {

@@ -5,8 +5,6 @@
 #include "svctrace/cleanup.h"
 #include "svctrace/stuck.h"
 
-#define SIGKILL_BIT (UINT64_C(1) << 8)
-
 /*
  * Names as they begin, in the order in which they count: a file system says more than the disk
  * below it, and unmounting waits for a file system.
@@ -152,7 +150,7 @@ bool stuck_is_told_to_end(const struct stuck_snapshot *s, const struct stuck_tas
 
 	if (is_dead(t) || (t->flags & STUCK_TASK_KERNEL))
 		return false;
-	if ((t->flags & STUCK_TASK_EXITS) || ((t->pending | t->all_pending) & SIGKILL_BIT))
+	if ((t->flags & STUCK_TASK_EXITS) || ((t->pending | t->all_pending) & STUCK_SIGKILL))
 		return true;
 	u = stuck_find_unit(s, t->cgroup);
 	return u && strcmp(u->active, "deactivating") == 0 && cannot_notice(t);

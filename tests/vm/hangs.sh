@@ -57,10 +57,10 @@ abort() { # CASE
 
 deadlocks() {
 	for case in self inherit-above inherit-below nested; do
-		if [ $case = inherit-below ]; then hang_inherit_below; else hang $case; fi
-		last $case fuse-deadlock
-		kill -9 "$(number $case init)" # as who finds it would try: it wakes nobody
-		abort $case
+		if [ $case = inherit-below ]; then hang_inherit_below; else hang "$case"; fi
+		last "$case" fuse-deadlock
+		kill -9 "$(number "$case" init)" # as who finds it would try: it wakes nobody
+		abort "$case"
 	done
 }
 
