@@ -145,6 +145,8 @@ int stuck_parse_fdinfo(const char *text, size_t n, const char *key, uint64_t *re
 
 /* From kernel functions, innermost first, separated by '\n'. */
 enum stuck_wait stuck_classify_stack(const char *stack);
+/* A file system is being mounted, and its own server does not answer. */
+bool stuck_mounts_from_server(const char *stack);
 enum stuck_wait stuck_classify(const struct stuck_task *t);
 const char *stuck_wait_name(enum stuck_wait w);
 

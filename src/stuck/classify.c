@@ -77,12 +77,26 @@ static bool stack_has(const char *stack, const char *prefix)
 	return false;
 }
 
-enum stuck_wait stuck_classify_stack(const char *stack)
+static enum stuck_wait wait_in(const char *stack)
 {
 	for (size_t i = 0; stack && i < ARRAY_LEN(functions); i++)
 		if (stack_has(stack, functions[i].prefix))
 			return functions[i].wait;
 	return STUCK_WAIT_UNKNOWN;
+}
+
+/* Who goes through a mount that is there may make another one below it (nfs_d_automount). */
+bool stuck_mounts_from_server(const char *stack)
+{
+	enum stuck_wait w = wait_in(stack);
+
+	return (w == STUCK_WAIT_FUSE || w == STUCK_WAIT_NFS || w == STUCK_WAIT_NETFS) &&
+	       stack_has(stack, "vfs_get_tree") && !strstr(stack, "_d_automount");
+}
+
+enum stuck_wait stuck_classify_stack(const char *stack)
+{
+	return stuck_mounts_from_server(stack) ? STUCK_WAIT_MOUNT : wait_in(stack);
 }
 
 bool stuck_is_ending_init(const struct stuck_task *t)

@@ -479,6 +479,17 @@ guest_stuck_servers() {
 		look killed
 		kill -CONT "$(cat 9p.server)"
 		until_state sc-9p "inactive|failed"
+		# the other kind of wait for it: nothing is mounted yet
+		kill -STOP "$(cat 9p.server)"
+		mkdir -p /run/9p2
+		deaf mounts "exec mount -i -t 9p -o trans=tcp,port=5640,version=9p2000.L 127.0.0.1 /run/9p2"
+		pid_of sc-mounts >mounts.pid
+		until_in "$(cat mounts.pid)" p9_client_rpc
+		stops mounts
+		look mounts
+		cat "/proc/$(cat mounts.pid)/stack" >mounts.stack
+		kill -CONT "$(cat 9p.server)"
+		until_state sc-mounts "inactive|failed"
 		deaf nfs "exec mkdir /run/nfs/x"
 		pid_of sc-nfs >nfs.pid
 		until_in "$(cat nfs.pid)" rpc_wait_bit_killable
@@ -516,6 +527,10 @@ guest_stuck_servers() {
 	stuck_says 9p 1 "h[0]['kind'] == 'network-file-system'"
 	stuck_says killed 1 "h[0]['kind'] == 'network-file-system' and h[0]['members'][0]['task']['process_pending'] == ['SIGKILL']"
 	stuck_says nfs 1 "h[0]['kind'] == 'nfs'"
+	stuck_says mounts 1 "[x['kind'] for x in h] == ['mount']
+		and [u['systemd.unit.name'] for u in h[0]['units']] == ['sc-mounts.service']
+		and [m['task']['process.pid'] for m in h[0]['members']] == [$(cat "$work/mounts.pid")]
+		and h[0]['root'] == 'mount $(cat "$work/mounts.pid") mounts a file system whose server does not answer'"
 	stuck_says both 1 "[x['kind'] for x in h] == ['nfs', 'mount']
 		and [u['systemd.unit.name'] for u in h[1]['units']] == ['sc-mount.service']
 		and [(m['role'], m['task']['process.pid']) for m in h[1]['members']]
