@@ -69,17 +69,13 @@ static int add_waiter(struct hang_verdict *h, const struct wait *w,
 }
 
 /* One that is held; an init that waits for it, and a leader that is dead, are not. */
-static bool is_held(const struct hang_verdict *h, const struct look_hold *hold,
-		    const struct look_thread *t)
+static bool is_held(const struct look_hold *hold, const struct look_thread *t)
 {
 	bool found = false;
 
-	for (unsigned int i = 0; i < h->n_inner; i++)
-		if (h->inner[i].tid == t->tid)
-			return false;
 	for (unsigned int i = 0; i < hold->n_tids; i++)
 		found |= hold->tid[i] == t->tid;
-	return found && t->tid != h->init.tid && t->state != 'Z' && t->state != 'X';
+	return found && t->wait != STUCK_WAIT_PIDNS && t->state != 'Z' && t->state != 'X';
 }
 
 /* A thread that a look found to be held. */
@@ -110,7 +106,7 @@ static int add_held(struct hang_verdict *h, const struct wait *w, const struct l
 	for (unsigned int i = 0; r == 0 && i < w->look->n_threads; i++) {
 		const struct look_thread *t = &w->look->thread[i];
 
-		if (!is_held(h, hold, t))
+		if (!is_held(hold, t))
 			continue;
 		if (h->n_waiters < HANG_WAITERS_MAX)
 			r = set_held(h, &h->waiters[h->n_waiters++], t, processes);
@@ -119,8 +115,6 @@ static int add_held(struct hang_verdict *h, const struct wait *w, const struct l
 	}
 	if (r < 0 || hang_cite(h, &w->before->proof) < 0 || hang_cite(h, &w->look->proof) < 0)
 		return -ENOMEM;
-	if (h->ended)
-		return 0;
 	h->root = strdup(hold->root);
 	h->next = strdup(hold->next);
 	return h->root && h->next ? 0 : -ENOMEM;
@@ -328,7 +322,7 @@ int hang_fill(const struct hang_table *t, struct hang_verdict *h, const struct w
 	      const struct process_table *processes)
 {
 	const struct wait *root = wait_root(t, w);
-	const struct look_hold *hold = root ? NULL : wait_hold(w);
+	const struct look_hold *hold = root || h->ended ? NULL : wait_hold(w);
 	int r = 0;
 
 	h->kind = h->ended ? w->told_kind : wait_kind(t, w);

@@ -659,6 +659,7 @@ static void test_held(void **state)
 	assert_int_equal(x->n, 3);
 	assert_true(x->told[2].ended);
 	assert_int_equal(x->told[2].kind, STUCK_MOUNT);
+	assert_int_equal(x->told[2].n_waiters, 0);
 	fflush(x->w.out);
 	assert_non_null(strstr(x->w.text, "HANGS  mount for "));
 	assert_non_null(strstr(x->w.text, "daemon 501 (2 in its namespace): was told to end and "

@@ -50,7 +50,7 @@ stuck_guest() { # STEPS
 		STEPS
 		printf '%s\n' "$1"
 	} >"$files/steps"
-	guest -t 400 -d "$files" -o "$work" "$suite" 'sh ./steps' >"$work/steps.out" 2>&1 ||
+	guest -t 600 -d "$files" -o "$work" "$suite" 'sh ./steps' >"$work/steps.out" 2>&1 ||
 		{ cat "$work/steps.out"; return 1; }
 }
 
