@@ -27,9 +27,9 @@ last() { # CASE KIND
 }
 
 hang() { # [-w] CASE
-	for case; do :; done
-	./fuse-hang "$@" >"out.$case" &
-	wait_until grep -q ready "out.$case"
+	for mode; do :; done
+	./fuse-hang "$@" >"out.$mode" &
+	wait_until grep -q ready "out.$mode"
 }
 
 # The process with the threads, of the namespace's.
