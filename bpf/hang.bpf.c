@@ -10,23 +10,14 @@
  */
 static __always_inline void send_levels(struct task_struct *t)
 {
-	struct pid *pid = BPF_CORE_READ(t, thread_pid);
-	unsigned int level = BPF_CORE_READ(pid, level);
 	struct wire_pid_levels *r;
 
-	if (level == 0)
+	if (BPF_CORE_READ(t, thread_pid, level) == 0)
 		return;
 	r = record_reserve(WIRE_PID_LEVELS, sizeof(*r), 0);
 	if (!r)
 		return;
-	r->n = level + 1;
-	for (unsigned int i = 0; i < WIRE_PID_LEVELS_MAX && i <= level; i++) {
-		struct upid up = {};
-
-		bpf_probe_read_kernel(&up, sizeof(up), &pid->numbers[i]);
-		r->level[i].nr = up.nr;
-		r->level[i].pidns = BPF_CORE_READ(up.ns, ns.inum);
-	}
+	r->n = fill_levels(r->level, t);
 	record_submit(r);
 }
 

@@ -85,6 +85,22 @@ static __always_inline struct upid innermost_upid(struct task_struct *leader)
 	return up;
 }
 
+/* A number in each namespace, the outermost first; how many there are. */
+static __always_inline __u32 fill_levels(struct wire_level *to, struct task_struct *t)
+{
+	struct pid *pid = BPF_CORE_READ(t, thread_pid);
+	unsigned int level = BPF_CORE_READ(pid, level);
+
+	for (unsigned int i = 0; i < WIRE_PID_LEVELS_MAX && i <= level; i++) {
+		struct upid up = {};
+
+		bpf_probe_read_kernel(&up, sizeof(up), &pid->numbers[i]);
+		to[i].nr = up.nr;
+		to[i].pidns = BPF_CORE_READ(up.ns, ns.inum);
+	}
+	return level + 1;
+}
+
 static __always_inline void fill_task(struct wire_task *w, struct task_struct *t, __u64 cgroup)
 {
 	struct task_struct *leader = BPF_CORE_READ(t, group_leader);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: (LGPL-2.1-or-later OR BSD-2-Clause)
 /*
- * What threads are doing: state, CPU time and kernel stack of those of one process, or of all that
- * are in some cgroups. An iterator needs no privileges once it is loaded, where /proc/PID/stack
- * takes CAP_SYS_ADMIN; it tells all threads in one go; and no lock of theirs can hold it up.
+ * What threads are doing: state, CPU time and kernel stack of those of one process, of a pid
+ * namespace, or of all that are in some cgroups. An iterator needs no privileges once it is loaded,
+ * where /proc/PID/stack takes CAP_SYS_ADMIN; it tells all threads in one go; and no lock of theirs
+ * can hold it up.
  */
 #include "task.bpf.h"
 #include "regs.bpf.h"
 #include "iter/task_states.h"
 
-/* The process that is asked for, as that namespace counts; 0: none, all in the cgroups. */
+/* The process that is asked for, as that namespace counts, or 0: all in that namespace; if that is
+ * 0, too: all in the cgroups. */
 __u32 wanted_pidns = 0, wanted_pid = 0;
 
 /* Threads that were met; the first TASK_STATES_MAX of them were told. */
@@ -38,7 +40,7 @@ static __always_inline __u32 run_state(struct task_struct *t)
 #define PIDNS_LEVELS 8
 
 /* A namespace's process has a number in each one above it, too. */
-static __always_inline bool is_wanted_process(struct task_struct *t)
+static __always_inline bool is_wanted_number(struct task_struct *t)
 {
 	struct pid *pid = BPF_CORE_READ(t, group_leader, thread_pid);
 
@@ -46,7 +48,8 @@ static __always_inline bool is_wanted_process(struct task_struct *t)
 		struct upid up = {};
 
 		bpf_probe_read_kernel(&up, sizeof(up), &pid->numbers[i]);
-		if ((__u32)up.nr == wanted_pid && BPF_CORE_READ(up.ns, ns.inum) == wanted_pidns)
+		if ((!wanted_pid || (__u32)up.nr == wanted_pid) &&
+		    BPF_CORE_READ(up.ns, ns.inum) == wanted_pidns)
 			return true;
 	}
 	return false;
@@ -58,8 +61,8 @@ static __always_inline bool is_wanted(struct task_struct *t)
 
 	if (BPF_CORE_READ(t, flags) & PF_KTHREAD)
 		return false;
-	if (wanted_pid)
-		return is_wanted_process(t);
+	if (wanted_pidns)
+		return is_wanted_number(t);
 	cgroup = task_cgroup(t);
 	return bpf_map_lookup_elem(&wanted_cgroups, &cgroup) != NULL;
 }
@@ -72,6 +75,7 @@ static __always_inline void fill_state(struct task_state *s, struct task_struct 
 	s->state = run_state(t);
 	s->exit_state = BPF_CORE_READ(t, exit_state);
 	s->flags = BPF_CORE_READ(t, flags);
+	s->n_levels = wanted_pidns && !wanted_pid ? fill_levels(s->level, t) : 0;
 }
 
 /* bpf_task_pt_regs(), as kernels call it that have it: since 5.15 */

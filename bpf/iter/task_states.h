@@ -19,7 +19,10 @@ struct task_state {
 	/* In user space, where it went on from there … */
 	__u32 n_regs; /* 0: not known */
 	__u64 regs[WIRE_REGS_MAX];
-	__u64 runs; /* … and how often it got a CPU until then; 0: not known, or it has one */
+	__u64 runs;	/* … and how often it got a CPU until then; 0: not known, or it has one */
+	__u32 n_levels; /* pid namespaces that it is in, of which the outermost are told */
+	__u32 pad;
+	struct wire_level level[WIRE_PID_LEVELS_MAX];
 };
 
 #endif

@@ -191,14 +191,21 @@ struct proof {
 	char *what;
 };
 
+/* The numbers of a thread in the pid namespaces that it is in, the outermost first. */
+struct hang_ids {
+	uint32_t pidns[WIRE_PID_LEVELS_MAX], nr[WIRE_PID_LEVELS_MAX];
+	unsigned int n; /* 0: not known */
+};
+
 #define LOOK_THREADS_MAX 16
 
 /* What one thread was doing. */
 struct look_thread {
 	struct actor a; /* its process */
-	uint32_t tid, ns_tid;
-	char *comm; /* its own name */
-	char state; /* the letter that /proc shows: R, S, D, Z … */
+	uint32_t tid, ns_tid, pidns;
+	struct hang_ids ids; /* told of a look at a pid namespace only */
+	char *comm;	     /* its own name */
+	char state;	     /* the letter that /proc shows: R, S, D, Z … */
 	bool exiting;
 	enum stuck_wait wait;
 	char *stack;	       /* kernel functions, innermost first, each with '\n'; NULL: none */
@@ -228,11 +235,11 @@ struct awaited {
 	char *text;	     /* in words, ready for a terminal; NULL: not known */
 };
 
-/* What the threads of a main process, or of a cgroup, were doing at one moment. */
+/* What the threads of a main process, a cgroup or a pid namespace were doing at one moment. */
 struct thread_look {
-	enum wire_look_reason reason;
-	uint64_t at_ns; /* CLOCK_MONOTONIC */
-	uint32_t n;	/* threads there were */
+	enum wire_look_reason reason; /* not of a namespace */
+	uint64_t at_ns;		      /* CLOCK_MONOTONIC */
+	uint32_t n;		      /* threads there were */
 	struct look_thread thread[LOOK_THREADS_MAX];
 	unsigned int n_threads; /* told: those that cannot end first */
 	struct look_hold hold[LOOK_HOLDS_MAX];
@@ -457,12 +464,6 @@ typedef int (*slow_sink)(void *ctx, const struct slow_notice *s);
 #define HANG_SERVERS_MAX (HANG_HOLDERS_MAX + 1)
 #define HANG_PROOF_MAX	 32
 
-/* The numbers of a thread in the pid namespaces that it is in, the outermost first. */
-struct hang_ids {
-	uint32_t pidns[WIRE_PID_LEVELS_MAX], nr[WIRE_PID_LEVELS_MAX];
-	unsigned int n; /* 0: not known */
-};
-
 /* A task that a hang holds. */
 struct hang_task {
 	struct actor a;
@@ -471,6 +472,7 @@ struct hang_task {
 	struct hang_ids ids;
 	bool exiting;	  /* no signal wakes it any more */
 	const char *text; /* what it does, in a few words */
+	char *stack;	  /* as in struct look_thread, if somebody looked; else NULL */
 };
 
 /* A process that serves, or served, a FUSE connection. */
@@ -489,7 +491,7 @@ struct hang_server {
  * that it is the same.
  */
 struct hang_verdict {
-	enum stuck_kind kind; /* of FUSE, or STUCK_PIDNS */
+	enum stuck_kind kind; /* of FUSE, of those of struct look_hold, or STUCK_PIDNS */
 	bool ended;
 	uint64_t begin_mono_ns, begin_wall_ns, mono_ns, wall_ns; /* since when; as of now */
 	uint32_t pidns;	       /* inode; 0: no namespace is torn down, a task alone hangs */

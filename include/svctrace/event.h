@@ -198,7 +198,7 @@ struct ev_frame {
 	bool guess;	   /* nothing confirms the name */
 };
 
-/* What one thread was doing: of the WIRE_LOOK that follows. */
+/* What one thread was doing: of the WIRE_LOOK or WIRE_PIDNS_LOOK that follows. */
 struct ev_thread {
 	struct ev_task task;   /* comm is the thread's own */
 	uint64_t cpu_ns;       /* so far */
@@ -212,6 +212,14 @@ struct ev_look {
 	struct str id; /* of the unit; always valid */
 	enum wire_look_reason reason;
 	uint64_t at_ns, took_ns; /* CLOCK_MONOTONIC */
+	int32_t error;
+	uint32_t n; /* threads there were */
+};
+
+/* At a pid namespace that does not end. */
+struct ev_pidns_look {
+	uint64_t at_ns, took_ns; /* CLOCK_MONOTONIC */
+	uint32_t pidns;
 	int32_t error;
 	uint32_t n; /* threads there were */
 };
@@ -270,6 +278,7 @@ struct ev {
 		struct ev_keepalive keepalive;
 		struct ev_thread thread;
 		struct ev_look look;
+		struct ev_pidns_look pidns_look;
 		struct ev_watchdog_use watchdog_use;
 		struct ev_watchdog_device watchdog_device;
 		struct ev_watchdog_settings watchdog_settings;

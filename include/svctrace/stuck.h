@@ -20,6 +20,7 @@
 #define STUCK_NAME_LEN	  64	      /* of a kernel function, with the NUL */
 #define STUCK_TASK_EXITS  0x00000004u /* PF_EXITING in stuck_task.flags, the same since 2.6 */
 #define STUCK_TASK_KERNEL 0x00200000u /* PF_KTHREAD */
+#define STUCK_SIGKILL	  (UINT64_C(1) << 8) /* in stuck_task.pending */
 
 /* What a task waits for, by the kernel functions that it is in. */
 enum stuck_wait {
@@ -144,6 +145,8 @@ int stuck_parse_fdinfo(const char *text, size_t n, const char *key, uint64_t *re
 
 /* From kernel functions, innermost first, separated by '\n'. */
 enum stuck_wait stuck_classify_stack(const char *stack);
+/* A file system is being mounted, and its own server does not answer. */
+bool stuck_mounts_from_server(const char *stack);
 enum stuck_wait stuck_classify(const struct stuck_task *t);
 const char *stuck_wait_name(enum stuck_wait w);
 

@@ -94,8 +94,9 @@ enum wire_kind {
 	WIRE_LOOK = 116,	      /* struct wire_look: at what a unit's threads were doing */
 	WIRE_WATCHDOG_DEVICE = 117,   /* struct wire_watchdog_device: a hardware watchdog */
 	WIRE_WATCHDOG_SETTINGS = 119, /* struct wire_watchdog_settings: systemd's own, of one */
-	WIRE_PIDFILE = 120, /* struct wire_pidfile: the PID file that a manager loads just now */
-	WIRE_GONE = 123,    /* struct wire_gone: a unit that another one is bound to has ended */
+	WIRE_PIDFILE = 120,    /* struct wire_pidfile: the PID file that a manager loads just now */
+	WIRE_PIDNS_LOOK = 121, /* struct wire_pidns_look: at what a pid namespace's threads did */
+	WIRE_GONE = 123,       /* struct wire_gone: a unit that another one is bound to has ended */
 };
 
 /* wire_hdr.flags */
@@ -425,15 +426,17 @@ struct wire_fuse {
 
 #define WIRE_PID_LEVELS_MAX 8
 
+struct wire_level {
+	__u32 pidns; /* inode */
+	__u32 nr;
+};
+
 /* What number a thread has in each pid namespace that it is in, the outermost first. */
 struct wire_pid_levels {
 	struct wire_hdr h;
 	__u32 n; /* how many there are: more than WIRE_PID_LEVELS_MAX if they did not fit */
 	__u32 pad;
-	struct {
-		__u32 pidns; /* inode */
-		__u32 nr;
-	} level[WIRE_PID_LEVELS_MAX];
+	struct wire_level level[WIRE_PID_LEVELS_MAX];
 };
 
 #define WIRE_FUSE_HOLDERS_MAX 16
@@ -449,6 +452,17 @@ struct wire_fuse_holders {
 };
 
 #define WIRE_CPU_UNKNOWN (~0ull)
+
+/* Capture looked at the threads of a pid namespace that does not end; they come before this. */
+struct wire_pidns_look {
+	struct wire_hdr h;
+	__u64 at_ns; /* CLOCK_MONOTONIC */
+	__u64 took_ns;
+	__u32 pidns;
+	__s32 error; /* 0, or -errno: nobody could look */
+	__u32 n;     /* threads there were: more than came if there are many */
+	__u32 pad;
+};
 
 /* What one thread was doing when capture looked. */
 struct wire_thread {
@@ -735,6 +749,7 @@ WIRE_ASSERT_SIZE(wire_pid_levels, 96);
 WIRE_ASSERT_SIZE(wire_fuse_holders, 104);
 WIRE_ASSERT_SIZE(wire_thread, 112);
 WIRE_ASSERT_SIZE(wire_look, 64);
+WIRE_ASSERT_SIZE(wire_pidns_look, 56);
 WIRE_ASSERT_SIZE(wire_watchdog_use, 104);
 WIRE_ASSERT_SIZE(wire_watchdog_device, 72);
 WIRE_ASSERT_SIZE(wire_watchdog_settings, 56);

@@ -765,7 +765,7 @@ static int watch_hangs(struct capture *c)
 	hang_watch_look(&c->hangs);
 	r = drain(c);
 	if (r == 0)
-		r = hang_watch_send(&c->hangs, &c->stream);
+		r = hang_watch_send(&c->hangs, c->looker, &c->stream);
 	if (r == 0 && clock_ns(CLOCK_MONOTONIC) - c->last_ns > IDLE_NS)
 		r = send_bare(c, WIRE_IDLE);
 	return r || c->hangs.n == 0 ? r : set_timer(c->hang_fd, HANG_TICK_NS);

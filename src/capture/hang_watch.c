@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "capture/hang_watch.h"
+#include "capture/look.h"
 #include "capture/proc.h"
 
 void hang_watch_load(struct hang_watch *w)
@@ -43,14 +44,16 @@ static bool begin(struct hang_watch *w, const struct hang_watched *x)
 bool hang_watch_follow(struct hang_watch *w, const struct wire_hdr *h)
 {
 	const struct wire_fuse *f = (const struct wire_fuse *)h;
+	const struct wire_pidns *p = (const struct wire_pidns *)h;
 	struct hang_watched x = {.tid = h->tid};
 
 	switch (h->kind) {
 	case WIRE_FUSE_FLUSH_ENTER:
 		x.flush = true;
-		x.connection = f->connection;
+		x.of = f->connection;
 		return f->exiting && begin(w, &x);
 	case WIRE_PIDNS_ZAP_ENTER:
+		x.of = p->pidns;
 		return begin(w, &x);
 	case WIRE_FUSE_FLUSH_EXIT:
 	case WIRE_PIDNS_ZAP_EXIT:
@@ -89,7 +92,7 @@ static void look(struct hang_watch *w)
 /* Long hangs are looked at less and less often. */
 static bool is_due(const struct hang_watched *x)
 {
-	return x->flush && (x->ticks < 4 || (x->ticks & (x->ticks - 1)) == 0);
+	return (x->flush && x->ticks < 4) || (x->ticks & (x->ticks - 1)) == 0;
 }
 
 void hang_watch_again(struct hang_watch *w)
@@ -118,7 +121,7 @@ void hang_watch_look(struct hang_watch *w)
 			continue;
 		}
 		x->ticks++;
-		due |= is_due(x);
+		due |= x->flush && is_due(x);
 		i++;
 	}
 	if (due)
@@ -155,18 +158,30 @@ static bool is_held(const struct hang_watch *w, uint32_t connection)
  * That nobody holds it is said only when it is so for two looks: the last one may have closed it
  * just now, and who waits is about to be told.
  */
-int hang_watch_send(struct hang_watch *w, struct stream *s)
+static int send_holders(const struct hang_watch *w, struct hang_watched *x, struct stream *s)
+{
+	x->looks_in_vain = w->error || is_held(w, x->of) ? 0 : x->looks_in_vain + 1;
+	return x->looks_in_vain != 1 ? send_connection(w, x->of, s) : 0;
+}
+
+static int look_inside(const struct hang_watched *x, struct looker *l, struct stream *s)
+{
+	if (!l)
+		return 0;
+	look_at_pidns(l, x->of);
+	return look_thread(l, 0) ? look_send_pidns(l, x->of, s) : 0;
+}
+
+int hang_watch_send(struct hang_watch *w, struct looker *l, struct stream *s)
 {
 	int r = 0;
 
 	for (unsigned int i = 0; r == 0 && i < w->n; i++) {
 		struct hang_watched *x = &w->watched[i];
 
-		if (!is_due(x) || x->ticks == 0)
+		if (x->ticks == 0 || !is_due(x))
 			continue;
-		x->looks_in_vain = w->error || is_held(w, x->connection) ? 0 : x->looks_in_vain + 1;
-		if (x->looks_in_vain != 1)
-			r = send_connection(w, x->connection, s);
+		r = x->flush ? send_holders(w, x, s) : look_inside(x, l, s);
 	}
 	return r;
 }

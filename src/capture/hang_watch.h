@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * While a pid namespace is torn down or a FUSE file is flushed at exit: time has to go on in the
- * stream though nothing comes, and it has to say who may answer on the connection.
+ * stream though nothing comes, and it has to say what is left in the namespace, and who may answer
+ * on the connection.
  */
 #ifndef SVCTRACE_HANG_WATCH_H
 #define SVCTRACE_HANG_WATCH_H
@@ -11,6 +12,8 @@
 
 #include "capture/stream.h"
 #include "svctrace/capture.h"
+
+struct looker;
 
 #define HANG_TICK_NS   1000000000ull
 #define HANG_WATCH_MAX 256
@@ -31,8 +34,9 @@ int fuse_holders_read(const struct fuse_holders *f, capture_fuse_holder on_holde
 
 /* What has begun and not ended. */
 struct hang_watched {
-	uint32_t tid, connection;
-	bool flush; /* else a teardown */
+	uint32_t tid;
+	uint32_t of; /* the connection, or the namespace */
+	bool flush;  /* else a teardown */
 	unsigned int ticks, looks_in_vain;
 };
 
@@ -63,7 +67,10 @@ int hang_watch_send_all(struct hang_watch *w, struct stream *s);
 void hang_watch_again(struct hang_watch *w);
 /* HANG_TICK_NS have passed: looks at who may answer on connections that are waited for. */
 void hang_watch_look(struct hang_watch *w);
-/* Says what was seen, after all events from before the look: what has ended by now is left out. */
-int hang_watch_send(struct hang_watch *w, struct stream *s);
+/*
+ * Says what was seen, after all events from before the look: what has ended by now is left out. And
+ * looks at what is left in namespaces; l: NULL if it cannot.
+ */
+int hang_watch_send(struct hang_watch *w, struct looker *l, struct stream *s);
 
 #endif

@@ -142,6 +142,11 @@ int look_at_process(struct looker *l, uint32_t pidns, uint32_t pid)
 	return look(l);
 }
 
+int look_at_pidns(struct looker *l, uint32_t pidns)
+{
+	return look_at_process(l, pidns, 0);
+}
+
 int look_at_cgroups(struct looker *l, const uint64_t *ids, unsigned int n)
 {
 	int fd = bpf_map__fd(l->skel->maps.wanted_cgroups), r;
@@ -149,7 +154,7 @@ int look_at_cgroups(struct looker *l, const uint64_t *ids, unsigned int n)
 
 	for (unsigned int i = 0; i < n; i++)
 		bpf_map_update_elem(fd, &ids[i], &one, BPF_ANY);
-	l->skel->bss->wanted_pid = 0;
+	l->skel->bss->wanted_pidns = l->skel->bss->wanted_pid = 0;
 	r = look(l);
 	for (unsigned int i = 0; i < n; i++)
 		bpf_map_delete_elem(fd, &ids[i]);
@@ -236,6 +241,20 @@ static int send_thread(const struct looked *t, const struct look_base *base, str
 	return stream_end(s);
 }
 
+/* Of a thread that was just told; only if the look was at a namespace. */
+static int send_levels(const struct task_state *t, struct stream *s)
+{
+	struct wire_pid_levels *w;
+
+	if (t->n_levels == 0)
+		return 0;
+	w = stream_begin(s, WIRE_PID_LEVELS, sizeof(*w), t->task.tgid);
+	w->h.tid = t->task.tid;
+	w->n = t->n_levels;
+	memcpy(w->level, t->level, sizeof(w->level));
+	return stream_end(s);
+}
+
 int look_send_threads(struct looker *l, const struct look_base *base, struct stream *s,
 		      uint32_t *ret_met)
 {
@@ -244,11 +263,30 @@ int look_send_threads(struct looker *l, const struct look_base *base, struct str
 	for (unsigned int i = 0; r == 0 && i < l->n; i++) {
 		r = send_thread(&l->thread[i], base, s);
 		if (r == 0)
+			r = send_levels(&l->thread[i].state, s);
+		if (r == 0)
 			r = user_stacks_send(&l->user, &l->thread[i].state, s);
 	}
 	user_stacks_end(&l->user);
 	*ret_met = l->error ? 0 : l->skel->bss->met;
 	return r;
+}
+
+int look_send_pidns(struct looker *l, uint32_t pidns, struct stream *s)
+{
+	struct wire_pidns_look *w;
+	uint32_t met;
+	int r = look_send_threads(l, NULL, s, &met);
+
+	if (r != 0)
+		return r;
+	w = stream_begin(s, WIRE_PIDNS_LOOK, sizeof(*w), 0);
+	w->at_ns = l->at_ns;
+	w->took_ns = l->took_ns;
+	w->pidns = pidns;
+	w->error = l->error;
+	w->n = met;
+	return stream_end(s);
 }
 
 int look_send(struct looker *l, const struct wire_look *what, const char *id,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Looking at what threads do: those of one process, or all that are in some cgroups. */
+/* Looking at what threads do: those of one process, or all in a pid namespace or in some cgroups.
+ */
 #ifndef SVCTRACE_LOOK_H
 #define SVCTRACE_LOOK_H
 
@@ -25,6 +26,8 @@ void looker_freep(struct looker **l);
 
 /* The process of that number in that pid namespace. Negative errno; keeps what it saw. */
 int look_at_process(struct looker *l, uint32_t pidns, uint32_t pid);
+/* All that have a number in it. */
+int look_at_pidns(struct looker *l, uint32_t pidns);
 /* At most TASK_CGROUPS_MAX of them. */
 int look_at_cgroups(struct looker *l, const uint64_t *ids, unsigned int n);
 
@@ -53,5 +56,7 @@ int look_send_threads(struct looker *l, const struct look_base *base, struct str
 /* Likewise, and why it looked. w: manager, unit and reason are filled in. */
 int look_send(struct looker *l, const struct wire_look *w, const char *id,
 	      const struct look_base *base, struct stream *s);
+/* Likewise, of a pid namespace. */
+int look_send_pidns(struct looker *l, uint32_t pidns, struct stream *s);
 
 #endif

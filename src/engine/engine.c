@@ -413,6 +413,14 @@ static int on_look(struct engine *g, const struct ev *e)
 	return r;
 }
 
+static int on_pidns_look(struct engine *g, const struct ev *e)
+{
+	int r = hang_learn_look(&g->hangs, e, &g->look);
+
+	look_clear(&g->look);
+	return r;
+}
+
 /* The stop that it is because of ended just before, or is yet to begin: a start limit's. */
 static int on_action(struct engine *g, const struct ev *e)
 {
@@ -662,8 +670,11 @@ static int dispatch_kernel(struct engine *g, const struct ev *e)
 	case WIRE_CGROUP_ATTACH:
 		return on_attach(g, e);
 	case WIRE_PIDNS_ZAP_ENTER ... WIRE_FUSE_FLUSH_EXIT:
-	case WIRE_FUSE_SERVE ... WIRE_PID_LEVELS:
+	case WIRE_FUSE_SERVE:
 	case WIRE_FUSE_HOLDERS:
+		return hang_learn(&g->hangs, e, &g->processes);
+	case WIRE_PID_LEVELS:
+		look_learn_levels(&g->look, e);
 		return hang_learn(&g->hangs, e, &g->processes);
 	case WIRE_CGROUP_FROZEN:
 		return cgroup_note_frozen(&g->cgroups, e, &g->processes, &g->calls);
@@ -724,6 +735,8 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return look_learn_user_stack(&g->look, e);
 	case WIRE_LOOK:
 		return on_look(g, e);
+	case WIRE_PIDNS_LOOK:
+		return on_pidns_look(g, e);
 	case WIRE_WATCHDOG_USE:
 		return hardware_watchdog_learn_use(&g->hardware, e, &g->processes);
 	case WIRE_WATCHDOG_SETTINGS:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/hang.h"
+#include "engine/look.h"
 #include "engine/verdict.h"
 #include "engine/rules.h"
 #include "svctrace/cleanup.h"
@@ -35,6 +36,8 @@ static void wait_drop(struct hang_table *t, struct wait *w)
 	actor_done(&w->a);
 	proof_done(&w->begin);
 	proof_done(&w->kill);
+	look_free(w->look);
+	look_free(w->before);
 	free(w);
 }
 
@@ -159,11 +162,19 @@ const struct wait *wait_root(const struct hang_table *t, const struct wait *w)
 	return worst;
 }
 
-static enum stuck_kind kind_of(const struct hang_table *t, const struct wait *w)
+const struct look_hold *wait_hold(const struct wait *w)
+{
+	return w->look && w->look->n_holds ? &w->look->hold[0] : NULL;
+}
+
+enum stuck_kind wait_kind(const struct hang_table *t, const struct wait *w)
 {
 	const struct wait *root = wait_root(t, w);
+	const struct look_hold *hold = wait_hold(w);
 
-	return root ? wait_judge(t, root) : STUCK_PIDNS;
+	if (root)
+		return wait_judge(t, root);
+	return hold ? hold->kind : STUCK_PIDNS;
 }
 
 /* ---- telling ---- */
@@ -210,7 +221,7 @@ static bool is_due(const struct hang_table *t, const struct wait *w, uint64_t no
 	if (now < w->begin_mono_ns + t->after_ns || (!w->told && is_part(t, w)))
 		return false;
 	root = wait_root(t, w);
-	kind = kind_of(t, w);
+	kind = wait_kind(t, w);
 	if (kind == STUCK_FUSE_UNKNOWN && now < root->begin_mono_ns + LOOK_NS)
 		return false;
 	return !w->told || kind < w->told_kind;
@@ -283,10 +294,7 @@ static int learn_levels(struct hang_table *t, const struct ev *e)
 	{
 		if (w->tid != e->tid)
 			continue;
-		w->ids.n = e->pid_levels.n < WIRE_PID_LEVELS_MAX ? e->pid_levels.n
-								 : WIRE_PID_LEVELS_MAX;
-		memcpy(w->ids.pidns, e->pid_levels.pidns, sizeof(w->ids.pidns));
-		memcpy(w->ids.nr, e->pid_levels.nr, sizeof(w->ids.nr));
+		hang_ids_set(&w->ids, e);
 	}
 	return 0;
 }
@@ -382,6 +390,25 @@ int hang_learn(struct hang_table *t, const struct ev *e, struct process_table *p
 		break;
 	}
 	return wait_end(t, e, processes);
+}
+
+int hang_learn_look(struct hang_table *t, const struct ev *e, struct thread_look *l)
+{
+	struct wait *w;
+	int r = 0;
+
+	TAILQ_FOREACH(w, &t->waits, entry)
+	{
+		if (r < 0 || !w->of_init || w->pidns != e->pidns_look.pidns)
+			continue;
+		look_free(w->before);
+		w->before = w->look;
+		w->look = NULL;
+		r = look_learn_pidns(l, e, w->before);
+		if (r == 0)
+			r = look_copy(&w->look, l);
+	}
+	return r;
 }
 
 int hang_learn_signal(struct hang_table *t, const struct ev *e)
@@ -498,13 +525,17 @@ static bool is_of_unit(const struct wait *w, const struct hang_unit *u)
 	       strcmp(a->unit, u->name) == 0 && strncmp(a->cgroup, u->root, strlen(u->root)) == 0;
 }
 
+static bool is_known(enum stuck_kind kind)
+{
+	return kind != STUCK_FUSE_UNKNOWN && kind != STUCK_PIDNS;
+}
+
 bool hang_is_open(const struct hang_table *t, const struct hang_unit *u, uint64_t now_ns)
 {
 	const struct wait *w;
 
 	TAILQ_FOREACH(w, &t->waits, entry)
-	if (is_of_unit(w, u) && now_ns < w->begin_mono_ns + LOOK_NS &&
-	    kind_of(t, w) >= STUCK_FUSE_UNKNOWN)
+	if (is_of_unit(w, u) && now_ns < w->begin_mono_ns + LOOK_NS && !is_known(wait_kind(t, w)))
 		return true;
 	return false;
 }
@@ -516,7 +547,7 @@ const struct wait *hang_of_unit(const struct hang_table *t, const struct hang_un
 
 	TAILQ_FOREACH(w, &t->waits, entry)
 	if (is_of_unit(w, u) && now_ns >= w->begin_mono_ns + HOLDS_NS &&
-	    (!found || kind_of(t, w) < kind_of(t, found)))
+	    (!found || wait_kind(t, w) < wait_kind(t, found)))
 		found = w;
 	return found ? wait_teardown(t, found) ?: found : NULL;
 }

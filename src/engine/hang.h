@@ -23,7 +23,8 @@ struct wait {
 	uint64_t begin_mono_ns, begin_wall_ns;
 	struct actor a;
 	uint32_t kills_lost;
-	struct proof begin, kill; /* kill: the last SIGKILL that woke nobody */
+	struct proof begin, kill;	   /* kill: the last SIGKILL that woke nobody */
+	struct thread_look *look, *before; /* the last at what is left, and the one before that */
 	TAILQ_ENTRY(wait) entry;
 };
 
@@ -65,6 +66,8 @@ void hang_table_done(struct hang_table *t);
 
 /* PIDNS_ZAP_*, FUSE_*, PID_LEVELS. 0, -ENOMEM, or what the sink says. */
 int hang_learn(struct hang_table *t, const struct ev *e, struct process_table *processes);
+/* PIDNS_LOOK: at whatever was gathered in l. */
+int hang_learn_look(struct hang_table *t, const struct ev *e, struct thread_look *l);
 /* A SIGKILL that wakes nobody. */
 int hang_learn_signal(struct hang_table *t, const struct ev *e);
 int hang_learn_exit(struct hang_table *t, const struct ev *e, const struct process *p);
@@ -92,7 +95,11 @@ bool wait_is_in(const struct wait *w, uint32_t pidns);
 const struct wait *wait_teardown(const struct hang_table *t, const struct wait *w);
 /* The flush that holds a teardown, the worst one; a flush itself. NULL: none, it is plain slow. */
 const struct wait *wait_root(const struct hang_table *t, const struct wait *w);
+/* What the last look says of a teardown that no flush holds; NULL: nothing. */
+const struct look_hold *wait_hold(const struct wait *w);
 enum stuck_kind wait_judge(const struct hang_table *t, const struct wait *w);
+/* Of a teardown or a flush: as it is told. */
+enum stuck_kind wait_kind(const struct hang_table *t, const struct wait *w);
 struct service_of_fuse *service_of(const struct hang_table *t, uint32_t connection);
 
 /* ---- what is told of them: engine/hang_verdict.c ---- */

@@ -68,6 +68,58 @@ static int add_waiter(struct hang_verdict *h, const struct wait *w,
 	return 0;
 }
 
+/* One that is held; an init that waits for it, and a leader that is dead, are not. */
+static bool is_held(const struct look_hold *hold, const struct look_thread *t)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < hold->n_tids; i++)
+		found |= hold->tid[i] == t->tid;
+	return found && t->wait != STUCK_WAIT_PIDNS && t->state != 'Z' && t->state != 'X';
+}
+
+/* A thread that a look found to be held. */
+static int set_held(struct hang_verdict *h, struct hang_task *x, const struct look_thread *t,
+		    const struct process_table *processes)
+{
+	struct stuck_task task = {.flags = t->exiting ? STUCK_TASK_EXITS : 0};
+	struct stuck_member member = {.task = &task, .role = STUCK_ROLE_WAITER};
+	struct stuck_hang hang = {.kind = h->kind};
+
+	x->tid = t->tid;
+	x->ids = t->ids;
+	x->pidns = t->pidns;
+	x->exiting = t->exiting;
+	x->text = stuck_member_text(&hang, &member);
+	x->stack = t->stack ? strdup(t->stack) : NULL;
+	if ((t->stack && !x->stack) || actor_copy(&x->a, &t->a) < 0)
+		return -ENOMEM;
+	return actor_enrich(&x->a, processes);
+}
+
+/* Two looks say of them that they have not run in between; the last one where they are. */
+static int add_held(struct hang_verdict *h, const struct wait *w, const struct look_hold *hold,
+		    const struct process_table *processes)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < w->look->n_threads; i++) {
+		const struct look_thread *t = &w->look->thread[i];
+
+		if (!is_held(hold, t))
+			continue;
+		if (h->n_waiters < HANG_WAITERS_MAX)
+			r = set_held(h, &h->waiters[h->n_waiters++], t, processes);
+		else
+			h->n_waiters_left_out++;
+	}
+	if (r < 0 || hang_cite(h, &w->before->proof) < 0 || hang_cite(h, &w->look->proof) < 0)
+		return -ENOMEM;
+	h->root = strdup(hold->root);
+	h->next = strdup(hold->next);
+	return h->root && h->next ? 0 : -ENOMEM;
+}
+
 /* All that wait for the same connection and hold up the same. */
 static int add_waiters(const struct hang_table *t, struct hang_verdict *h, const struct wait *root,
 		       const struct process_table *processes)
@@ -117,12 +169,25 @@ static bool is_counted(const struct hang_verdict *h, const struct process *p)
 	return !inside || p->a.exited || p->a.tgid == h->init.a.tgid;
 }
 
+static unsigned int count_waiting(const struct hang_verdict *h)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0, first; i < h->n_waiters; i++) {
+		for (first = 0; h->waiters[first].a.tgid != h->waiters[i].a.tgid;)
+			first++;
+		n += first == i;
+	}
+	/* whom a look left out has not ended in the eyes of whoever counts */
+	return n + (h->have_connection ? h->n_waiters_left_out : 0);
+}
+
 /* Those whose end was not seen; a task that waits has ended in the eyes of whoever counts. */
 static void count_left(struct hang_verdict *h, const struct process_table *processes)
 {
 	const struct process *p;
 
-	h->left = h->n_inner + h->n_waiters + h->n_waiters_left_out;
+	h->left = h->n_inner + count_waiting(h);
 	TAILQ_FOREACH(p, &processes->lists[PROCESS_ALIVE], entry)
 	{
 		h->left += !is_counted(h, p);
@@ -215,8 +280,10 @@ void hang_verdict_done(struct hang_verdict *h)
 	actor_done(&h->init.a);
 	for (unsigned int i = 0; i < h->n_inner; i++)
 		actor_done(&h->inner[i].a);
-	for (unsigned int i = 0; i < h->n_waiters; i++)
+	for (unsigned int i = 0; i < h->n_waiters; i++) {
 		actor_done(&h->waiters[i].a);
+		free(h->waiters[i].stack);
+	}
 	for (unsigned int i = 0; i < h->n_servers; i++) {
 		actor_done(&h->servers[i].a);
 		free(h->servers[i].death);
@@ -240,23 +307,32 @@ static int fill_teardown(const struct hang_table *t, struct hang_verdict *h, con
 	return r < 0 ? r : add_inner(t, h, w, processes);
 }
 
+static int add_flush(const struct hang_table *t, struct hang_verdict *h, const struct wait *root,
+		     const struct process_table *processes)
+{
+	int r;
+
+	h->have_connection = true;
+	h->connection = root->connection;
+	r = add_waiters(t, h, root, processes);
+	return r < 0 ? r : add_servers(t, h, processes);
+}
+
 int hang_fill(const struct hang_table *t, struct hang_verdict *h, const struct wait *w,
 	      const struct process_table *processes)
 {
 	const struct wait *root = wait_root(t, w);
+	const struct look_hold *hold = root || h->ended ? NULL : wait_hold(w);
 	int r = 0;
 
-	h->kind = h->ended ? w->told_kind : root ? wait_judge(t, root) : STUCK_PIDNS;
+	h->kind = h->ended ? w->told_kind : wait_kind(t, w);
 	if (w->of_init)
 		r = fill_teardown(t, h, w, processes);
-	if (r == 0 && root) {
-		h->have_connection = true;
-		h->connection = root->connection;
-		r = add_waiters(t, h, root, processes);
-		if (r == 0)
-			r = add_servers(t, h, processes);
-	}
+	if (r == 0 && root)
+		r = add_flush(t, h, root, processes);
+	else if (r == 0 && hold)
+		r = add_held(h, w, hold, processes);
 	if (r == 0 && w->of_init)
 		count_left(h, processes);
-	return r == 0 && !h->ended ? put_in_words(h) : r;
+	return r == 0 && !h->ended && !hold ? put_in_words(h) : r;
 }

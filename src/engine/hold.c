@@ -24,13 +24,12 @@ int hold_copy(struct look_hold *dst, const struct look_hold *src)
 	return dst->root && dst->next ? 0 : -ENOMEM;
 }
 
-static int add_thread(struct stuck_snapshot *s, const struct look_thread *x, const char *unit,
-		      const char *frozen)
+static struct stuck_task *add_thread(struct stuck_snapshot *s, const struct look_thread *x)
 {
 	struct stuck_task *t = stuck_add_task(s);
 
 	if (!t)
-		return -ENOMEM;
+		return NULL;
 	t->tid = (pid_t)x->tid;
 	t->tgid = (pid_t)x->a.tgid;
 	t->nspid[0] = t->tid;
@@ -40,10 +39,20 @@ static int add_thread(struct stuck_snapshot *s, const struct look_thread *x, con
 	t->still = x->state != 'R';
 	snprintf(t->comm, sizeof(t->comm), "%s", x->comm ? x->comm : "process");
 	t->stack = x->stack ? strdup(x->stack) : NULL;
+	return x->stack && !t->stack ? NULL : t;
+}
+
+static int add_to_unit(struct stuck_snapshot *s, const struct look_thread *x, const char *unit,
+		       const char *frozen)
+{
+	struct stuck_task *t = add_thread(s, x);
+
+	if (!t)
+		return -ENOMEM;
 	t->frozen = frozen && x->wait == STUCK_WAIT_FROZEN ? strdup(frozen) : NULL;
 	if (asprintf(&t->cgroup, "/%s", unit) < 0)
 		t->cgroup = NULL;
-	return t->cgroup && (!x->stack || t->stack) ? 0 : -ENOMEM;
+	return t->cgroup ? 0 : -ENOMEM;
 }
 
 /* As if that unit were all there is, and were being stopped. */
@@ -53,9 +62,33 @@ static int make_snapshot(struct stuck_snapshot *s, const struct thread_look *l, 
 	int r = stuck_add_unit(s, unit, "deactivating", "");
 
 	for (unsigned int i = 0; r == 0 && i < l->n_threads; i++)
-		r = add_thread(s, &l->thread[i], unit, frozen);
+		r = add_to_unit(s, &l->thread[i], unit, frozen);
 	stuck_sort(s);
 	return r;
+}
+
+/* It got no CPU between the two looks. */
+static bool is_still(const struct look_thread *x, const struct thread_look *before)
+{
+	for (unsigned int i = 0; before && i < before->n_threads; i++)
+		if (before->thread[i].tid == x->tid)
+			return x->state != 'R' && before->thread[i].cpu_ns == x->cpu_ns;
+	return false;
+}
+
+/* The kernel has sent SIGKILL to all that is in it. Namespaces within count as the same one. */
+static int add_to_pidns(struct stuck_snapshot *s, const struct look_thread *x,
+			const struct thread_look *before)
+{
+	struct stuck_task *t = add_thread(s, x);
+
+	if (!t)
+		return -ENOMEM;
+	t->still = is_still(x, before);
+	t->all_pending = STUCK_SIGKILL;
+	t->pidns = 1;
+	t->nspid[t->n_nspid++] = (pid_t)x->ns_tid;
+	return 0;
 }
 
 /* What takes more than its threads to tell is for hang.c, or for svctrace stuck. */
@@ -95,9 +128,18 @@ static int add_hold(struct thread_look *l, const struct stuck_hang *h)
 	return x->root && x->next ? 0 : -ENOMEM;
 }
 
-int look_judge(struct thread_look *l, struct str id, const char *frozen)
+static int add_holds(struct thread_look *l, const struct stuck_snapshot *s)
 {
 	_cleanup_(stuck_report_freep) struct stuck_report *report = NULL;
+	int r = stuck_analyse(s, &report);
+
+	for (size_t i = 0; r == 0 && i < report->n_hangs; i++)
+		r = add_hold(l, &report->hangs[i]);
+	return r;
+}
+
+int look_judge(struct thread_look *l, struct str id, const char *frozen)
+{
 	struct stuck_snapshot s = {};
 	char unit[WIRE_ID_MAX];
 	int r;
@@ -105,9 +147,21 @@ int look_judge(struct thread_look *l, struct str id, const char *frozen)
 	id_copy(unit, id);
 	r = make_snapshot(&s, l, unit, frozen);
 	if (r == 0)
-		r = stuck_analyse(&s, &report);
-	for (size_t i = 0; r == 0 && i < report->n_hangs; i++)
-		r = add_hold(l, &report->hangs[i]);
+		r = add_holds(l, &s);
+	stuck_snapshot_done(&s);
+	return r;
+}
+
+int look_judge_pidns(struct thread_look *l, const struct thread_look *before)
+{
+	struct stuck_snapshot s = {};
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < l->n_threads; i++)
+		r = add_to_pidns(&s, &l->thread[i], before);
+	stuck_sort(&s);
+	if (r == 0)
+		r = add_holds(l, &s);
 	stuck_snapshot_done(&s);
 	return r;
 }

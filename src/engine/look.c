@@ -7,6 +7,13 @@
 #include "engine/verdict.h"
 #include "svctrace/text.h"
 
+void hang_ids_set(struct hang_ids *ids, const struct ev *e)
+{
+	ids->n = e->pid_levels.n < WIRE_PID_LEVELS_MAX ? e->pid_levels.n : WIRE_PID_LEVELS_MAX;
+	memcpy(ids->pidns, e->pid_levels.pidns, sizeof(ids->pidns));
+	memcpy(ids->nr, e->pid_levels.nr, sizeof(ids->nr));
+}
+
 static void thread_done(struct look_thread *t)
 {
 	actor_done(&t->a);
@@ -156,6 +163,7 @@ int look_learn_thread(struct thread_look *l, const struct ev *e,
 		return 0;
 	t->tid = x->task.tid;
 	t->ns_tid = x->ns_tid;
+	t->pidns = x->task.pidns;
 	t->state = x->state;
 	t->exiting = x->flags & STUCK_TASK_EXITS;
 	t->cpu_ns = x->cpu_ns;
@@ -168,19 +176,33 @@ int look_learn_thread(struct thread_look *l, const struct ev *e,
 	return set_process(&t->a, &x->task, processes);
 }
 
+/* NULL: that thread was left out. */
+static struct look_thread *thread_of(struct thread_look *l, uint32_t tid)
+{
+	for (unsigned int i = 0; i < l->n_threads; i++)
+		if (l->thread[i].tid == tid)
+			return &l->thread[i];
+	return NULL;
+}
+
 int look_learn_user_stack(struct thread_look *l, const struct ev *e)
 {
-	for (unsigned int i = 0; i < l->n_threads; i++) {
-		struct look_thread *t = &l->thread[i];
+	struct look_thread *t = thread_of(l, e->tid);
 
-		if (t->tid != e->tid)
-			continue;
-		t->user_asked = true;
-		t->user_error = e->user_stack.error;
-		ev_stack_done(&t->user);
-		return ev_stack_copy(&t->user, &e->user_stack.stack);
-	}
-	return 0; /* that thread was left out */
+	if (!t)
+		return 0;
+	t->user_asked = true;
+	t->user_error = e->user_stack.error;
+	ev_stack_done(&t->user);
+	return ev_stack_copy(&t->user, &e->user_stack.stack);
+}
+
+void look_learn_levels(struct thread_look *l, const struct ev *e)
+{
+	struct look_thread *t = thread_of(l, e->tid);
+
+	if (t)
+		hang_ids_set(&t->ids, e);
 }
 
 int look_learn(struct thread_look *l, const struct ev *e)
@@ -189,4 +211,11 @@ int look_learn(struct thread_look *l, const struct ev *e)
 	l->at_ns = e->look.at_ns;
 	l->n = e->look.n < l->n_threads ? l->n_threads : e->look.n;
 	return proof_set(&l->proof, e);
+}
+
+int look_learn_pidns(struct thread_look *l, const struct ev *e, const struct thread_look *before)
+{
+	l->at_ns = e->pidns_look.at_ns;
+	l->n = e->pidns_look.n < l->n_threads ? l->n_threads : e->pidns_look.n;
+	return proof_set(&l->proof, e) < 0 ? -ENOMEM : look_judge_pidns(l, before);
 }

@@ -354,6 +354,15 @@ static void describe_look(char *dst, size_t size, const struct ev_look *l)
 			 look_reason_name(l->reason), l->n);
 }
 
+static void describe_pidns_look(char *dst, size_t size, const struct ev_pidns_look *l)
+{
+	if (l->error)
+		snprintf(dst, size, "look at pid namespace %" PRIu32 " failed", l->pidns);
+	else
+		snprintf(dst, size, "look at pid namespace %" PRIu32 ": %" PRIu32 " threads",
+			 l->pidns, l->n);
+}
+
 /* "ping of watchdog0 by systemd 1, 4s after the one before" */
 static void describe_watchdog_use(char *dst, size_t size, const struct ev *e)
 {
@@ -465,6 +474,9 @@ static void describe_seen(char *dst, size_t size, const struct ev *e)
 		break;
 	case WIRE_LOOK:
 		describe_look(dst, size, &e->look);
+		break;
+	case WIRE_PIDNS_LOOK:
+		describe_pidns_look(dst, size, &e->pidns_look);
 		break;
 	case WIRE_PIDFILE:
 		describe_pidfile(dst, size, &e->pidfile);

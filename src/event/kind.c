@@ -849,6 +849,21 @@ static int decode_look(struct memory *m, const struct record *r, struct ev *e)
 	return unit_name_is_valid(e->look.id) ? 0 : -EBADMSG;
 }
 
+static int decode_pidns_look(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_pidns_look w = FIXED(r, wire_pidns_look);
+
+	(void)m;
+	e->pidns_look = (struct ev_pidns_look){
+		.at_ns = w.at_ns,
+		.took_ns = w.took_ns,
+		.pidns = w.pidns,
+		.error = w.error,
+		.n = w.n,
+	};
+	return 0;
+}
+
 static int decode_watchdog_use(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_watchdog_use w = FIXED(r, wire_watchdog_use);
@@ -969,6 +984,7 @@ static const struct kind kinds[] = {
 	[WIRE_FUSE_HOLDERS] = OTHER("fuse-holders", fuse_holders),
 	[WIRE_THREAD] = OTHER("thread", thread),
 	[WIRE_LOOK] = {"look", NULL, sizeof(struct wire_look), true, decode_look},
+	[WIRE_PIDNS_LOOK] = OTHER("pidns-look", pidns_look),
 	[WIRE_PIDFILE] = {"pidfile", NULL, sizeof(struct wire_pidfile), true, decode_pidfile},
 	[WIRE_WATCHDOG_USE] = OTHER("watchdog-use", watchdog_use),
 	[WIRE_WATCHDOG_DEVICE] = OTHER("watchdog-device", watchdog_device),

@@ -385,6 +385,15 @@ static void put_look(struct json_object *o, const struct ev_look *l)
 	json_put(o, "threads", json_number(l->n));
 }
 
+static void put_pidns_look(struct json_object *o, const struct ev_pidns_look *l)
+{
+	json_put(o, "pid_namespace", json_number(l->pidns));
+	json_put(o, "at_ns", json_number(l->at_ns));
+	json_put(o, "took_ns", json_number(l->took_ns));
+	json_put(o, "error", json_integer(l->error));
+	json_put(o, "threads", json_number(l->n));
+}
+
 static void put_watchdog_use(struct json_object *o, const struct ev_watchdog_use *u)
 {
 	json_put(o, "device", json_number(u->device));
@@ -505,6 +514,9 @@ static void put_seen(struct json_object *o, const struct ev *e)
 		break;
 	case WIRE_LOOK:
 		put_look(o, &e->look);
+		break;
+	case WIRE_PIDNS_LOOK:
+		put_pidns_look(o, &e->pidns_look);
 		break;
 	case WIRE_PIDFILE:
 		put_pidfile(o, &e->pidfile);

@@ -46,8 +46,7 @@ static void put_keepalives(FILE *f, const void *watchdog)
 	put_gaps(f, facts);
 }
 
-/* "hrtimer_nanosleep < common_nsleep < …" */
-static void put_functions(FILE *f, const char *stack)
+void put_functions(FILE *f, const char *stack)
 {
 	const char *sep = ": ";
 

@@ -552,6 +552,7 @@ static json_t *ids_json(const struct hang_ids *ids)
 
 static json_t *hang_task_json(const struct hang_task *t)
 {
+	struct str stack = {t->stack, t->stack ? strlen(t->stack) : 0};
 	struct json_object o = {.json = json_object()};
 
 	json_put(&o, "text", json_text(t->text));
@@ -559,6 +560,7 @@ static json_t *hang_task_json(const struct hang_task *t)
 	json_put(&o, "thread.id", json_number(t->tid));
 	json_put(&o, "thread.ids_in_namespaces", ids_json(&t->ids));
 	json_put(&o, "pid_namespace", json_number_or_null(t->pidns, 0));
+	json_put(&o, "kernel_stack", json_lines(stack));
 	json_put_process(&o, &t->a);
 	return json_done(&o);
 }

@@ -520,28 +520,43 @@ static void put_hang_headline(FILE *f, const struct renderer *r, const struct ha
 		h->ended ? "after" : "for", ms / 1000, (unsigned int)(ms % 1000));
 }
 
-/* "nginx 812 thread 813 (7 in its namespace): " and what it does; in more namespaces all numbers */
-static void put_link(FILE *f, const struct renderer *r, const char *label,
-		     const struct hang_task *t)
+/* "(7 in its namespace)", in more namespaces all its numbers */
+static void put_ids(FILE *line, const struct hang_task *t)
 {
-	char name[NAME_LEN], ns[160] = "", thread[32] = "", line[NAME_LEN + 512];
 	const struct actor *a = &t->a;
-	size_t n = 0;
 
-	if (t->tid != a->tgid)
-		snprintf(thread, sizeof(thread), " thread %" PRIu32, t->tid);
 	if (t->ids.n > 2) {
-		n = snprintf(ns, sizeof(ns), " (by namespace:");
-		for (unsigned int i = 0; i < t->ids.n && n < sizeof(ns); i++)
-			n += snprintf(ns + n, sizeof(ns) - n, " %" PRIu32, t->ids.nr[i]);
-		if (n < sizeof(ns))
-			snprintf(ns + n, sizeof(ns) - n, ")");
+		fputs(" (by namespace:", line);
+		for (unsigned int i = 0; i < t->ids.n; i++)
+			fprintf(line, " %" PRIu32, t->ids.nr[i]);
+		fputc(')', line);
 	} else if (a->ns_tgid && a->ns_tgid != a->tgid) {
-		snprintf(ns, sizeof(ns), " (%" PRIu32 " in its namespace)", a->ns_tgid);
+		fprintf(line, " (%" PRIu32 " in its namespace)", a->ns_tgid);
 	}
-	snprintf(line, sizeof(line), "%s %" PRIu32 "%s%s: %s",
-		 a->comm ? safe(a->comm, name) : "process", a->tgid, thread, ns, t->text);
-	put_line(f, r, label, line);
+}
+
+/* "nginx 812 thread 813 (7 in its namespace): " and what it does, and where, if that is known */
+static int put_link(FILE *f, const struct renderer *r, const char *label, const struct hang_task *t)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *line = open_memstream(&text, &size);
+	const struct actor *a = &t->a;
+	char name[NAME_LEN];
+
+	if (!line)
+		return -ENOMEM;
+	fprintf(line, "%s %" PRIu32, a->comm ? safe(a->comm, name) : "process", a->tgid);
+	if (t->tid != a->tgid)
+		fprintf(line, " thread %" PRIu32, t->tid);
+	put_ids(line, t);
+	fprintf(line, ": %s", t->text);
+	if (t->stack)
+		put_functions(line, t->stack);
+	if (fclose(line) != 0)
+		return -ENOMEM;
+	put_line(f, r, label, text);
+	return 0;
 }
 
 /* "sshfs 812 in pid namespace 4026532201: answered the mount; died at 12:00:01.000 by SIGKILL" */
@@ -565,19 +580,20 @@ static void put_server(FILE *f, const struct renderer *r, const struct hang_serv
 }
 
 /* From the one that waits for all others to what answers nobody. */
-static void put_hang_chain(FILE *f, const struct renderer *r, const struct hang_verdict *h)
+static int put_hang_chain(FILE *f, const struct renderer *r, const struct hang_verdict *h)
 {
 	const char *label = "chain";
 	char text[128];
+	int k = 0;
 
 	if (h->init.a.tgid) {
-		put_link(f, r, label, &h->init);
+		k = put_link(f, r, label, &h->init);
 		label = "";
 	}
-	for (unsigned int i = 0; i < h->n_inner; i++)
-		put_link(f, r, label, &h->inner[i]);
-	for (unsigned int i = 0; i < h->n_waiters; i++, label = "")
-		put_link(f, r, label, &h->waiters[i]);
+	for (unsigned int i = 0; k == 0 && i < h->n_inner; i++)
+		k = put_link(f, r, label, &h->inner[i]);
+	for (unsigned int i = 0; k == 0 && i < h->n_waiters; i++, label = "")
+		k = put_link(f, r, label, &h->waiters[i]);
 	for (unsigned int i = 0; i < h->n_servers; i++)
 		put_server(f, r, &h->servers[i]);
 	if (h->pidns && !h->ended) {
@@ -588,6 +604,7 @@ static void put_hang_chain(FILE *f, const struct renderer *r, const struct hang_
 		snprintf(text, sizeof(text), "%" PRIu32 " SIGKILL woke nobody", h->kills_lost);
 		put_line(f, r, "lost", text);
 	}
+	return k;
 }
 
 static int put_sentence(FILE *f, const struct renderer *r, const char *label, const char *text)
@@ -605,7 +622,8 @@ static int put_hang_body(FILE *f, const struct renderer *r, const struct hang_ve
 {
 	int k = put_sentence(f, r, "root", h->root);
 
-	put_hang_chain(f, r, h);
+	if (k == 0)
+		k = put_hang_chain(f, r, h);
 	if (k == 0)
 		k = put_sentence(f, r, "why", h->why);
 	if (k == 0)

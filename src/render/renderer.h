@@ -48,6 +48,8 @@ void put_identity(FILE *f, const struct actor *a);
 int put_pidfiles(FILE *f, const struct renderer *r, const struct verdict *v);
 /* What was seen of a watchdog that fired, if it did; who was left, if anybody looked. */
 int render_watchdog(FILE *f, const struct renderer *r, const struct verdict_watchdog *w);
+/* Kernel functions: ": hrtimer_nanosleep < common_nsleep < …" */
+void put_functions(FILE *f, const char *stack);
 /* One line a thread; nothing, if nobody looked. */
 int render_look(FILE *f, const struct renderer *r, const char *label, const struct thread_look *l);
 int render_left(FILE *f, const struct renderer *r, const struct thread_look *l);

@@ -5,8 +5,6 @@
 #include "svctrace/cleanup.h"
 #include "svctrace/stuck.h"
 
-#define SIGKILL_BIT (UINT64_C(1) << 8)
-
 /*
  * Names as they begin, in the order in which they count: a file system says more than the disk
  * below it, and unmounting waits for a file system.
@@ -79,12 +77,26 @@ static bool stack_has(const char *stack, const char *prefix)
 	return false;
 }
 
-enum stuck_wait stuck_classify_stack(const char *stack)
+static enum stuck_wait wait_in(const char *stack)
 {
 	for (size_t i = 0; stack && i < ARRAY_LEN(functions); i++)
 		if (stack_has(stack, functions[i].prefix))
 			return functions[i].wait;
 	return STUCK_WAIT_UNKNOWN;
+}
+
+/* Who goes through a mount that is there may make another one below it (nfs_d_automount). */
+bool stuck_mounts_from_server(const char *stack)
+{
+	enum stuck_wait w = wait_in(stack);
+
+	return (w == STUCK_WAIT_FUSE || w == STUCK_WAIT_NFS || w == STUCK_WAIT_NETFS) &&
+	       stack_has(stack, "vfs_get_tree") && !strstr(stack, "_d_automount");
+}
+
+enum stuck_wait stuck_classify_stack(const char *stack)
+{
+	return stuck_mounts_from_server(stack) ? STUCK_WAIT_MOUNT : wait_in(stack);
 }
 
 bool stuck_is_ending_init(const struct stuck_task *t)
@@ -152,7 +164,7 @@ bool stuck_is_told_to_end(const struct stuck_snapshot *s, const struct stuck_tas
 
 	if (is_dead(t) || (t->flags & STUCK_TASK_KERNEL))
 		return false;
-	if ((t->flags & STUCK_TASK_EXITS) || ((t->pending | t->all_pending) & SIGKILL_BIT))
+	if ((t->flags & STUCK_TASK_EXITS) || ((t->pending | t->all_pending) & STUCK_SIGKILL))
 		return true;
 	u = stuck_find_unit(s, t->cgroup);
 	return u && strcmp(u->active, "deactivating") == 0 && cannot_notice(t);

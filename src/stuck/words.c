@@ -228,6 +228,23 @@ static void word_server(struct stuck_hang *h, const char *what)
 			 "umount -f the mount");
 }
 
+/* Who waits for a server holds up those who wait for their turn. */
+static void word_mount(struct stuck_hang *h)
+{
+	const struct stuck_task *t = NULL;
+
+	for (size_t i = 0; !t && i < h->n_members; i++)
+		if (stuck_mounts_from_server(h->members[i].task->stack))
+			t = h->members[i].task;
+	if (!t) {
+		h->root = strdup("it waits for the mounts: one is being mounted or unmounted");
+		h->next = strdup("find out which, and what that waits for");
+		return;
+	}
+	h->root = text("%s %d mounts a file system whose server does not answer", t->comm, t->tid);
+	h->next = strdup("see to the server and the network on the way to it");
+}
+
 static void word_unreaped(struct stuck_hang *h)
 {
 	_cleanup_free_ char *parents = name_daemons(h);
@@ -251,8 +268,6 @@ static void word_plain(const struct stuck_snapshot *s, struct stuck_hang *h)
 	} plain[_STUCK_KIND_MAX] = {
 		[STUCK_DUMP] = {"its core dump is being written",
 				"wait, or end the program that takes it (systemd-coredump)"},
-		[STUCK_MOUNT] = {"it waits for the mounts: one is being mounted or unmounted",
-				 "find out which, and what that waits for"},
 		[STUCK_DISK] = {"it waits for a disk",
 				"see whether the kernel's log (dmesg) tells of I/O errors"},
 		[STUCK_PIDNS] = {"its pid namespace does not become empty",
@@ -289,6 +304,9 @@ int stuck_word(const struct stuck_snapshot *s, struct stuck_hang *h)
 		break;
 	case STUCK_TRACED:
 		word_traced(h);
+		break;
+	case STUCK_MOUNT:
+		word_mount(h);
 		break;
 	case STUCK_UNREAPED:
 		word_unreaped(h);

@@ -133,6 +133,7 @@ static const struct shape shapes[] = {
 	[WIRE_WATCHDOG_SETTINGS] = {sizeof(struct wire_watchdog_settings),
 		{{PLAIN, AT(watchdog_settings, path)}}},
 	[WIRE_LOOK] = {sizeof(struct wire_look), {{PLAIN, AT(look, id)}}},
+	[WIRE_PIDNS_LOOK] = NUMBERS(pidns_look),
 	/* its sentences name paths, but never what is in the file */
 	[WIRE_PIDFILE] = {sizeof(struct wire_pidfile), {{PLAIN, AT(pidfile, id)},
 		{PATH, AT(pidfile, path)}, {NUMBER, AT(pidfile, line)}, {PLAIN, AT(pidfile, outcome)},

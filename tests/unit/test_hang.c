@@ -594,6 +594,120 @@ static void test_nested(void **state)
 	assert_true(x->told[1].ended);
 }
 
+/* ---- what has nothing to do with FUSE ---- */
+
+static void thread(struct hangs *x, uint32_t tgid, uint32_t ns_tid, char state, uint64_t cpu_ns,
+		   const char *stack)
+{
+	struct wire_thread *t = begin(&x->w, WIRE_THREAD, tgid);
+
+	t->task = inside(tgid, ns_tid);
+	t->state = state;
+	t->flags = tgid == 500 ? STUCK_TASK_EXITS : 0;
+	t->cpu_ns = cpu_ns;
+	t->ns_tid = ns_tid;
+	wb_str(&x->w.b, &t->stack, stack);
+	send(&x->w);
+	levels(x, tgid, 2, ns_tid);
+}
+
+/* The init waits for 501, which got that much CPU time so far. */
+static void look_inside(struct hangs *x, char state, uint64_t cpu_ns, const char *stack)
+{
+	struct wire_pidns_look *l;
+
+	thread(x, 500, 1, 'S', MS, "kernel_wait4\nzap_pid_ns_processes\ndo_exit\n");
+	thread(x, 501, 2, state, cpu_ns, stack);
+	l = begin(&x->w, WIRE_PIDNS_LOOK, 0);
+	l->pidns = PIDNS;
+	l->n = 2;
+	send(&x->w);
+}
+
+static void begin_teardown(struct hangs *x)
+{
+	be_born(x, 500, 1);
+	be_born(x, 501, 2);
+	zap(x, WIRE_PIDNS_ZAP_ENTER);
+	levels(x, 500, 2, 1);
+	wait_for(x, SECOND);
+}
+
+#define WAITS_FOR_MOUNT "rwsem_down_write_slowpath\ndo_move_mount\n__x64_sys_move_mount\n"
+
+/* One look shows where a thread is, two that it stays there. */
+static void test_held(void **state)
+{
+	struct hangs *x = *state;
+
+	begin_teardown(x);
+	look_inside(x, 'D', MS, WAITS_FOR_MOUNT);
+	wait_for(x, 5 * SECOND);
+	assert_int_equal(x->n, 1);
+	assert_int_equal(x->told[0].kind, STUCK_PIDNS);
+	assert_non_null(strstr(x->told[0].next, "svctrace stuck"));
+	look_inside(x, 'D', MS, WAITS_FOR_MOUNT);
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 2);
+	assert_int_equal(x->told[1].kind, STUCK_MOUNT);
+	assert_int_equal(x->told[1].init, 500);
+	assert_int_equal(x->told[1].left, 1);
+	assert_int_equal(x->told[1].n_waiters, 1);
+	assert_int_equal(x->told[1].n_proof, 3); /* the teardown, the two looks */
+	assert_non_null(strstr(x->told[1].root, "it waits for the mounts"));
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	assert_int_equal(x->n, 3);
+	assert_true(x->told[2].ended);
+	assert_int_equal(x->told[2].kind, STUCK_MOUNT);
+	assert_int_equal(x->told[2].n_waiters, 0);
+	fflush(x->w.out);
+	assert_non_null(strstr(x->w.text, "HANGS  mount for "));
+	assert_non_null(strstr(x->w.text, "daemon 501 (2 in its namespace): was told to end and "
+					  "cannot: rwsem_down_write_slowpath < do_move_mount < "
+					  "__x64_sys_move_mount\n"));
+}
+
+/* It has run in between, or runs; and where a FUSE file is flushed, that says more. */
+static void test_not_held(void **state)
+{
+	struct hangs *x = *state;
+
+	begin_teardown(x);
+	look_inside(x, 'D', MS, WAITS_FOR_MOUNT);
+	look_inside(x, 'D', 2 * MS, WAITS_FOR_MOUNT);
+	wait_for(x, 5 * SECOND);
+	look_inside(x, 'R', 2 * MS, WAITS_FOR_MOUNT);
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 1);
+	assert_int_equal(x->told[0].kind, STUCK_PIDNS);
+	assert_int_equal(x->told[0].n_waiters, 0);
+	look_inside(x, 'S', 2 * MS, "do_nanosleep\n");
+	look_inside(x, 'S', 2 * MS, "do_nanosleep\n");
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 1);
+	look_inside(x, 'D', 2 * MS, WAITS_FOR_MOUNT);
+	look_inside(x, 'D', 2 * MS, WAITS_FOR_MOUNT);
+	flush(x, WIRE_FUSE_FLUSH_ENTER, 501, true);
+	look(x, 0, 0, NULL);
+	wait_for(x, SECOND);
+	assert_int_equal(x->n, 2);
+	assert_int_equal(x->told[1].kind, STUCK_FUSE_DEADLOCK);
+}
+
+/* Of another namespace, or of one whose end was seen: of nothing. */
+static void test_look_at_nothing(void **state)
+{
+	struct hangs *x = *state;
+
+	look_inside(x, 'D', MS, WAITS_FOR_MOUNT);
+	begin_teardown(x);
+	look_inside(x, 'D', MS, WAITS_FOR_MOUNT);
+	zap(x, WIRE_PIDNS_ZAP_EXIT);
+	look_inside(x, 'D', MS, WAITS_FOR_MOUNT);
+	wait_for(x, 10 * SECOND);
+	assert_int_equal(x->n, 0);
+}
+
 static void test_json(void **state)
 {
 	const struct render_options o = {.format = RENDER_JSON, .utc = true};
@@ -611,7 +725,7 @@ static void test_json(void **state)
 			       "\"init\":{\"text\":\"was told to end and waits until its pid "
 			       "namespace is empty\",\"exiting\":true,\"thread.id\":500,"
 			       "\"thread.ids_in_namespaces\":[],\"pid_namespace\":4026532201,"
-			       "\"process.pid\":500,\"process.vpid\":1,"));
+			       "\"kernel_stack\":[],\"process.pid\":500,\"process.vpid\":1,"));
 	assert_non_null(strstr(x.w.text, "\"fuse_connection\":33"));
 	world_done(&x.w);
 }
@@ -672,6 +786,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_served_by, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_served_by_inferred, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nested, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_held, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_held, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_look_at_nothing, setup, teardown),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),

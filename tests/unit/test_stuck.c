@@ -241,6 +241,12 @@ static void test_classes(void **state)
 		{"rwsem_down_write_slowpath\ndo_move_mount\n__do_sys_move_mount\n",
 		 STUCK_WAIT_MOUNT},
 		{"io_schedule\n__bread_gfp\next4_fill_super\nvfs_get_tree\n", STUCK_WAIT_MOUNT},
+		/* its own server, and that of the mount above it */
+		{"p9_client_rpc\np9_client_create\nv9fs_mount\nvfs_get_tree\npath_mount\n",
+		 STUCK_WAIT_MOUNT},
+		{"rpc_wait_bit_killable\nnfs4_try_get_tree\nvfs_get_tree\nfc_mount\n"
+		 "nfs_d_automount\n__traverse_mounts\n",
+		 STUCK_WAIT_NFS},
 		{"io_schedule\njbd2_log_wait_commit\next4_sync_file\n", STUCK_WAIT_DISK},
 		{"__blkdev_direct_IO_simple\ngeneric_file_read_iter\n", STUCK_WAIT_DISK},
 		{"schedule\nsomething_else\nmy_fuse_\n", STUCK_WAIT_UNKNOWN},

@@ -123,6 +123,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_user_stack);
 	case WIRE_LOOK:
 		return sizeof(struct wire_look);
+	case WIRE_PIDNS_LOOK:
+		return sizeof(struct wire_pidns_look);
 	case WIRE_DEPENDENCY:
 		return sizeof(struct wire_dependency);
 	case WIRE_GONE:

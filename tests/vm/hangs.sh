@@ -27,9 +27,9 @@ last() { # CASE KIND
 }
 
 hang() { # [-w] CASE
-	for case; do :; done
-	./fuse-hang "$@" >"out.$case" &
-	wait_until grep -q ready "out.$case"
+	for mode; do :; done
+	./fuse-hang "$@" >"out.$mode" &
+	wait_until grep -q ready "out.$mode"
 }
 
 # The process with the threads, of the namespace's.
@@ -57,10 +57,10 @@ abort() { # CASE
 
 deadlocks() {
 	for case in self inherit-above inherit-below nested; do
-		if [ $case = inherit-below ]; then hang_inherit_below; else hang $case; fi
-		last $case fuse-deadlock
-		kill -9 "$(number $case init)" # as who finds it would try: it wakes nobody
-		abort $case
+		if [ $case = inherit-below ]; then hang_inherit_below; else hang "$case"; fi
+		last "$case" fuse-deadlock
+		kill -9 "$(number "$case" init)" # as who finds it would try: it wakes nobody
+		abort "$case"
 	done
 }
 

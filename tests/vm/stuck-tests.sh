@@ -50,7 +50,7 @@ stuck_guest() { # STEPS
 		STEPS
 		printf '%s\n' "$1"
 	} >"$files/steps"
-	guest -t 400 -d "$files" -o "$work" "$suite" 'sh ./steps' >"$work/steps.out" 2>&1 ||
+	guest -t 600 -d "$files" -o "$work" "$suite" 'sh ./steps' >"$work/steps.out" 2>&1 ||
 		{ cat "$work/steps.out"; return 1; }
 }
 
@@ -67,6 +67,27 @@ stuck_says() { # NAME RC EXPRESSION
 		jsonschema.Draft7Validator(schema).validate(o)
 		h = o["hangs"]
 		roles = lambda x: {m["role"] for m in x["members"]}
+		if not eval(f"({sys.argv[3]})"):
+		    sys.exit(f"{sys.argv[2]}: not so: {sys.argv[3]}\n{text}")
+	PY
+}
+
+# What svctrace told live, in live.json: hangs of pid namespaces as h, slow stops by unit as slow.
+live_says() { # EXPRESSION
+	python3 - "$HERE/../../docs/schema/svctrace.schema.json" "$work/live.json" "$1" <<-'PY'
+		import json, sys
+		import jsonschema
+		validator = jsonschema.Draft7Validator(json.load(open(sys.argv[1])))
+		text = open(sys.argv[2], encoding="utf-8", errors="strict").read()
+		lines = [json.loads(x) for x in text.splitlines()]
+		for x in lines:
+		    validator.validate(x)
+		h = [x for x in lines if x["event.name"] == "svctrace.hang"]
+		slow = {}
+		for x in lines:
+		    if x["event.name"] == "svctrace.slow":
+		        slow.setdefault(x["systemd.unit.name"], []).append(x)
+		held = lambda unit: [[(k["kind"], k["thread_ids"]) for k in x["left"]["held"]] for x in slow[unit]]
 		if not eval(f"({sys.argv[3]})"):
 		    sys.exit(f"{sys.argv[2]}: not so: {sys.argv[3]}\n{text}")
 	PY
@@ -438,6 +459,13 @@ guest_stuck_servers() {
 		# which is refused; what it takes to be allowed to try is known from now on, and so is the folder
 		mkdir /run/nfs/x
 		stat /run/nfs
+		'"$(guest_svctrace)"' --json --hang=3s --slow=2s >live.json 2>live.err &
+		tracer=$!
+		until grep -q "probes live" live.err; do sleep 0.1; done
+		told() { # PATTERN OF-SERVICE
+			i=0
+			until grep "$1" live.json | grep -q "$2" || [ $((i = i + 1)) -gt 600 ]; do sleep 0.1; done
+		}
 		kill -STOP "$(cat nfs.server)" "$(cat 9p.server)"
 		deaf 9p "exec mkdir /run/9p/x"
 		pid_of sc-9p >9p.pid
@@ -445,16 +473,29 @@ guest_stuck_servers() {
 		look waits
 		stops 9p
 		look 9p
+		told "\"kind\":\"network-file-system\"" "svctrace.slow.*sc-9p"
 		systemctl kill -s KILL sc-9p
 		until grep -q "^ShdPnd:.*1..$" "/proc/$(cat 9p.pid)/status"; do sleep 0.1; done
 		look killed
 		kill -CONT "$(cat 9p.server)"
 		until_state sc-9p "inactive|failed"
+		# the other kind of wait for it: nothing is mounted yet
+		kill -STOP "$(cat 9p.server)"
+		mkdir -p /run/9p2
+		deaf mounts "exec mount -i -t 9p -o trans=tcp,port=5640,version=9p2000.L 127.0.0.1 /run/9p2"
+		pid_of sc-mounts >mounts.pid
+		until_in "$(cat mounts.pid)" p9_client_rpc
+		stops mounts
+		look mounts
+		cat "/proc/$(cat mounts.pid)/stack" >mounts.stack
+		kill -CONT "$(cat 9p.server)"
+		until_state sc-mounts "inactive|failed"
 		deaf nfs "exec mkdir /run/nfs/x"
 		pid_of sc-nfs >nfs.pid
 		until_in "$(cat nfs.pid)" rpc_wait_bit_killable
 		stops nfs
 		look nfs
+		told "\"kind\":\"nfs\"" "svctrace.slow.*sc-nfs"
 		deaf mount "exec unshare -p -f sh -c \"mount --bind / /run/nfs & exec sleep 1000\""
 		until pgrep -x mount >mount.pid; do sleep 0.1; done
 		# for the lock of that folder, not for the server: SIGKILL would end that
@@ -465,9 +506,14 @@ guest_stuck_servers() {
 		until_in "$(cat init.pid)" zap_pid_ns_processes
 		stops mount
 		look both
+		told "\"kind\":\"mount\"" svctrace.hang
+		told "\"kind\":\"mount\"" "svctrace.slow.*sc-mount"
 		kill -CONT "$(cat nfs.server)"
 		until_state sc-nfs "inactive|failed"
 		until_state sc-mount "inactive|failed"
+		told "\"ended\":true" svctrace.hang
+		kill -INT $tracer
+		wait $tracer
 		look after
 		umount /run/9p /run/nfs && kill "$(cat 9p.server)" "$(cat nfs.server)" && echo yes >healthy'
 	stuck_says waits 0 'not h'
@@ -481,12 +527,28 @@ guest_stuck_servers() {
 	stuck_says 9p 1 "h[0]['kind'] == 'network-file-system'"
 	stuck_says killed 1 "h[0]['kind'] == 'network-file-system' and h[0]['members'][0]['task']['process_pending'] == ['SIGKILL']"
 	stuck_says nfs 1 "h[0]['kind'] == 'nfs'"
+	stuck_says mounts 1 "[x['kind'] for x in h] == ['mount']
+		and [u['systemd.unit.name'] for u in h[0]['units']] == ['sc-mounts.service']
+		and [m['task']['process.pid'] for m in h[0]['members']] == [$(cat "$work/mounts.pid")]
+		and h[0]['root'] == 'mount $(cat "$work/mounts.pid") mounts a file system whose server does not answer'"
 	stuck_says both 1 "[x['kind'] for x in h] == ['nfs', 'mount']
 		and [u['systemd.unit.name'] for u in h[1]['units']] == ['sc-mount.service']
 		and [(m['role'], m['task']['process.pid']) for m in h[1]['members']]
 			== [('init', $(cat "$work/init.pid")), ('waiter', $(cat "$work/mount.pid"))]"
 	stuck_says after 0 'not h'
 	expect "healthy" yes "$(cat "$work/healthy")"
+	# live; a look may come when it is over
+	live_says "all(held(u) and all(x in ([], [w]) for x in held(u)) and [w] in held(u) for u, w in (
+		('sc-9p.service', ('network-file-system', [$(cat "$work/9p.pid")])),
+		('sc-nfs.service', ('nfs', [$(cat "$work/nfs.pid")])),
+		('sc-mount.service', ('mount', [$(cat "$work/mount.pid")]))))"
+	live_says "h[-1]['ended'] and [x['kind'] for x in h[-2:]] == ['mount'] * 2
+		and all(x['init']['process.pid'] == $(cat "$work/init.pid") and x['init']['unit'] == 'sc-mount.service' for x in h)
+		and [x['process.pid'] for x in h[-2]['waiters']] == [$(cat "$work/mount.pid")]
+		and len(h[-2]['waiters'][0]['thread.ids_in_namespaces']) == 2
+		and any('mount' in f for f in h[-2]['waiters'][0]['kernel_stack'])
+		and 'find out which' in h[-2]['next']
+		and sorted(p['event'] for p in h[-2]['proof']) == ['pidns-look', 'pidns-look', 'pidns-zap-enter']"
 }
 
 # Told while it hangs, by svctrace itself: three deadlocks, what is none, and a service whose stop times
