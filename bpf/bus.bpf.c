@@ -342,8 +342,8 @@ static __always_inline void send_request(struct sock *sk, const struct source *s
 	if (!r)
 		return;
 	fill_task(&r->c.task, t, task_cgroup(t));
-	fill_login(t, &r->c.loginuid, &r->c.session, r->c.tty);
-	r->c.n_ancestors = fill_ancestors(r->c.ancestors, t);
+	fill_login(t, &r->c.loginuid, &r->c.session, r->c.tty, false);
+	r->c.n_ancestors = fill_ancestors(r->c.ancestors, t, false);
 	r->c.endpoint = endpoint;
 	r->c.listener = peer_pid(sk);
 	r->c.length = src->length > 0xffffffff ? 0xffffffff : src->length;
