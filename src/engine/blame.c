@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "engine/rules.h"
+#include "engine/stop_blame.h"
 #include "engine/verdict.h"
 #include "svctrace/text.h"
 
@@ -89,6 +90,7 @@ void blame_nobody(struct verdict *v)
 	v->signal = 0;
 	v->signal_syscall = WIRE_NONE;
 	v->signal_syscall_name = NULL;
+	verdict_forget_request(v);
 }
 
 int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n)
@@ -127,8 +129,7 @@ static int request_fill(struct verdict_request *d, const struct request *q)
 	return q->passed_on ? actor_copy(&d->passed_on_by, &q->from.chain[0]) : 0;
 }
 
-/* The events that say who it was. */
-static int cite_request(struct verdict *v, const struct request *q)
+int cite_request(struct verdict *v, const struct request *q)
 {
 	int r = verdict_cite(v, &q->proof);
 
@@ -226,6 +227,41 @@ static int blame_for_client(struct opening *o, const struct process *p, const st
 	return r;
 }
 
+/* The process is another unit's, which the manager stopped: NULL if it is not. */
+static const struct verdict *other_stop(const struct opening *o, const struct signal_seen *x)
+{
+	const struct verdict *of = x->stop ? &x->stop->v : NULL;
+
+	return of && (of->manager != o->manager->tgid || strcmp(of->unit, o->unit->id) != 0) ? of
+											     : NULL;
+}
+
+/* Whoever is behind that unit's stop is behind this one; it may have been systemd's own. */
+static int blame_other_stop(struct opening *o, const struct signal_seen *x,
+			    const struct verdict *of)
+{
+	struct verdict *v = o->v;
+	bool ambiguous = v->actor_certainty != CERTAIN;
+	char sig[24];
+	int r = verdict_note(v, "systemd sent %s as it stopped %s: the process was that unit's",
+			     text_signal(x->sig, sig), of->unit);
+
+	if (r == 0)
+		r = verdict_step(v, "stop of %s (%s)", of->unit, cause_name(of->cause));
+	if (r == 0)
+		r = verdict_cite(v, &x->proof);
+	if (r == 0)
+		r = stop_blame_copy(v, of);
+	if (r == 0 && !v->have_actor) {
+		v->actor_manager = true;
+		v->actor_certainty = CERTAIN;
+		r = blame_actor(v, x->from.chain, x->from.n);
+	}
+	if (ambiguous)
+		certainty_limit(&v->actor_certainty, INFERRED);
+	return r;
+}
+
 static int blame_sender(struct opening *o, const struct process *p, const struct signal_seen *x)
 {
 	enum sender sender = classify(o, p, x);
@@ -250,6 +286,8 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 			r = verdict_cite(v, &x->proof);
 		return r < 0 ? r : blame_for_client(o, p, x);
 	}
+	if (sender == SENDER_MANAGER && other_stop(o, x))
+		return blame_other_stop(o, x, other_stop(o, x));
 	if (sender == SENDER_MANAGER) {
 		r = verdict_note(
 			v,
@@ -316,7 +354,7 @@ int blame_request_to_exit(struct opening *o, const struct process *p)
 
 		if (asks_to_exit(x->sig) && x->proof.mono_ns <= end_ns &&
 		    x->proof.mono_ns + SIGNAL_WINDOW_NS >= end_ns &&
-		    classify(o, p, x) <= SENDER_PROCESS_LIKELY)
+		    (classify(o, p, x) <= SENDER_PROCESS_LIKELY || other_stop(o, x)))
 			found = x;
 	}
 	if (!found)

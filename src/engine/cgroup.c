@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/cgroup.h"
+#include "engine/unit.h"
 #include "engine/verdict.h"
 
 /* The one that did not change for longest goes first. */
@@ -43,6 +44,23 @@ struct str cgroup_unit_path(struct str path)
 	struct str unit = cgroup_unit(path);
 
 	return unit.s ? (struct str){path.s, (size_t)(unit.s + unit.n - path.s)} : unit;
+}
+
+bool cgroup_is_of(struct str path, const char *root, const char *unit)
+{
+	size_t at = strlen(root);
+
+	if (!path.s || path.n < at || memcmp(path.s, root, at) != 0)
+		return false;
+	while (at < path.n) {
+		const char *part = path.s + at + 1, *slash = memchr(part, '/', path.n - at - 1);
+		size_t n = slash ? (size_t)(slash - part) : path.n - at - 1;
+
+		if (str_equal((struct str){part, n}, unit))
+			return true;
+		at += 1 + n;
+	}
+	return false;
 }
 
 /* How container runtimes name the cgroups of their containers: prefix, name, suffix. */
@@ -132,7 +150,9 @@ static void leaver_done(struct leaver *l)
 	process_unref(l->process);
 	free(l->moved_to);
 	lineage_done(&l->mover);
+	request_unref(l->request);
 	proof_done(&l->proof);
+	proof_done(&l->request_proof);
 	*l = (struct leaver){};
 }
 
@@ -272,8 +292,16 @@ static int set_mover(struct leaver *l, uint32_t tgid, const struct process_table
 	return lineage_of(&l->mover, p ? p : &unknown, processes);
 }
 
+static int set_request(struct leaver *l, const struct asked_scope *scope)
+{
+	if (!scope)
+		return 0;
+	l->request = request_ref(scope->request);
+	return proof_copy(&l->request_proof, &scope->proof);
+}
+
 int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev *e,
-		     const struct process_table *processes)
+		     const struct process_table *processes, const struct asked_scope *scope)
 {
 	struct str to = cgroup_unit_path(e->attach.path);
 	struct leaver l = {};
@@ -287,6 +315,8 @@ int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev 
 	r = l.moved_to ? proof_set(&l.proof, e) : -ENOMEM;
 	if (r == 0)
 		r = set_mover(&l, e->tgid, processes);
+	if (r == 0)
+		r = set_request(&l, scope);
 	if (r == 0)
 		push(c, &l);
 	else

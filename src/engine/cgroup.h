@@ -8,11 +8,14 @@
 #include "engine/call.h"
 #include "engine/process.h"
 
+struct asked_scope; /* engine/unit.h */
+
 struct leaver {
 	struct process *process;
-	char *moved_to;	      /* NULL: it ended */
-	struct lineage mover; /* n 0: it ended */
-	struct proof proof;
+	char *moved_to;		 /* NULL: it ended */
+	struct lineage mover;	 /* n 0: it ended */
+	struct request *request; /* the manager moved it because a client asked; NULL: no */
+	struct proof proof, request_proof;
 };
 
 /* A unit's own cgroup; those below it count as the same. */
@@ -43,13 +46,19 @@ struct str cgroup_unit(struct str path);
 /* The path up to and with that unit; {NULL, 0} if there is none. */
 struct str cgroup_unit_path(struct str path);
 
+/* Whether it is that unit's, below root, or lies in it. */
+bool cgroup_is_of(struct str path, const char *root, const char *unit);
+
 /* "docker:0123456789ab", for the container that a path tells of; NULL in *ret: none. */
 int cgroup_container(struct str path, char **ret);
 
 int cgroup_note_exit(struct cgroup_table *t, struct process *p);
-/* p is still known under its old path; nothing happens if it stays within the unit. */
+/*
+ * p is still known under its old path; nothing happens if it stays within the unit. scope: which
+ * the manager moves it to for a client; NULL: none.
+ */
 int cgroup_note_move(struct cgroup_table *t, struct process *p, const struct ev *e,
-		     const struct process_table *processes);
+		     const struct process_table *processes, const struct asked_scope *scope);
 
 /* A unit's cgroup is frozen or thawed. */
 int cgroup_note_frozen(struct cgroup_table *t, const struct ev *e,

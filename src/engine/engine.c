@@ -159,6 +159,14 @@ static int on_message(struct engine *g, const struct ev *e)
 	return m->asked ? 0 : -ENOMEM;
 }
 
+static bool asks_for_scope(const struct ev *e)
+{
+	const struct ev_service *s = &e->service;
+
+	return s->id.n > 6 && memcmp(s->id.s + s->id.n - 6, ".scope", 6) == 0 && s->request &&
+	       strcmp(s->request, "start") == 0;
+}
+
 /* What the message asks for. */
 static int on_asked(struct manager *m, const struct ev *e)
 {
@@ -173,6 +181,8 @@ static int on_asked(struct manager *m, const struct ev *e)
 		return 0;
 	}
 	r = jobs_request(&m->jobs, e, q);
+	if (r == 0 && q && asks_for_scope(e))
+		r = manager_learn_scope(m, e, q);
 	request_unref(q);
 	return r;
 }
@@ -288,6 +298,8 @@ static int follow_service(struct engine *g, struct manager *m, const struct ev *
 		return on_asked(m, e);
 	forget_asked(m);
 	m->triggering[0] = 0;
+	if (e->kind == WIRE_SERVICE_SET_STATE && state_class(e->service.new_state) == STATE_UP)
+		manager_forget_scope(m, e->service.id);
 	if (is_trigger(e->kind))
 		r = trigger_set(&m->trigger, e);
 	else if (m->trigger.set && m->trigger.unit != e->service.unit)
@@ -528,7 +540,10 @@ static struct request *signal_request(const struct engine *g, const struct ev *e
 
 static int on_signal(struct engine *g, const struct ev *e)
 {
-	if (!process_learn_signal(&g->processes, e, signal_request(g, e)) ||
+	struct stop_blame *stop;
+
+	if (stop_of_signal(g, e, &stop) < 0 ||
+	    !process_learn_signal(&g->processes, e, signal_request(g, e), stop) ||
 	    hang_learn_signal(&g->hangs, e) < 0)
 		return -ENOMEM;
 	return e->signal.sig == SIGCHLD ? 0 : cite_for_main(g, e->signal.target.tgid, e);
@@ -563,6 +578,7 @@ static int explain_late(struct engine *g, const struct ev *e)
 static int on_attach(struct engine *g, const struct ev *e)
 {
 	const struct ev_task *task = &e->attach.task;
+	const struct manager *m;
 	struct process *p;
 	int r;
 
@@ -574,7 +590,9 @@ static int on_attach(struct engine *g, const struct ev *e)
 		p = process_learn_task(&g->processes, task);
 	if (!p)
 		return -ENOMEM;
-	r = cgroup_note_move(&g->cgroups, p, e, &g->processes);
+	m = manager_find(&g->units, e->tgid);
+	r = cgroup_note_move(&g->cgroups, p, e, &g->processes,
+			     m ? manager_asked_scope(m, e->attach.path) : NULL);
 	if (r == 0)
 		r = explain_late(g, e);
 	if (r < 0)

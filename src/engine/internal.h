@@ -8,6 +8,7 @@
 #include "engine/hardware_watchdog.h"
 #include "engine/rules.h"
 #include "engine/slow.h"
+#include "engine/stop_blame.h"
 #include "engine/timeline.h"
 #include "engine/unit.h"
 #include "engine/watch.h"
@@ -57,6 +58,9 @@ int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct 
 int stop_note_event(struct engine *g, struct manager *m, struct unit *u, const struct ev *e);
 /* A stop is under way, and the unit enters another state. */
 int stop_set_state(struct engine *g, struct unit *u, const struct ev *e);
+/* The manager sends that signal in a stop of the unit that the target is a process of; else NULL.
+ */
+int stop_of_signal(struct engine *g, const struct ev *e, struct stop_blame **ret);
 /* Its end will not be seen: its verdict goes out and says why; the unit may be gone then. */
 int stop_abandon(struct engine *g, struct unit *u, const char *why);
 /* The verdicts of those that ended, and of which nothing more can come. */

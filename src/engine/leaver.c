@@ -53,6 +53,23 @@ static int set_by(struct left_cgroup *g, const struct lineage *from, enum certai
 	return 0;
 }
 
+/* The one that had systemd move it; what it asked for is told of whoever made the cgroup empty. */
+static int set_mover(struct opening *o, struct left_cgroup *g, const struct leaver *l)
+{
+	const struct request *q = l->request;
+	const struct lineage *client = q && q->passed_on ? &q->passed_on->from
+				       : q		 ? &q->from
+							 : NULL;
+	int r;
+
+	if (!client || client->n == 0)
+		return set_by(g, &l->mover, CERTAIN, o->manager->tgid);
+	r = set_by(g, client, q->passed_on ? INFERRED : q->certainty, o->manager->tgid);
+	if (r == 0)
+		r = verdict_cite(o->v, &l->request_proof);
+	return r < 0 ? r : cite_request(o->v, q);
+}
+
 static int list_one(struct opening *o, const struct leaver *l)
 {
 	struct left_cgroup *g = &o->v->gone[o->v->n_gone++];
@@ -64,7 +81,7 @@ static int list_one(struct opening *o, const struct leaver *l)
 		return -ENOMEM;
 	if (l->moved_to) {
 		g->moved_to = strdup(l->moved_to);
-		return g->moved_to ? set_by(g, &l->mover, CERTAIN, o->manager->tgid) : -ENOMEM;
+		return g->moved_to ? set_mover(o, g, l) : -ENOMEM;
 	}
 	if (WIFSIGNALED(status))
 		g->exit_signal = WTERMSIG(status);
@@ -89,16 +106,19 @@ int leavers_list(struct opening *o)
 
 static int note_one(struct verdict *v, const struct leaver *l)
 {
-	char name[ACTOR_NAME_MAX], other[ACTOR_NAME_MAX], path[256], sig[24];
+	char name[ACTOR_NAME_MAX], other[ACTOR_NAME_MAX], client[ACTOR_NAME_MAX], path[256],
+		sig[24];
+	bool asked = l->request && l->request->from.n > 0;
 	const struct process *p = l->process;
 	const struct signal_seen *x = killer(l);
 
 	actor_name(&p->a, name);
 	if (l->moved_to)
 		return verdict_note(
-			v, "left its cgroup: %s, moved to %s by %s", name,
+			v, "left its cgroup: %s, moved to %s by %s%s%s", name,
 			text_escape(path, sizeof(path), l->moved_to, strlen(l->moved_to)),
-			actor_name(&l->mover.chain[0], other));
+			actor_name(&l->mover.chain[0], other), asked ? ", asked by " : "",
+			asked ? actor_name(&l->request->from.chain[0], client) : "");
 	if (!WIFSIGNALED(p->status))
 		return verdict_note(v, "left its cgroup: %s, exited with %d", name,
 				    WEXITSTATUS(p->status));
@@ -121,12 +141,27 @@ int leavers_tell(struct opening *o)
 	return r;
 }
 
+/* "StartTransientUnit(run-u1.scope)" */
+static int step_request(struct verdict *v, const struct leaver *l)
+{
+	struct str unit = cgroup_unit((struct str){l->moved_to, strlen(l->moved_to)});
+	const char *member = l->request->member ? l->request->member : "a client's request";
+	char asked[64], id[WIRE_ID_MAX];
+
+	return verdict_step(v, "%s(%s)", text_escape(asked, sizeof(asked), member, strlen(member)),
+			    text_escape(id, sizeof(id), unit.s, unit.n));
+}
+
 static int blame_mover(struct opening *o, const struct leaver *l)
 {
 	char name[ACTOR_NAME_MAX];
-	int r = verdict_step(o->v, "%s was moved away", actor_name(&l->process->a, name));
+	int r = l->request ? step_request(o->v, l) : 0;
 
-	if (r < 0)
+	if (r == 0)
+		r = verdict_step(o->v, "%s was moved away", actor_name(&l->process->a, name));
+	if (r == 0 && l->request)
+		r = blame_client(o->v, l->request);
+	if (r < 0 || o->v->have_actor)
 		return r;
 	o->v->actor_certainty = CERTAIN;
 	o->v->actor_manager = l->mover.chain[0].tgid == o->manager->tgid;
@@ -147,11 +182,11 @@ int leavers_blame(struct opening *o)
 	if (!l->moved_to && !WIFSIGNALED(status))
 		return verdict_step(v, "%s exited with %d", name, WEXITSTATUS(status));
 	if (!l->moved_to) {
-		r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
+		r = blame_signal(o, l->process, WTERMSIG(status));
+		if (r == 0)
+			r = verdict_step(v, "%s", text_signal(WTERMSIG(status), sig));
 		if (r == 0)
 			r = verdict_step(v, "%s died", name);
-		if (r == 0)
-			r = blame_signal(o, l->process, WTERMSIG(status));
 		return r < 0 ? r : blame_oom(o, l->process);
 	}
 	return blame_mover(o, l);

@@ -8,6 +8,7 @@
 #include "engine/call.h"
 #include "engine/cgroup.h"
 #include "engine/process.h"
+#include "engine/stop_blame.h"
 #include "engine/verdict.h"
 #include "svctrace/cleanup.h"
 #include "svctrace/text.h"
@@ -99,6 +100,7 @@ static void signal_free(struct signal_seen *s)
 		return;
 	lineage_done(&s->from);
 	request_unref(s->request);
+	stop_blame_unref(s->stop);
 	proof_done(&s->proof);
 	free(s);
 }
@@ -646,7 +648,8 @@ static int signal_new(const struct ev *e, const struct process_table *t, struct 
 
 /* The same signal from the same sender while the first one may still be at work. */
 static struct signal_seen *signal_repeated(const struct process *p, const struct ev *e,
-					   const struct request *request)
+					   const struct request *request,
+					   const struct stop_blame *stop)
 {
 	const struct ev_signal *s = &e->signal;
 
@@ -656,7 +659,7 @@ static struct signal_seen *signal_repeated(const struct process *p, const struct
 		if (x->sig == s->sig && x->flags == s->target_flags &&
 		    x->from.chain[0].tgid == s->sender.task.tgid &&
 		    x->from.chain[0].start_ns == s->sender.task.start_ns && x->request == request &&
-		    e->mono_ns - x->proof.mono_ns <= SIGNAL_WINDOW_NS)
+		    x->stop == stop && e->mono_ns - x->proof.mono_ns <= SIGNAL_WINDOW_NS)
 			return x;
 	}
 	return NULL;
@@ -677,14 +680,14 @@ static void signal_make_room(struct process *p)
 }
 
 struct process *process_learn_signal(struct process_table *t, const struct ev *e,
-				     struct request *request)
+				     struct request *request, struct stop_blame *stop)
 {
 	struct process *p = process_learn_task(t, &e->signal.target);
 	struct signal_seen *again, *x;
 
 	if (!p || signal_is_harmless(e->signal.sig))
 		return p;
-	again = signal_repeated(p, e, request);
+	again = signal_repeated(p, e, request, stop);
 	if (again) {
 		again->count++;
 		return p;
@@ -692,6 +695,7 @@ struct process *process_learn_signal(struct process_table *t, const struct ev *e
 	if (signal_new(e, t, &x) < 0)
 		return NULL;
 	x->request = request ? request_ref(request) : NULL;
+	x->stop = stop ? stop_blame_ref(stop) : NULL;
 	signal_make_room(p);
 	p->signals[p->n_signals++] = x;
 	return p;

@@ -14,7 +14,8 @@
 #define SIGNAL_WINDOW_NS (5 * 1000000000ull)
 #define SIGNALS_MAX	 8
 
-struct request; /* engine/call.h */
+struct request;	   /* engine/call.h */
+struct stop_blame; /* engine/stop_blame.h */
 
 /* A process and its ancestors, as the kernel saw them when it acted. */
 struct lineage {
@@ -30,6 +31,7 @@ struct signal_seen {
 	uint32_t count; /* by the same sender */
 	struct lineage from;
 	struct request *request; /* the manager sent it because a client asked for it; NULL: no */
+	struct stop_blame *stop; /* … as it stopped the unit that it is a process of; NULL: no */
 };
 
 enum process_list {
@@ -90,7 +92,7 @@ struct process *process_learn_exit(struct process_table *t, const struct ev *e);
 struct process *process_learn_proc(struct process_table *t, const struct ev *e);
 /* Keeps the signal with its target, the sender's ancestry with the signal. */
 struct process *process_learn_signal(struct process_table *t, const struct ev *e,
-				     struct request *request);
+				     struct request *request, struct stop_blame *stop);
 /* The namespace is gone, its number may come again: whose end was not seen is not in it any more.
  */
 void process_table_leave_pidns(struct process_table *t, uint32_t pidns);

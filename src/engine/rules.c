@@ -81,11 +81,11 @@ static int main_killed(struct opening *o, int sig)
 	int r;
 
 	o->v->cause = CAUSE_MAIN_KILLED;
-	r = verdict_step(o->v, "%s", text_signal(sig, name));
+	r = blame_signal(o, o->main, sig);
+	if (r == 0)
+		r = verdict_step(o->v, "%s", text_signal(sig, name));
 	if (r == 0)
 		r = verdict_step(o->v, "main process %" PRId32 " died", o->v->main_pid);
-	if (r == 0)
-		r = blame_signal(o, o->main, sig);
 	if (r == 0 && o->main && sig == SIGKILL)
 		r = blame_oom(o, o->main);
 	if (o->v->cause == CAUSE_MAIN_KILLED && decided_result(o, "oom-kill"))
@@ -109,10 +109,10 @@ static int main_exited(struct opening *o, int status)
 
 	v->exit_name = exec_failure(o->main, CLD_EXITED, status);
 	v->cause = cause_of_exit(o);
-	r = verdict_step(v, "main process %" PRId32 " exited with %d%s%s", v->main_pid, status,
-			 v->exit_name ? "/" : "", v->exit_name ? v->exit_name : "");
-	if (r == 0 && o->main)
-		r = blame_request_to_exit(o, o->main);
+	r = o->main ? blame_request_to_exit(o, o->main) : 0;
+	if (r >= 0)
+		r = verdict_step(v, "main process %" PRId32 " exited with %d%s%s", v->main_pid,
+				 status, v->exit_name ? "/" : "", v->exit_name ? v->exit_name : "");
 	return r < 0 ? r : 1;
 }
 

@@ -80,6 +80,8 @@ int blame_request_to_exit(struct opening *o, const struct process *p);
 int blame_actor(struct verdict *v, const struct actor *chain, unsigned int n);
 /* Takes back whom an earlier event seemed to blame. */
 void blame_nobody(struct verdict *v);
+/* The events that say who asked. */
+int cite_request(struct verdict *v, const struct request *q);
 /* The client that the manager was asked by, or whoever is behind it. */
 int blame_client(struct verdict *v, const struct request *q);
 

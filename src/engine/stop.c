@@ -365,6 +365,28 @@ int stop_open(struct engine *g, struct manager *m, struct unit *u, const struct 
 	return r;
 }
 
+int stop_of_signal(struct engine *g, const struct ev *e, struct stop_blame **ret)
+{
+	const struct manager *m = e->signal.target_flags & WIRE_TARGET_MANAGER_SENT
+					  ? manager_find(&g->units, e->tgid)
+					  : NULL;
+	struct stop *s;
+
+	*ret = NULL;
+	TAILQ_FOREACH(s, &g->stops, entry)
+	{
+		if (!m || s->ended || s->v.manager != m->tgid ||
+		    !cgroup_is_of(e->signal.target.cgroup_path, m->root ? m->root : "",
+				  s->unit->id))
+			continue;
+		if (!s->blame)
+			s->blame = stop_blame_new(&s->v);
+		*ret = s->blame;
+		return s->blame ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
 static int stop_note_sigchld(struct engine *g, struct manager *m, struct unit *u,
 			     const struct ev *e)
 {

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/cgroup.h"
 #include "engine/look.h"
 #include "engine/pidfile_history.h"
+#include "engine/stop_blame.h"
 #include "engine/unit.h"
 #include "engine/verdict.h"
 
@@ -128,6 +130,45 @@ void unit_table_init(struct unit_table *t)
 	TAILQ_INIT(&t->units);
 }
 
+static void drop_scope(struct manager *m, unsigned int i)
+{
+	request_unref(m->scopes[i].request);
+	proof_done(&m->scopes[i].proof);
+	m->n_scopes--;
+	memmove(&m->scopes[i], &m->scopes[i + 1], (m->n_scopes - i) * sizeof(m->scopes[0]));
+}
+
+int manager_learn_scope(struct manager *m, const struct ev *e, struct request *q)
+{
+	struct asked_scope *s;
+
+	if (m->n_scopes == ASKED_SCOPES_MAX)
+		drop_scope(m, 0);
+	s = &m->scopes[m->n_scopes];
+	*s = (struct asked_scope){};
+	id_copy(s->id, e->service.id);
+	if (proof_set(&s->proof, e) < 0)
+		return -ENOMEM;
+	s->request = request_ref(q);
+	m->n_scopes++;
+	return 0;
+}
+
+void manager_forget_scope(struct manager *m, struct str id)
+{
+	for (unsigned int i = m->n_scopes; i-- > 0;)
+		if (str_equal(id, m->scopes[i].id))
+			drop_scope(m, i);
+}
+
+const struct asked_scope *manager_asked_scope(const struct manager *m, struct str path)
+{
+	for (unsigned int i = m->n_scopes; i-- > 0;)
+		if (cgroup_is_of(path, m->root ? m->root : "", m->scopes[i].id))
+			return &m->scopes[i];
+	return NULL;
+}
+
 void manager_drop(struct unit_table *t, struct manager *m)
 {
 	TAILQ_REMOVE(&t->managers, m, entry);
@@ -135,6 +176,8 @@ void manager_drop(struct unit_table *t, struct manager *m)
 	trigger_clear(&m->trigger);
 	jobs_done(&m->jobs);
 	lineage_done(&m->down.by);
+	while (m->n_scopes)
+		drop_scope(m, 0);
 	request_unref(m->asked);
 	request_unref(m->to_kill);
 	facts_done(&m->facts);
@@ -158,6 +201,7 @@ static int unit_compare(const void *a, const void *b)
 void stop_done(struct stop *s)
 {
 	look_free(s->due);
+	stop_blame_unref(s->blame);
 	verdict_done(&s->v);
 	ending_done(&s->ending);
 }

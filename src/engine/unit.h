@@ -25,6 +25,15 @@ struct trigger {
 	struct proof proof;
 };
 
+/* A scope that a client has systemd start: the processes that it names are moved there. */
+struct asked_scope {
+	char id[WIRE_ID_MAX];
+	struct request *request;
+	struct proof proof;
+};
+
+#define ASKED_SCOPES_MAX 16
+
 struct manager {
 	uint32_t tgid, pidns, uid;
 	bool user;
@@ -32,8 +41,10 @@ struct manager {
 	char *root;   /* where its units' cgroups lie: its own cgroup without /init.scope */
 	struct trigger trigger;
 	struct jobs jobs;
-	struct request *asked;	      /* the message that it handles; NULL: none, or not known */
-	struct request *to_kill;      /* … which had it send signals */
+	struct request *asked;	 /* the message that it handles; NULL: none, or not known */
+	struct request *to_kill; /* … which had it send signals */
+	struct asked_scope scopes[ASKED_SCOPES_MAX]; /* that do not run yet, oldest first */
+	unsigned int n_scopes;
 	char triggering[WIRE_ID_MAX]; /* the timer, path … that is about to start a unit; or "" */
 	/* The unit that stopped last, and who made it: what its end leads to comes right behind. */
 	struct {
@@ -71,8 +82,9 @@ struct stop {
 	bool dead_entered;	/* service_enter_dead ran: the next state is final */
 	uint64_t state_mono_ns; /* since when it is in its state; 0: not seen */
 	bool ended;
-	struct thread_look *due; /* a moment before its state's timeout; NULL: none */
-	bool timeout_explained;	 /* what the last timeout met is known from before it */
+	struct stop_blame *blame; /* NULL: no signal was sent in it yet */
+	struct thread_look *due;  /* a moment before its state's timeout; NULL: none */
+	bool timeout_explained;	  /* what the last timeout met is known from before it */
 	TAILQ_ENTRY(stop) entry;
 };
 
@@ -115,6 +127,13 @@ struct manager *manager_find(const struct unit_table *t, uint32_t tgid);
 void manager_drop(struct unit_table *t, struct manager *m);
 /* The manager for longest silent, if there are too many. */
 struct manager *manager_surplus(const struct unit_table *t);
+
+/* A client has it start a scope, as e tells. */
+int manager_learn_scope(struct manager *m, const struct ev *e, struct request *q);
+/* It has come up: whoever is moved there now is so for another reason. */
+void manager_forget_scope(struct manager *m, struct str id);
+/* The one of m's that is about to come up in that cgroup; NULL: none. */
+const struct asked_scope *manager_asked_scope(const struct manager *m, struct str path);
 
 struct unit *unit_find(const struct unit_table *t, uint32_t manager, struct str id);
 struct unit *unit_get(struct unit_table *t, uint32_t manager, struct str id);

@@ -152,6 +152,18 @@ static void request_done(struct verdict_request *q)
 	actor_done(&q->passed_on_by);
 }
 
+void verdict_forget_request(struct verdict *v)
+{
+	links_done(v);
+	request_done(&v->request);
+	free(v->root_unit);
+	v->n_links = 0;
+	v->links_cut = v->have_request = false;
+	v->request = (struct verdict_request){};
+	v->root = ROOT_UNKNOWN;
+	v->root_unit = NULL;
+}
+
 static void gone_done(struct left_cgroup *g)
 {
 	actor_done(&g->a);
@@ -171,9 +183,7 @@ void verdict_done(struct verdict *v)
 	for (unsigned int i = 0; i < v->n_chain; i++)
 		actor_done(&v->chain[i]);
 	free(v->chain);
-	links_done(v);
-	request_done(&v->request);
-	free(v->root_unit);
+	verdict_forget_request(v);
 	restart_done(&v->restart);
 	ev_stack_done(&v->stack);
 	look_free(v->watchdog.look);

@@ -15,6 +15,8 @@ void proof_done(struct proof *p);
 
 /* Frees what v holds and leaves it empty. */
 void verdict_done(struct verdict *v);
+/* Nobody asked, and no job did it. */
+void verdict_forget_request(struct verdict *v);
 /* An unset proof (seq 0) and one that v has already are left out. */
 int verdict_cite(struct verdict *v, const struct proof *p);
 int verdict_cite_event(struct verdict *v, const struct ev *e);

@@ -830,6 +830,136 @@ static void test_cgroup_empty_by_move(void **state)
 			    "process 50");
 }
 
+/* The manager stops B, whose process is A's main process: handed over by a PID file. */
+static void stop_holder(struct world *w, uint64_t cgroup)
+{
+	struct wire_signal *r;
+
+	client_calls(w, 501, WIRE_ENDPOINT_PRIVATE, w->manager, B);
+	manager_handles(w, NULL, 501);
+	request(w, B, "stop");
+	job(w, B, "stop", NULL, NULL, false, 0);
+	run_job(w, B, "running", 1290, 9, "stop");
+	enter_stop(w, B, "running", 1290, "success");
+	enter_signal(w, B, "running", 1290, "stop-sigterm", "success");
+	r = signal_from(w, 1, "systemd", 1290, cgroup, SIGTERM);
+	r->target_flags |= WIRE_TARGET_MANAGER_SENT;
+	send(w);
+	set_state(w, B, "running", "stop-sigterm", "success");
+}
+
+static void test_main_of_another_unit(void **state)
+{
+	struct world *w = *state;
+	unsigned int cited = 0;
+
+	start_main(w, 1290, 3);
+	stop_holder(w, 3);
+	exit_process(w, 1290, "daemon", 3, SIGTERM);
+	sigchld(w, B, "stop-sigterm", 1290, 1290, CLD_KILLED, SIGTERM);
+	enter_dead(w, B, "stop-sigterm", "success");
+	set_state(w, B, "stop-sigterm", "dead", "success");
+	sigchld(w, A, "running", 1290, 1290, CLD_KILLED, SIGTERM);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 2);
+	assert_string_equal(w->v[1].unit, A);
+	assert_int_equal(w->v[1].cause, CAUSE_MAIN_KILLED);
+	assert_int_equal(w->v[1].certainty, CERTAIN);
+	assert_int_equal(w->v[1].actor, 501);
+	assert_false(w->v[1].actor_manager);
+	assert_int_equal(w->v[1].actor_certainty, CERTAIN);
+	assert_string_equal(w->v[1].path,
+			    "stop of " B " (stop-request) → SIGTERM → main process 1290 died → "
+			    "service_sigchld_event → service_enter_stop(success)");
+	assert_non_null(strstr(w->v[1].notes, "systemd sent SIGTERM as it stopped " B
+					      ": the process was that unit's"));
+	/* the call, its message, request and job, two decisions, the signal, the end */
+	for (unsigned int i = 0; i < w->v[1].n_proof; i++)
+		for (unsigned int k = 0; k < w->v[0].n_proof; k++)
+			cited += w->v[1].proofs[i] == w->v[0].proofs[k];
+	assert_int_equal(cited, 9);
+	fflush(w->out);
+	assert_non_null(strstr(w->text, "\"chain\":[{\"unit\":\"" B "\",\"job\":\"stop\""));
+}
+
+/* It exits upon the signal: then it may have had another reason. */
+static void test_main_of_another_unit_exits(void **state)
+{
+	struct world *w = *state;
+
+	start_main(w, 1290, 3);
+	stop_holder(w, 3);
+	exit_process(w, 1290, "daemon", 3, EXITED(0));
+	sigchld(w, A, "running", 1290, 1290, CLD_EXITED, 0);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(w->v[0].cause, CAUSE_MAIN_EXITED);
+	assert_int_equal(w->v[0].actor, 501);
+	assert_int_equal(w->v[0].actor_certainty, INFERRED);
+	assert_string_equal(w->v[0].path,
+			    "stop of " B " (stop-request) → main process 1290 exited with 0 → "
+			    "service_sigchld_event → service_enter_stop(success)");
+}
+
+/* A unit stops whose name is like that of the process's own. */
+static void test_main_of_no_unit_that_stops(void **state)
+{
+	struct world *w = *state;
+
+	send_cgroup(w, WIRE_CGROUP_MKDIR, 20, "/system.slice/xb.service");
+	start_main(w, 1290, 20);
+	stop_holder(w, 20);
+	exit_process(w, 1290, "daemon", 20, SIGTERM);
+	sigchld(w, A, "running", 1290, 1290, CLD_KILLED, SIGTERM);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->v[0].cause, CAUSE_MAIN_KILLED);
+	assert_true(w->v[0].actor_manager);
+	assert_non_null(strstr(w->v[0].notes, "no stop of this unit was under way"));
+}
+
+/* A client has systemd make a scope of it; what is moved there once it runs is not for that client.
+ */
+static void test_cgroup_empty_by_scope(void **state)
+{
+	struct world *w = *state;
+	struct wire_service *s;
+
+	fork_process(w, 1, 100, "worker", 2);
+	fork_process(w, 1, 101, "worker", 2);
+	client_calls(w, 501, WIRE_ENDPOINT_PRIVATE, w->manager, NULL);
+	manager_handles(w, NULL, 501);
+	request(w, "x.scope", "start");
+	move_process(w, 1, 100, 20, "/system.slice/x.scope");
+	cgroup_empty(w, 0);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->v[0].cause, CAUSE_CGROUP_EMPTY);
+	assert_int_equal(w->v[0].actor, 501);
+	assert_false(w->v[0].actor_manager);
+	assert_int_equal(w->v[0].actor_certainty, CERTAIN);
+	assert_string_equal(w->v[0].path,
+			    "StopUnit(x.scope) → worker 100 was moved away → its cgroup became "
+			    "empty → service_notify_cgroup_empty_event → "
+			    "service_enter_stop(success)");
+	assert_string_equal(w->v[0].notes, "left its cgroup: worker 100, moved to "
+					   "/system.slice/x.scope by process 1, asked by client "
+					   "501");
+	/* the call, its message, the request, the move */
+	assert_true(w->v[0].n_proof >= 6);
+	s = service(w, WIRE_SERVICE_SET_STATE, "x.scope", "dead", 0);
+	s->arg[0] = STATE("running");
+	send(w);
+	move_process(w, 1, 101, 20, "/system.slice/x.scope");
+	cgroup_empty(w, 0);
+	run_down(w, A, "success", "dead");
+	idle(w);
+	assert_int_equal(w->v[1].actor, 1);
+	assert_true(w->v[1].actor_manager);
+}
+
 /* The kernel tells of the move last: PID 1 has decided by then. */
 static void test_cgroup_empty_by_late_move(void **state)
 {
@@ -1457,6 +1587,11 @@ int main(void)
 		T(test_cgroup_empty_by_exit),
 		T(test_cgroup_empty_by_kill),
 		T(test_cgroup_empty_by_move),
+		cmocka_unit_test_setup_teardown(test_main_of_another_unit, world_setup_json,
+						world_teardown),
+		T(test_main_of_another_unit_exits),
+		T(test_main_of_no_unit_that_stops),
+		T(test_cgroup_empty_by_scope),
 		T(test_cgroup_empty_by_late_move),
 		T(test_cgroup_of_the_right_manager),
 		T(test_auto_restart_old),

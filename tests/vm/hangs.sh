@@ -26,9 +26,28 @@ last() { # CASE KIND
 	if [ -n "$told" ]; then wait_until is_told "$@"; else sleep 10; fi
 }
 
-hang() { # CASE
-	./fuse-hang "$1" >"out.$1" &
-	wait_until grep -q ready "out.$1"
+hang() { # [-w] CASE
+	for case; do :; done
+	./fuse-hang "$@" >"out.$case" &
+	wait_until grep -q ready "out.$case"
+}
+
+# The process with the threads, of the namespace's.
+daemon_of() { # CASE
+	for pid in $(pgrep -P "$(number "$1" init)"); do
+		! grep -q '^Threads:.2$' "/proc/$pid/status" || echo "$pid"
+	done
+}
+
+is_dead() { grep -q '^State:.Z' "/proc/$1/status" && [ "$(ls "/proc/$1/task")" = "$1" ]; }
+
+# Hangs only if the daemon is dead when the other one ends.
+hang_inherit_below() {
+	hang -w inherit-below
+	daemon=$(daemon_of inherit-below)
+	kill -9 "$daemon"
+	wait_until is_dead "$daemon"
+	kill -9 "$(number inherit-below init)"
 }
 
 abort() { # CASE
@@ -37,8 +56,8 @@ abort() { # CASE
 }
 
 deadlocks() {
-	for case in self inherit-above nested; do
-		hang $case
+	for case in self inherit-above inherit-below nested; do
+		if [ $case = inherit-below ]; then hang_inherit_below; else hang $case; fi
 		last $case fuse-deadlock
 		kill -9 "$(number $case init)" # as who finds it would try: it wakes nobody
 		abort $case

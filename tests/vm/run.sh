@@ -229,17 +229,19 @@ guest_two_at_once() {
 
 # ---- running them ----
 
-# The files of a package of $suite that its image lacks, with /lib below /usr as the suites have it.
+# The files of a package of $suite that its image lacks, all below /usr as the suites have it.
 # The packages are kept by tools/debs.
 package_files() { # PACKAGE INTO
-	local dir
+	local dir merged
 	dir=$("$HERE/../../tools/debs" "$suite" "$1")
 	mkdir -p "$2/usr"
 	cp -a "$dir/." "$2/"
-	if [ -d "$2/lib" ]; then
-		cp -a "$2/lib/." "$2/usr/lib/"
-		rm -r "${2:?}/lib"
-	fi
+	for merged in bin sbin lib; do
+		[ -d "$2/$merged" ] || continue
+		mkdir -p "$2/usr/$merged"
+		cp -a "$2/$merged/." "$2/usr/$merged/"
+		rm -r "${2:?}/$merged"
+	done
 	rm -rf "$2"/usr/share/{man,doc,bash-completion,lintian}
 }
 
@@ -311,6 +313,7 @@ main() {
 	only='*' count=0 failures=0 recorded=${RECORDINGS:+1}
 	guest_scenarios="stop_systemctl restart_systemctl stop_dbus_send systemctl_kill kill9_main kill9_pidfd exit3"
 	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom oom_stop oom_kill oom_continue"
+	guest_scenarios+=" core_abrt core_restart device_gone restart_varlink"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
 	while getopts hn:f o; do
 		case $o in

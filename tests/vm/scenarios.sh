@@ -130,6 +130,12 @@ settle() { # UNIT [STATES]
 	echo "#slow $1 is $states after $SETTLE_SECS s"
 }
 
+# What takes longer than `settle` waits.
+await_end() {
+	end=$(($(now) + 120))
+	while [ "$(systemctl is-active "$t")" = active ] && [ "$(now)" -lt $end ]; do sleep 0.5; done
+}
+
 show_role() { # ROLE LABEL
 	pid=- host=-
 	[ ! -s "$WORK/$1" ] || read -r pid host <"$WORK/$1"
@@ -263,6 +269,26 @@ while [ ! -s $WORK/$name.pid ]; do sleep 0.02; done
 S
 }
 run_cgempty_legit() { run_cgempty_notchild; }
+
+# An upgrade hands the service over to a process of another unit, which is then stopped.
+units_handed_over() {
+	forking "$(pid_file)"
+	echo "sleep 1000 & echo \$! >$WORK/$name.pid" | script
+	dependent ''
+}
+run_handed_over() {
+	begin "$t"
+	old=$main
+	begin "$d"
+	echo "$main" >"$WORK/$name.new"
+	mv "$WORK/$name.new" "$WORK/$name.pid"
+	/bin/kill "$old"
+	end=$(($(now) + SETTLE_SECS))
+	until [ "$(systemctl show -P MainPID "$t")" = "$main" ] || [ "$(now)" -ge $end ]; do sleep 0.05; done
+	note "$t"
+	ops requester systemctl stop "$d"
+	finish "$t" "$d"
+}
 
 # systemd refuses a PID outside the service's cgroup when somebody else than root
 # could have put it there.
@@ -437,8 +463,7 @@ run_oomd() {
 	begin "$t"
 	note_pid killer "$(systemctl show -P MainPID systemd-oomd)"
 	trigger
-	end=$(($(now) + 120)) # it looks once a second, and averages ten
-	while [ "$(systemctl is-active "$t")" = active ] && [ "$(now)" -lt $end ]; do sleep 0.5; done
+	await_end # it looks once a second, and averages ten
 	finish "$t"
 	systemctl stop systemd-oomd.service systemd-oomd.socket
 	losetup -d /dev/loop0
@@ -715,6 +740,25 @@ run_bindsto_socket_fails() {
 	begin "$t"
 	timeout $SETTLE_SECS sh -c "echo x >$WORK/$name.socket"
 	finish "$t"
+}
+
+# A disk that is taken away: systemd has it from udev, whose files the test put beside this script.
+units_device_gone() {
+	printf '[Unit]\nBindsTo=dev-loop1.device\nAfter=dev-loop1.device\n[Service]\nType=exec\nExecStart=/bin/sleep 1000\n' |
+		unit .service
+	[ ! -d "$HELPERS/udev" ] || cp -a "$HELPERS/udev/." /
+}
+run_device_gone() {
+	[ -d "$HELPERS/udev" ] || { skip="udev is not here"; return 0; }
+	systemctl start systemd-udevd
+	modprobe loop
+	truncate -s 1M "$WORK/$name.disk"
+	losetup /dev/loop1 "$WORK/$name.disk"
+	begin "$t" # waits for the device
+	ops killer losetup -d /dev/loop1
+	await_end
+	finish "$t"
+	systemctl stop systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket
 }
 
 run_systemctl_kill() { begin "$t"; ops requester systemctl kill "$t"; finish "$t"; }
@@ -1082,6 +1126,26 @@ downfall() { # COMMAND [LINES]
 brought_down() { begin "$t"; trigger; finish "$t"; }
 units_segv_self() { downfall "$HELPERS/send-signal segv"; }
 run_segv_self() { brought_down; }
+
+# What it dumps goes where the kernel is told to put it, which in a container is for the host to say.
+dumping() { printf 'LimitCORE=infinity\\nWorkingDirectory=%s\\n' "$WORK"; }
+dumps_cores() {
+	case $(cat /proc/sys/kernel/core_pattern) in '' | /*) ;; *) return 0 ;; esac
+	skip="core dumps go nowhere in here"
+	return 1
+}
+units_core_abrt() { sleeper "$(dumping)"; }
+run_core_abrt() { ! dumps_cores || { begin "$t"; kill_by_ops -ABRT "$main"; finish "$t"; }; }
+
+units_core_restart() { downfall "$HELPERS/send-signal segv" "$(dumping)Restart=on-abort\nRestartSec=1h\n"; }
+run_core_restart() {
+	dumps_cores || return 0
+	begin "$t"
+	trigger
+	settle "$t" activating/auto-restart/
+	show "$t"
+}
+
 units_sigpipe() { downfall "$HELPERS/send-signal pipe" 'IgnoreSIGPIPE=no\n'; }
 run_sigpipe() { brought_down; }
 units_sigxfsz() { downfall "dd if=/dev/zero of=$WORK/$name.big bs=64K count=2" 'LimitFSIZE=64K\n'; }

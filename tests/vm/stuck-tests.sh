@@ -254,7 +254,7 @@ guest_stuck_packaged_daemon() {
 	stuck_guest '
 		mkdir -p /run/b
 		: >/tmp/file
-		./svctrace --json --hang=3s >live.json 2>live.err &
+		'"$(guest_svctrace)"' --json --hang=3s >live.json 2>live.err &
 		tracer=$!
 		until grep -q "probes live" live.err; do sleep 0.1; done
 		unshare -p -f -m sh ./inside >out.mergerfs 2>&1 &
