@@ -21,10 +21,11 @@ struct user_pt_regs {
 #define PF_KTHREAD	 0x00200000
 
 /*
- * A field of a task: READ(typed, task, FIELD…). typed: the verifier knows what the pointer is, and
- * a load does what takes the call of a helper for each step else. Of kernels since 6.2 it looks
- * through all their types several times for each pointer that is loaded from one that it trusts,
- * which takes a two hundredth of svctrace's start: few are.
+ * A field: READ(typed, pointer, FIELD…). typed: the verifier knows what the pointer is, and a load
+ * does what takes the call of a helper for each step else, of 80 instructions and more. Of kernels
+ * since 6.2 it looks through all their types several times for each pointer that is loaded from one
+ * that it trusts, which takes a two hundredth of svctrace's start: few are. Pointers out of a union
+ * have no type that all kernels agree on.
  */
 #define READ(typed, ...) ((typed) ? ___arrow(__VA_ARGS__) : BPF_CORE_READ(__VA_ARGS__))
 

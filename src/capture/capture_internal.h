@@ -94,6 +94,11 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 /* Every manager of this machine; the number found, or what kept the only candidate from it. */
 int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err);
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
+/*
+ * Reads the names of all that they have mapped, ahead of the first sample. Once the probes are
+ * live: the ring holds what comes meanwhile.
+ */
+void managers_prepare(struct managers *ms);
 /* It executed something: what it had mapped is gone. */
 void managers_executed(struct managers *ms, pid_t pid);
 /* The call chain of a sample, as WIRE_STACK; nothing if the manager is not known any more. */
