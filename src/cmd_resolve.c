@@ -372,8 +372,6 @@ static json_t *calibration_json(const struct symbols *s)
 static int print_json(struct resolve *v)
 {
 	struct json_object o = {.json = json_object()};
-	json_t *json;
-	int r;
 
 	json_put(&o, "path", json_text(v->pid ? v->object.name : v->path));
 	json_put(&o, "replaced", json_boolean(v->object.replaced));
@@ -384,12 +382,7 @@ static int print_json(struct resolve *v)
 	json_put(&o, "functions", json_incref(v->functions));
 	json_put(&o, "offsets", json_incref(v->offsets));
 	json_put(&o, "enums", json_incref(v->enums));
-	json = json_done(&o);
-	if (!json)
-		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_INDENT(2)) < 0 || putchar('\n') < 0 ? -errno : 0;
-	json_decref(json);
-	return r;
+	return json_print(json_done(&o), JSON_INDENT(2));
 }
 
 static int show(struct resolve *v)

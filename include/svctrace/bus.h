@@ -81,6 +81,8 @@ bool bus_variant_string(const void *reply, size_t n, char *ret, size_t size);
 
 /* Whether the property in that reply, one whole message, is s, or a list of strings that has s. */
 bool bus_list_has(const void *reply, size_t n, const char *s);
+/* The first of its strings, at most max, which point into the reply. Returns how many. */
+unsigned int bus_list_get(const void *reply, size_t n, struct str *ret, unsigned int max);
 
 /*
  * The way back, for what must not tell more than m does: writes a message that parses to m. Returns

@@ -220,6 +220,14 @@ struct look_hold {
 	char *root, *next; /* sentences; foreign bytes in them are not escaped */
 };
 
+/* What a manager waits for as it stops a unit. */
+struct awaited {
+	bool main, control, cgroup;		    /* none of them: not known */
+	struct actor main_process, control_process; /* tgid 0: not known */
+	const char *setting; /* whose command the control process is: "ExecStop"; NULL: not known */
+	char *text;	     /* in words, ready for a terminal; NULL: not known */
+};
+
 /* What the threads of a main process, or of a cgroup, were doing at one moment. */
 struct thread_look {
 	enum wire_look_reason reason;
@@ -229,6 +237,7 @@ struct thread_look {
 	unsigned int n_threads; /* told: those that cannot end first */
 	struct look_hold hold[LOOK_HOLDS_MAX];
 	unsigned int n_holds;
+	struct awaited awaited; /* of a stop alone */
 	struct proof proof;
 };
 
@@ -321,6 +330,8 @@ struct pidfile_load {
 	int64_t looked_after_ns; /* below 0: it was gone by then, and this is how it was before */
 	char *line;
 	int32_t pid, half_of;
+	int32_t gone_pid; /* there is no file, but one that named this other process; 0: was not
+			     seen */
 	char *outcome, *rule, *why, *mend; /* what systemd's rules say of what was found */
 	int32_t error;
 	bool agrees; /* … which is what systemd did */

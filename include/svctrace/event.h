@@ -111,6 +111,12 @@ struct ev_dependency {
 	struct str name; /* "PartOf"; {NULL, 0}: not to be had */
 };
 
+/* Why the manager stops a unit: one that it is bound to is not active any more. */
+struct ev_gone {
+	struct str unit, bound_to;
+	uint64_t since_ns; /* CLOCK_MONOTONIC; 0: it never was active */
+};
+
 /* A method call that the manager obeys: what the next BUS_* event of that thread was asked by. */
 struct ev_message {
 	uint32_t serial;
@@ -272,6 +278,7 @@ struct ev {
 		struct ev_job job;     /* MANAGER_ADD_JOB, TRANSACTION_JOB, UNIT_TRIGGERS */
 		struct ev_message message;
 		struct ev_dependency dependency;
+		struct ev_gone gone;
 		struct ev_signal signal;
 		struct ev_client_send send; /* CLIENT_SEND */
 		struct ev_bus_name bus_name;

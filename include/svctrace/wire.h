@@ -95,6 +95,7 @@ enum wire_kind {
 	WIRE_WATCHDOG_DEVICE = 117,   /* struct wire_watchdog_device: a hardware watchdog */
 	WIRE_WATCHDOG_SETTINGS = 119, /* struct wire_watchdog_settings: systemd's own, of one */
 	WIRE_PIDFILE = 120, /* struct wire_pidfile: the PID file that a manager loads just now */
+	WIRE_GONE = 123,    /* struct wire_gone: a unit that another one is bound to has ended */
 };
 
 /* wire_hdr.flags */
@@ -650,6 +651,17 @@ struct wire_dependency {
 	__u32 pad;
 };
 
+/*
+ * Asked of the manager as it stops a unit for the end of another one that it is bound to: which of
+ * those is not active any more.
+ */
+struct wire_gone {
+	struct wire_hdr h; /* h.tgid: the manager */
+	struct wire_str unit;
+	struct wire_str bound_to; /* the other one, by BindsTo= */
+	__u64 since_ns;		  /* CLOCK_MONOTONIC; 0: it never was active */
+};
+
 /* wire_pidfile.flags */
 #define WIRE_PIDFILE_FOUND   (1u << 0) /* there is a file: dev to mode are its */
 #define WIRE_PIDFILE_WHOLE   (1u << 1) /* the line is ended by more than the file's end */
@@ -737,6 +749,7 @@ WIRE_ASSERT_SIZE(wire_frame, 24);
 WIRE_ASSERT_SIZE(wire_stack, 40);
 WIRE_ASSERT_SIZE(wire_user_stack, 40);
 WIRE_ASSERT_SIZE(wire_dependency, 40);
+WIRE_ASSERT_SIZE(wire_gone, 40);
 WIRE_ASSERT_SIZE(wire_pidfile, 168);
 WIRE_ASSERT_SIZE(wire_lost, 48);
 

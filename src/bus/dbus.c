@@ -292,23 +292,48 @@ bool bus_variant_string(const void *reply, size_t n, char *ret, size_t size)
 	return true;
 }
 
+/* One string, or several: they begin at c. */
+static bool get_list(const void *reply, size_t n, struct cursor *c, size_t *ret_end)
+{
+	struct str type;
+	uint32_t len;
+
+	if (!get_variant(reply, n, c, &type))
+		return false;
+	*ret_end = c->at + 1;
+	if (str_equal(type, "s"))
+		return true;
+	if (!str_equal(type, "as") || !get_u32(c, &len) || len > c->n - c->at)
+		return false;
+	*ret_end = c->at + len;
+	return true;
+}
+
 bool bus_list_has(const void *reply, size_t n, const char *s)
 {
-	struct str type, item;
 	struct cursor c;
-	uint32_t len;
+	struct str item;
 	size_t end;
 
-	if (!get_variant(reply, n, &c, &type))
+	if (!get_list(reply, n, &c, &end))
 		return false;
-	if (str_equal(type, "s"))
-		return get_string(&c, &item) && str_equal(item, s);
-	if (!str_equal(type, "as") || !get_u32(&c, &len) || len > c.n - c.at)
-		return false;
-	for (end = c.at + len; c.at < end && get_string(&c, &item);)
+	while (c.at < end && get_string(&c, &item))
 		if (str_equal(item, s))
 			return true;
 	return false;
+}
+
+unsigned int bus_list_get(const void *reply, size_t n, struct str *ret, unsigned int max)
+{
+	unsigned int found = 0;
+	struct cursor c;
+	size_t end;
+
+	if (!get_list(reply, n, &c, &end))
+		return 0;
+	while (found < max && c.at < end && get_string(&c, &ret[found]))
+		found++;
+	return found;
 }
 
 size_t bus_message_size(const void *bytes, size_t n)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Asking a manager which dependency made the job of one unit pull in that of another: its jobs do
- * not keep it, its units do.
+ * not keep it, its units do. And, of a unit that it stopped because another one had ended, which
+ * of those that it is bound to are gone: a device or a mount point ends without a probe of ours.
  *
  * Asked at once, over the manager's private socket, and waited for, so that the answer stands in
  * the stream before what comes of the jobs. The waiting has a budget: a manager that is slow to
@@ -74,6 +75,17 @@ struct question {
 };
 
 #define NAMES_MAX 128
+#define BOUND_MAX 16 /* of whom is asked */
+#define GONE_MAX  4  /* of whom is told */
+
+struct answer {
+	char names[NAMES_MAX];
+	unsigned int n_gone;
+	struct gone {
+		char unit[WIRE_ID_MAX];
+		uint64_t since_usec; /* 0: it never was active */
+	} gone[GONE_MAX];
+};
 
 /* One send each, which svctrace's own probe can tell to be no more than a question. */
 static bool send_questions(struct private_bus *b, const char *unit)
@@ -89,13 +101,80 @@ static bool send_questions(struct private_bus *b, const char *unit)
 	return true;
 }
 
-static void ask(int root, const struct question *q, char names[static NAMES_MAX])
+static bool send_question(struct private_bus *b, const char *unit, const char *property)
+{
+	unsigned char call[2048];
+	size_t n = bus_get_unit_property(call, sizeof(call), 1, unit, property);
+
+	return n > 0 && private_bus_send(b, call, n);
+}
+
+static unsigned int read_bound(struct private_bus *b, char ret[static BOUND_MAX][WIRE_ID_MAX])
+{
+	struct str units[BOUND_MAX];
+	size_t size = private_bus_read(b);
+	unsigned int n = size ? bus_list_get(b->bytes, size, units, BOUND_MAX) : 0, kept = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (units[i].n > 0 && units[i].n < WIRE_ID_MAX) {
+			memcpy(ret[kept], units[i].s, units[i].n);
+			ret[kept++][units[i].n] = 0;
+		}
+	private_bus_consume(b, size);
+	return kept;
+}
+
+/* Whether that unit is gone; false as well if it is not told in time. */
+static bool read_gone(struct private_bus *b, struct gone *ret)
+{
+	static const char *const states[] = {"inactive", "failed", "deactivating"};
+	char state[32] = "";
+	size_t n = private_bus_read(b), i = 0;
+
+	if (n > 0)
+		bus_variant_string(b->bytes, n, state, sizeof(state));
+	private_bus_consume(b, n);
+	n = private_bus_read(b);
+	if (n > 0)
+		bus_variant_number(b->bytes, n, &ret->since_usec);
+	private_bus_consume(b, n);
+	while (i < ARRAY_LEN(states) && strcmp(state, states[i]) != 0)
+		i++;
+	return n > 0 && i < ARRAY_LEN(states);
+}
+
+static void find_gone(struct private_bus *b, const char *unit, struct answer *ret)
+{
+	char bound[BOUND_MAX][WIRE_ID_MAX];
+	unsigned int n;
+
+	if (!send_question(b, unit, "BindsTo"))
+		return;
+	n = read_bound(b, bound);
+	for (unsigned int i = 0; i < n; i++)
+		if (!send_question(b, bound[i], "ActiveState") ||
+		    !send_question(b, bound[i], "ActiveExitTimestampMonotonic"))
+			return;
+	for (unsigned int i = 0; i < n && ret->n_gone < GONE_MAX; i++) {
+		struct gone gone = {};
+
+		memcpy(gone.unit, bound[i], WIRE_ID_MAX);
+		if (read_gone(b, &gone))
+			ret->gone[ret->n_gone++] = gone;
+	}
+}
+
+static void ask(int root, const struct question *q, struct answer *ret)
 {
 	struct private_bus b = {.fd = -1, .deadline_ns = q->deadline_ns};
 
-	names[0] = 0;
-	if (private_bus_open(&b, root, q->user, q->uid) && send_questions(&b, q->unit))
-		read_answers(&b, q->by, names, NAMES_MAX);
+	*ret = (struct answer){};
+	if (private_bus_open(&b, root, q->user, q->uid)) {
+		if (!*q->by)
+			find_gone(&b, q->unit, ret);
+		else if (send_questions(&b, q->unit))
+			read_answers(&b, q->by, ret->names, NAMES_MAX);
+	}
 	closep(&b.fd);
 }
 
@@ -164,10 +243,10 @@ static void __attribute__((noreturn)) serve(void)
 	if (privileges_give_up() < 0)
 		_exit(1);
 	while (recv(SERVE_FD, &q, sizeof(q), 0) == sizeof(q)) {
-		char names[NAMES_MAX];
+		struct answer a;
 
-		ask(ROOT_FD, &q, names);
-		if (send(SERVE_FD, names, sizeof(names), MSG_NOSIGNAL) < 0)
+		ask(ROOT_FD, &q, &a);
+		if (send(SERVE_FD, &a, sizeof(a), MSG_NOSIGNAL) < 0)
 			break;
 	}
 	_exit(0);
@@ -220,26 +299,23 @@ void ask_prepare(pid_t manager, int *ret)
 }
 
 /* Through the process that was made for it, if there is one. */
-static void ask_wherever(const struct manager *m, const struct question *q,
-			 char names[static NAMES_MAX])
+static void ask_wherever(const struct manager *m, const struct question *q, struct answer *ret)
 {
-	names[0] = 0;
+	*ret = (struct answer){};
 	if (m->ask_fd < 0) {
 		_cleanup_close_ int root = open_of(m->pid, "root", O_PATH | O_DIRECTORY);
 
 		if (root >= 0)
-			ask(root, q, names);
+			ask(root, q, ret);
 		return;
 	}
 	/* what it may still have to say of a question that was given up */
-	while (recv(m->ask_fd, names, NAMES_MAX, MSG_DONTWAIT) > 0)
+	while (recv(m->ask_fd, ret, sizeof(*ret), MSG_DONTWAIT) > 0)
 		;
-	names[0] = 0;
-	if (send(m->ask_fd, q, sizeof(*q), MSG_NOSIGNAL) == sizeof(*q) &&
-	    wait_until(m->ask_fd, q->deadline_ns) &&
-	    recv(m->ask_fd, names, NAMES_MAX, MSG_DONTWAIT) != NAMES_MAX)
-		names[0] = 0;
-	names[NAMES_MAX - 1] = 0;
+	if (send(m->ask_fd, q, sizeof(*q), MSG_NOSIGNAL) != sizeof(*q) ||
+	    !wait_until(m->ask_fd, q->deadline_ns) ||
+	    recv(m->ask_fd, ret, sizeof(*ret), MSG_DONTWAIT) != sizeof(*ret))
+		*ret = (struct answer){};
 }
 
 uint64_t budget_left(struct budget *b, uint64_t now, uint64_t ns, uint64_t per_ns)
@@ -249,24 +325,46 @@ uint64_t budget_left(struct budget *b, uint64_t now, uint64_t ns, uint64_t per_n
 	return b->waited_ns < ns ? ns - b->waited_ns : 0;
 }
 
-static int ask_dependency(struct asker *a, const struct manager *m, struct question *q,
-			  struct stream *s)
+static int send_dependency(const struct manager *m, const struct question *q, const char *names,
+			   struct stream *s)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC),
-		 left = budget_left(&a->budget, now, BUDGET_NS, BUDGET_PER_NS);
-	struct wire_dependency *w;
-	char names[NAMES_MAX] = "";
+	struct wire_dependency *w = stream_begin(s, WIRE_DEPENDENCY, sizeof(*w), m->pid);
 
-	if (left > 0) {
-		q->deadline_ns = now + left;
-		ask_wherever(m, q, names);
-		a->budget.waited_ns += clock_ns(CLOCK_MONOTONIC) - now;
-	}
-	w = stream_begin(s, WIRE_DEPENDENCY, sizeof(*w), m->pid);
 	stream_string(s, &w->unit, q->unit);
 	stream_string(s, &w->by, q->by);
 	stream_string(s, &w->name, names);
 	return stream_end(s);
+}
+
+static int send_gone(const struct manager *m, const struct question *q, const struct answer *a,
+		     struct stream *s)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < a->n_gone; i++) {
+		struct wire_gone *w = stream_begin(s, WIRE_GONE, sizeof(*w), m->pid);
+
+		w->since_ns = a->gone[i].since_usec * 1000;
+		stream_string(s, &w->unit, q->unit);
+		stream_string(s, &w->bound_to, a->gone[i].unit);
+		r = stream_end(s);
+	}
+	return r;
+}
+
+static int ask_manager(struct asker *a, const struct manager *m, struct question *q,
+		       struct stream *s)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC),
+		 left = budget_left(&a->budget, now, BUDGET_NS, BUDGET_PER_NS);
+	struct answer answer = {};
+
+	if (left > 0) {
+		q->deadline_ns = now + left;
+		ask_wherever(m, q, &answer);
+		a->budget.waited_ns += clock_ns(CLOCK_MONOTONIC) - now;
+	}
+	return *q->by ? send_dependency(m, q, answer.names, s) : send_gone(m, q, &answer, s);
 }
 
 /* Whether the job is one that a stop or restart of another unit pulled in by a dependency. */
@@ -298,6 +396,19 @@ void ask_later(struct asker *a, const struct manager *m, const struct wire_job *
 		a->n--;
 }
 
+void ask_later_who_ended(struct asker *a, const struct manager *m, const struct wire_job *w)
+{
+	struct pulled_in *p = &a->pulled_in[a->n % ASK_MAX];
+	const char *type = symbols_enum_name(m->object->symbols, "JobType", w->type);
+	char unit[WIRE_ID_MAX];
+
+	if (!type || strcmp(type, "stop") != 0 || !get_name(&w->h, w->id, unit))
+		return;
+	*p = (struct pulled_in){.manager = m->pid};
+	memcpy(p->unit, unit, sizeof(unit));
+	a->n++;
+}
+
 /* The newest job of that unit that was not asked about yet. */
 static struct pulled_in *find_pulled_in(struct asker *a, pid_t manager, const char *unit)
 {
@@ -326,7 +437,7 @@ int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h
 		p->asked = true;
 		memcpy(q.unit, p->unit, sizeof(q.unit));
 		memcpy(q.by, p->by, sizeof(q.by));
-		r = ask_dependency(a, m, &q, s);
+		r = ask_manager(a, m, &q, s);
 		memcpy(unit, p->by, sizeof(unit));
 	}
 	return r;

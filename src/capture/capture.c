@@ -234,6 +234,27 @@ static int mark_service(void *ctx, const struct hierarchy_node *node)
 	return 0;
 }
 
+static void note(struct capture *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct capture *c, const char *fmt, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (!c->o.note)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	c->o.note(line);
+}
+
+/* One that ended meanwhile, or turned out to be no systemd, is not missed. */
+static void note_untraced(void *ctx, pid_t pid, int error, const char *why)
+{
+	if (error != -ESRCH && error != -ENOEXEC)
+		note(ctx, "process %d is not traced: %s", pid, why);
+}
+
 /* One manager if it was named, else all that are here. */
 static int find_managers(struct capture *c, struct capture_error *err)
 {
@@ -242,7 +263,7 @@ static int find_managers(struct capture *c, struct capture_error *err)
 	if (c->o.manager)
 		r = managers_add(&c->managers, &c->probes, c->o.manager, err);
 	else
-		r = managers_scan(&c->managers, &c->probes, err);
+		r = managers_scan(&c->managers, &c->probes, note_untraced, c, err);
 	return r < 0 ? r : 0;
 }
 
@@ -461,20 +482,6 @@ static int send_preamble(struct capture *c)
 	return r;
 }
 
-static void note(struct capture *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void note(struct capture *c, const char *fmt, ...)
-{
-	char line[512];
-	va_list args;
-
-	if (!c->o.note)
-		return;
-	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	c->o.note(line);
-}
-
 static void recheck_later(struct capture *c, pid_t pid, const char *module, size_t n)
 {
 	struct recheck *x = &c->recheck[c->n_recheck];
@@ -548,18 +555,29 @@ static void follow(struct capture *c, const struct wire_hdr *h)
 	}
 }
 
+/* Of jobs, what can be asked only when they run. */
+static void note_job(struct capture *c, const struct wire_job *w)
+{
+	const struct manager *m = managers_find(&c->managers, w->h.tgid);
+
+	if (m && w->h.kind == WIRE_TRANSACTION_JOB)
+		ask_later(&c->asker, m, w);
+	else if (m && c->asker.from_end)
+		ask_later_who_ended(&c->asker, m, w);
+	c->asker.from_end = false;
+}
+
 static int ask(struct capture *c, const struct wire_hdr *h)
 {
 	const struct wire_scope *scope = (const struct wire_scope *)h;
-	bool job = h->kind == WIRE_TRANSACTION_JOB, runs = h->kind == WIRE_SERVICE_STOP;
 	bool scope_runs = h->kind == WIRE_SCOPE && scope->call == WIRE_SCOPE_STOP;
-	const struct manager *m =
-		job || runs || scope_runs ? managers_find(&c->managers, h->tgid) : NULL;
+	bool runs = h->kind == WIRE_SERVICE_STOP;
+	const struct manager *m = runs || scope_runs ? managers_find(&c->managers, h->tgid) : NULL;
 
 	if (m && scope_runs)
 		return ask_about(&c->asker, m, h, scope->id, &c->stream);
-	if (m && job)
-		ask_later(&c->asker, m, (const struct wire_job *)h);
+	if (h->kind == WIRE_TRANSACTION_JOB || h->kind == WIRE_MANAGER_ADD_JOB)
+		note_job(c, (const struct wire_job *)h);
 	if (h->kind == WIRE_SERVICE_PIDFILE_RESULT)
 		pidfile_look_result(&c->pidfiles, (const struct wire_service *)h);
 	if (h->kind == WIRE_SERVICE_ENTER_DEAD)
@@ -589,7 +607,8 @@ static int send_record(struct capture *c, const struct wire_hdr *h)
 	int r = 0;
 
 	if (h->kind == WIRE_STACK_SAMPLE) {
-		r = managers_unwind(&c->managers, (const struct wire_stack_sample *)h, &c->stream);
+		r = managers_unwind(&c->managers, (const struct wire_stack_sample *)h, &c->stream,
+				    &c->asker.from_end);
 		if (r != 0 || !c->o.raw_stacks)
 			return r;
 	} else if (h->kind != WIRE_CGROUP_ATTACH || !managers_find(&c->managers, h->tgid)) {
@@ -628,8 +647,7 @@ static int recheck_manager(struct capture *c, pid_t pid, bool last)
 	if ((r == -ENOEXEC || r == -ENOENT) && !last)
 		return 1; /* has not mapped its code yet */
 	if (r < 0) {
-		if (r != -ESRCH && r != -ENOEXEC)
-			note(c, "process %d is not traced: %s", pid, err.what);
+		note_untraced(c, pid, r, err.what);
 		return 0;
 	}
 	managers_prepare(&c->managers);

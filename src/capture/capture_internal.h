@@ -91,8 +91,13 @@ int managers_init(struct managers *ms);
  * code is. -ESRCH, -EPERM, -ENOEXEC (no systemd, or not yet), -ENOENT (an essential probe).
  */
 int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct capture_error *err);
-/* Every manager of this machine; the number found, or what kept the only candidate from it. */
-int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err);
+typedef void (*managers_untraced)(void *ctx, pid_t pid, int error, const char *why);
+/*
+ * Every manager of this machine; the number found, or what kept PID 1 from it. untraced is told of
+ * each that is not traced while others are.
+ */
+int managers_scan(struct managers *ms, struct probes *p, managers_untraced untraced, void *ctx,
+		  struct capture_error *err);
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
 /*
  * Reads the names of all that they have mapped, ahead of the first sample. Once the probes are
@@ -101,8 +106,12 @@ void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
 void managers_prepare(struct managers *ms);
 /* It executed something: what it had mapped is gone. */
 void managers_executed(struct managers *ms, pid_t pid);
-/* The call chain of a sample, as WIRE_STACK; nothing if the manager is not known any more. */
-int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s);
+/*
+ * The call chain of a sample, as WIRE_STACK; nothing if the manager is not known any more.
+ * *from_end: it leads from the end of a unit.
+ */
+int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s,
+		    bool *from_end);
 void managers_done(struct managers *ms);
 /*
  * The manager whose cgroup hierarchy counts: the one that was named; else PID 1, or any other if
@@ -243,9 +252,11 @@ struct asker {
 	struct pulled_in {
 		pid_t manager;
 		bool asked;
-		char unit[WIRE_ID_MAX], by[WIRE_ID_MAX];
+		char unit[WIRE_ID_MAX];
+		char by[WIRE_ID_MAX]; /* "": it was the end of some unit that it is bound to */
 	} pulled_in[ASK_MAX];
 	unsigned int n; /* ever */
+	bool from_end;	/* the last stack leads from the end of a unit */
 };
 /*
  * A manager answers processes of its own pid namespace only. For one in another a process is made
@@ -255,6 +266,8 @@ struct asker {
 void ask_prepare(pid_t manager, int *ret);
 /* A job that perhaps never runs: most pull in others that have nothing to do. */
 void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w);
+/* Likewise one that the manager made as another unit had ended. */
+void ask_later_who_ended(struct asker *a, const struct manager *m, const struct wire_job *w);
 /* A unit's job runs: puts into the stream by which dependencies it was pulled in, if it was. */
 int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h,
 	      struct wire_str id, struct stream *s);

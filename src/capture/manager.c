@@ -296,7 +296,21 @@ static int send_stack(const struct wire_stack_sample *sample, const struct unwin
 	return stream_end(s);
 }
 
-int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s)
+/* Which unit's end it was is on none of its frames. */
+static bool is_from_end(const struct unwind_stack *stack)
+{
+	static const char *const functions[] = {"unit_notify", "retroactively_stop_dependencies",
+						"manager_dispatch_stop_when_bound_queue"};
+
+	for (unsigned int i = 0; i < stack->n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(functions); k++)
+			if (strncmp(stack->frames[i].name, functions[k], strlen(functions[k])) == 0)
+				return true;
+	return false;
+}
+
+int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, struct stream *s,
+		    bool *from_end)
 {
 	struct manager *m = find(ms, w->h.tgid);
 	struct unwind_sample sample = {
@@ -309,6 +323,7 @@ int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, stru
 	struct unwind_stack stack;
 	int r;
 
+	*from_end = false;
 	if (!m || w->h.size < sizeof(*w) || w->bytes.off + w->bytes.len > w->h.size)
 		return 0;
 	r = m->unwinder ? 0 : unwinder_new_pid(ms->files, m->pid, &m->unwinder);
@@ -316,6 +331,7 @@ int managers_unwind(struct managers *ms, const struct wire_stack_sample *w, stru
 		r = unwinder_walk(m->unwinder, &sample, &stack);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0; /* it ended meanwhile */
+	*from_end = is_from_end(&stack);
 	r = send_stack(w, &stack, s);
 	/* it has mapped more since: the next stack may lead through that */
 	if (!*stack.frames[stack.n - 1].object)
@@ -336,10 +352,11 @@ void managers_done(struct managers *ms)
 }
 
 /* PID 1 first: the first object is the one that the probe table shows. */
-int managers_scan(struct managers *ms, struct probes *p, struct capture_error *err)
+int managers_scan(struct managers *ms, struct probes *p, managers_untraced untraced, void *ctx,
+		  struct capture_error *err)
 {
 	struct capture_error other;
-	int first = managers_add(ms, p, 1, err);
+	int r, first = managers_add(ms, p, 1, err);
 	_cleanup_closedir_ DIR *d = opendir("/proc");
 	struct dirent *e;
 
@@ -347,9 +364,14 @@ int managers_scan(struct managers *ms, struct probes *p, struct capture_error *e
 		_cleanup_free_ char *exe = NULL;
 		pid_t pid = atoi(e->d_name);
 
-		if (pid > 1 && proc_exe(pid, &exe) == 0 && names_manager(exe, strlen(exe)))
-			managers_add(ms, p, pid, &other);
+		if (pid <= 1 || proc_exe(pid, &exe) < 0 || !names_manager(exe, strlen(exe)))
+			continue;
+		r = managers_add(ms, p, pid, &other);
+		if (r < 0)
+			untraced(ctx, pid, r, other.what);
 	}
+	if (first < 0 && ms->n > 0)
+		untraced(ctx, 1, first, err->what);
 	return ms->n > 0 ? (int)ms->n : first;
 }
 

@@ -203,5 +203,5 @@ int doctor_show_json(const struct doctor *d)
 	json_put(&o, "reason", json_text(d->capture ? NULL : d->error.what));
 	json_put(&o, "next", json_text(first_step(d)));
 	json_put(&o, "checks", checks_json(d));
-	return json_print(json_done(&o));
+	return json_print(json_done(&o), JSON_COMPACT);
 }

@@ -79,39 +79,36 @@ static void list_offsets(struct doctor *d, const struct symbols *s)
 	}
 }
 
-static void check_offsets(struct doctor *d, const struct symbols *s)
+/* What of names, which NULL ends, was found; of: what they are, if all were. */
+static void check_names(struct doctor *d, const struct symbols *s, const char *const *names,
+			bool (*has)(const struct symbols *s, const char *name), const char *what,
+			const char *of)
 {
 	char value[32], missing[256] = "";
 	unsigned int found = 0, n = 0;
-	size_t offset;
 
-	for (; sym_needed_offsets[n]; n++) {
-		if (symbols_offset(s, sym_needed_offsets[n], &offset) == 0)
+	for (; names[n]; n++) {
+		if (has(s, names[n]))
 			found++;
 		else
-			append(missing, sizeof(missing), sym_needed_offsets[n]);
+			append(missing, sizeof(missing), names[n]);
 	}
 	snprintf(value, sizeof(value), "%u of %u", found, n);
-	doctor_add(d, found == n ? FINDING_OK : FINDING_LOST, "offsets", value,
+	doctor_add(d, found == n ? FINDING_OK : FINDING_LOST, what, value,
 		   found == n ? NULL : "svctrace resolve shows what was tried.", "%s%s",
-		   *missing ? "not found: " : "of fields in its structs", missing);
+		   *missing ? "not found: " : of, missing);
 }
 
-static void check_enums(struct doctor *d, const struct symbols *s)
+static bool has_offset(const struct symbols *s, const char *name)
 {
-	char value[32], missing[256] = "";
-	unsigned int found = 0, n = 0;
+	size_t offset;
 
-	for (; sym_needed_enums[n]; n++) {
-		if (symbols_enum(s, sym_needed_enums[n]))
-			found++;
-		else
-			append(missing, sizeof(missing), sym_needed_enums[n]);
-	}
-	snprintf(value, sizeof(value), "%u of %u", found, n);
-	doctor_add(d, found == n ? FINDING_OK : FINDING_LOST, "enums", value,
-		   found == n ? NULL : "svctrace resolve shows what was tried.", "%s%s",
-		   *missing ? "not found: " : "states, results, job types by name", missing);
+	return symbols_offset(s, name, &offset) == 0;
+}
+
+static bool has_enum(const struct symbols *s, const char *name)
+{
+	return symbols_enum(s, name);
 }
 
 static void look_at_code(struct doctor *d, const struct sym_object *file, const char *whose)
@@ -129,8 +126,9 @@ static void look_at_code(struct doctor *d, const struct sym_object *file, const 
 		   symbols_build_id(s));
 	check_references(d, s);
 	check_functions(d, s);
-	check_offsets(d, s);
-	check_enums(d, s);
+	check_names(d, s, sym_needed_offsets, has_offset, "offsets", "of fields in its structs");
+	check_names(d, s, sym_needed_enums, has_enum, "enums",
+		    "states, results, job types by name");
 	d->verbose = true;
 	list_functions(d, s);
 	list_offsets(d, s);

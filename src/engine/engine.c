@@ -320,6 +320,13 @@ static int on_dependency(struct engine *g, const struct ev *e)
 	return m ? jobs_name_dependency(&m->jobs, e) : 0;
 }
 
+static int on_gone(struct engine *g, const struct ev *e)
+{
+	struct manager *m = manager_find(&g->units, e->tgid);
+
+	return m ? jobs_name_gone(&m->jobs, e) : 0;
+}
+
 static int on_pidfile_look(struct engine *g, const struct ev *e)
 {
 	struct manager *m = manager_get(&g->units, e);
@@ -364,6 +371,7 @@ static int tell_slow(struct engine *g, const struct stop *s, const struct ev *e)
 
 static int take_look(struct engine *g, const struct ev *e)
 {
+	const struct manager *m = manager_find(&g->units, e->manager.tgid);
 	struct unit *u = unit_find(&g->units, e->manager.tgid, e->look.id);
 	bool of_watchdog =
 		g->look.reason == WIRE_LOOK_KEEPALIVE_DUE || g->look.reason == WIRE_LOOK_WATCHDOG;
@@ -373,7 +381,10 @@ static int take_look(struct engine *g, const struct ev *e)
 		return of_watchdog ? watch_learn_look(&g->watches, e->manager.tgid, e->look.id,
 						      &g->look)
 				   : 0;
-	r = slow_learn_look(u->stop, &g->look);
+	r = of_watchdog || !m ? 0
+			      : slow_await(u->stop, m, &g->processes, &g->look, &g->look.awaited);
+	if (r == 0)
+		r = slow_learn_look(u->stop, &g->look);
 	if (r == 0 && g->look.reason == WIRE_LOOK_SLOW && !u->stop->ended)
 		r = tell_slow(g, u->stop, e);
 	return r;
@@ -638,52 +649,10 @@ static void on_probe(struct engine *g, const struct ev *e)
 		g->watches.live |= e->probe.error == 0;
 }
 
-static int dispatch(struct engine *g, const struct ev *e)
+/* What the kernel tells, and what capture says of itself. */
+static int dispatch_kernel(struct engine *g, const struct ev *e)
 {
 	switch (e->kind) {
-	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
-	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
-	case WIRE_BUS_KILL:
-		return on_service(g, e);
-	case WIRE_BUS_MESSAGE:
-		return on_message(g, e);
-	case WIRE_MANAGER_ADD_JOB:
-	case WIRE_TRANSACTION_JOB:
-	case WIRE_UNIT_TRIGGERS:
-		return on_job(g, e);
-	case WIRE_CLIENT_SEND:
-		return calls_learn(&g->calls, e, &g->processes);
-	case WIRE_BUS_NAME:
-		return calls_learn_name(&g->calls, e);
-	case WIRE_DEPENDENCY:
-		return on_dependency(g, e);
-	case WIRE_PIDFILE:
-		return on_pidfile_look(g, e);
-	case WIRE_MANAGER_CGROUP_EMPTY:
-	case WIRE_MANAGER_CGROUP_EVENT:
-		return on_manager_cgroup(g, e);
-	case WIRE_SERVICE_FACTS:
-		return on_facts(g, e);
-	case WIRE_EMERGENCY_ACTION:
-		return on_action(g, e);
-	case WIRE_STACK:
-		return on_stack(g, e);
-	case WIRE_SERVICE_KEEPALIVE:
-		return watch_learn(&g->watches, e);
-	case WIRE_THREAD:
-		return look_learn_thread(&g->look, e, &g->processes);
-	case WIRE_USER_STACK:
-		return look_learn_user_stack(&g->look, e);
-	case WIRE_LOOK:
-		return on_look(g, e);
-	case WIRE_WATCHDOG_USE:
-		return hardware_watchdog_learn_use(&g->hardware, e, &g->processes);
-	case WIRE_WATCHDOG_SETTINGS:
-		return hardware_watchdog_learn_settings(&g->hardware, e);
-	case WIRE_WATCHDOG_DEVICE:
-		return hardware_watchdog_learn_device(&g->hardware, e, &g->processes, &g->look);
-	case WIRE_MANAGER:
-		return manager_get(&g->units, e) ? 0 : -ENOMEM;
 	case WIRE_FORK ... WIRE_EXIT:
 	case WIRE_OOM_VICTIM:
 	case WIRE_PROC:
@@ -711,6 +680,60 @@ static int dispatch(struct engine *g, const struct ev *e)
 		return 0;
 	default:
 		return 0;
+	}
+}
+
+/* What managers do, what they are asked for, and what capture looked at for them. */
+static int dispatch(struct engine *g, const struct ev *e)
+{
+	switch (e->kind) {
+	case WIRE_SERVICE_ENTER_STOP ... WIRE_SERVICE_CGROUP_EMPTY:
+	case WIRE_SERVICE_PIDFILE_LOAD ... WIRE_BUS_QUEUE_JOB:
+	case WIRE_BUS_KILL:
+		return on_service(g, e);
+	case WIRE_BUS_MESSAGE:
+		return on_message(g, e);
+	case WIRE_MANAGER_ADD_JOB:
+	case WIRE_TRANSACTION_JOB:
+	case WIRE_UNIT_TRIGGERS:
+		return on_job(g, e);
+	case WIRE_CLIENT_SEND:
+		return calls_learn(&g->calls, e, &g->processes);
+	case WIRE_BUS_NAME:
+		return calls_learn_name(&g->calls, e);
+	case WIRE_DEPENDENCY:
+		return on_dependency(g, e);
+	case WIRE_GONE:
+		return on_gone(g, e);
+	case WIRE_PIDFILE:
+		return on_pidfile_look(g, e);
+	case WIRE_MANAGER_CGROUP_EMPTY:
+	case WIRE_MANAGER_CGROUP_EVENT:
+		return on_manager_cgroup(g, e);
+	case WIRE_SERVICE_FACTS:
+		return on_facts(g, e);
+	case WIRE_EMERGENCY_ACTION:
+		return on_action(g, e);
+	case WIRE_STACK:
+		return on_stack(g, e);
+	case WIRE_SERVICE_KEEPALIVE:
+		return watch_learn(&g->watches, e);
+	case WIRE_THREAD:
+		return look_learn_thread(&g->look, e, &g->processes);
+	case WIRE_USER_STACK:
+		return look_learn_user_stack(&g->look, e);
+	case WIRE_LOOK:
+		return on_look(g, e);
+	case WIRE_WATCHDOG_USE:
+		return hardware_watchdog_learn_use(&g->hardware, e, &g->processes);
+	case WIRE_WATCHDOG_SETTINGS:
+		return hardware_watchdog_learn_settings(&g->hardware, e);
+	case WIRE_WATCHDOG_DEVICE:
+		return hardware_watchdog_learn_device(&g->hardware, e, &g->processes, &g->look);
+	case WIRE_MANAGER:
+		return manager_get(&g->units, e) ? 0 : -ENOMEM;
+	default:
+		return dispatch_kernel(g, e);
 	}
 }
 

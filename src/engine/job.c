@@ -38,6 +38,7 @@ static void drop(struct jobs *j, struct transaction *t)
 	free(t->anchor);
 	free(t->trigger);
 	free(t->culprit);
+	proof_done(&t->gone_proof);
 	lineage_done(&t->blamed);
 	request_unref(t->request);
 	proof_done(&t->proof);
@@ -281,6 +282,47 @@ int jobs_name_dependency(struct jobs *j, const struct ev *e)
 			continue;
 		x->dependency = str_dup(e->dependency.name);
 		return e->dependency.name.s && !x->dependency ? -ENOMEM : 0;
+	}
+	return 0;
+}
+
+/* Whether the unit that is gone is what the transaction came from, as far as is known of others. */
+static bool is_newer_culprit(const struct transaction *t, const struct ev *e)
+{
+	if (t->culprit_gone)
+		return e->gone.since_ns > t->gone_ns;
+	return !t->culprit || (!t->culprit_certain && !str_equal(e->gone.bound_to, t->culprit));
+}
+
+static int set_gone(struct transaction *t, const struct ev *e)
+{
+	bool alone = !t->culprit_gone;
+
+	free(t->culprit);
+	lineage_done(&t->blamed);
+	proof_done(&t->gone_proof);
+	t->blamed = (struct lineage){};
+	t->culprit = str_dup(e->gone.bound_to);
+	t->culprit_gone = true;
+	t->culprit_certain = alone;
+	t->gone_ns = e->gone.since_ns;
+	return t->culprit ? proof_set(&t->gone_proof, e) : -ENOMEM;
+}
+
+int jobs_name_gone(struct jobs *j, const struct ev *e)
+{
+	struct transaction *t;
+
+	TAILQ_FOREACH_REVERSE(t, &j->transactions, transaction_queue, entry)
+	{
+		if (t->reason != ROOT_BOUND || t->over || !str_equal(e->gone.unit, t->anchor) ||
+		    e->gone.since_ns > t->proof.mono_ns) /* it went later */
+			continue;
+		if (is_newer_culprit(t, e))
+			return set_gone(t, e);
+		if (t->culprit_gone)
+			t->culprit_certain = false;
+		return 0;
 	}
 	return 0;
 }

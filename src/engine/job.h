@@ -29,9 +29,12 @@ struct transaction {
 	char *anchor;
 	char type[WORD_MAX], mode[WORD_MAX];
 	enum root_reason reason;
-	char *trigger;	       /* the timer, path … that did it; NULL: none */
-	char *culprit;	       /* the unit whose end did it; NULL: none, or not known */
-	bool culprit_certain;  /* its end was being dealt with; else it was the latest to end */
+	char *trigger;	      /* the timer, path … that did it; NULL: none */
+	char *culprit;	      /* the unit whose end did it; NULL: none, or not known */
+	bool culprit_certain; /* its end was being dealt with; else it was the latest to end */
+	bool culprit_gone;    /* … as the manager was asked: then no event tells who ended it */
+	uint64_t gone_ns;     /* … since then */
+	struct proof gone_proof;
 	struct lineage blamed; /* who ended the culprit; n 0: nobody, or not known */
 	bool blamed_kernel, blamed_manager;
 	enum certainty blamed_certainty;
@@ -70,6 +73,8 @@ int jobs_begin(struct jobs *j, const struct ev *e, enum root_reason reason,
 /* asked: the message that is being handled, of a method that makes several jobs; NULL: none. */
 int jobs_add(struct jobs *j, const struct ev *e, struct request *asked);
 int jobs_name_dependency(struct jobs *j, const struct ev *e);
+/* A unit is gone that another one is bound to, which is stopped: the last one to go did it. */
+int jobs_name_gone(struct jobs *j, const struct ev *e);
 
 /* The unit's stop has been told, or it starts anew: stops asked for until now explain no other. */
 void jobs_forget_stops(struct jobs *j, struct str unit);

@@ -16,12 +16,21 @@ static void thread_done(struct look_thread *t)
 	*t = (struct look_thread){};
 }
 
+void awaited_done(struct awaited *a)
+{
+	actor_done(&a->main_process);
+	actor_done(&a->control_process);
+	free(a->text);
+	*a = (struct awaited){};
+}
+
 void look_clear(struct thread_look *l)
 {
 	for (unsigned int i = 0; i < l->n_threads; i++)
 		thread_done(&l->thread[i]);
 	for (unsigned int i = 0; i < l->n_holds; i++)
 		hold_done(&l->hold[i]);
+	awaited_done(&l->awaited);
 	proof_done(&l->proof);
 	*l = (struct thread_look){};
 }
@@ -44,6 +53,22 @@ static int copy_thread(struct look_thread *dst, const struct look_thread *src)
 	return (src->comm && !dst->comm) || (src->stack && !dst->stack) ? -ENOMEM : 0;
 }
 
+static int copy_awaited(struct awaited *dst, const struct awaited *src)
+{
+	*dst = (struct awaited){
+		.main = src->main,
+		.control = src->control,
+		.cgroup = src->cgroup,
+		.setting = src->setting,
+		.text = src->text ? strdup(src->text) : NULL,
+	};
+	if (src->text && !dst->text)
+		return -ENOMEM;
+	if (actor_copy(&dst->main_process, &src->main_process) < 0)
+		return -ENOMEM;
+	return actor_copy(&dst->control_process, &src->control_process);
+}
+
 int look_copy(struct thread_look **ret, const struct thread_look *l)
 {
 	struct thread_look *copy = calloc(1, sizeof(*copy));
@@ -58,6 +83,8 @@ int look_copy(struct thread_look **ret, const struct thread_look *l)
 		r = copy_thread(&copy->thread[copy->n_threads++], &l->thread[i]);
 	for (unsigned int i = 0; r == 0 && i < l->n_holds; i++)
 		r = hold_copy(&copy->hold[copy->n_holds++], &l->hold[i]);
+	if (r == 0)
+		r = copy_awaited(&copy->awaited, &l->awaited);
 	if (r < 0)
 		look_free(copy);
 	else

@@ -20,6 +20,8 @@ int look_judge(struct thread_look *l, struct str id, const char *frozen);
 /* Empties it for the next one. */
 void look_clear(struct thread_look *l);
 
+void awaited_done(struct awaited *a);
+
 int hold_copy(struct look_hold *dst, const struct look_hold *src);
 void hold_done(struct look_hold *h);
 

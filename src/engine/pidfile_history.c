@@ -164,15 +164,21 @@ static int copy_texts(struct pidfile_load *l, const struct ev_pidfile *p)
 	return 0;
 }
 
-/* Somebody has changed the file: of several changes in a row the last one counts. */
+/*
+ * Somebody has changed the file: of several changes in a row the last one counts, and if that is
+ * its removal, what it was before.
+ */
 static struct pidfile_load *begin_write(struct pidfile_history *h, const struct ev *e)
 {
-	struct pidfile_load *l = last(h);
+	struct pidfile_load *l;
 
-	if (l && l->when == PIDFILE_AT_WRITE)
+	for (l = last(h); l && l->when == PIDFILE_AT_WRITE; l = last(h)) {
+		if (l->found && !e->pidfile.found)
+			break;
 		load_done(l);
-	else
-		l = append(h);
+		h->n--;
+	}
+	l = append(h);
 	l->mono_ns = e->mono_ns;
 	l->wall_ns = e->wall_ns;
 	l->times = 1;
@@ -329,6 +335,22 @@ static void join_alike(struct pidfile_history *h)
 	h->n--;
 }
 
+/*
+ * The process that the file named, if it was gone when that one was to take over: some daemons
+ * remove their PID file as they end, whosever it is by then.
+ */
+static int32_t gone_with(const struct pidfile_history *h)
+{
+	const struct pidfile_load *l = &h->load[h->n - 1];
+
+	if (l->when != PIDFILE_AT_MAIN_EXIT || l->stopping || l->ret != -ENOENT)
+		return 0;
+	for (unsigned int i = h->n - 1; i-- > 0 && h->load[i].when == PIDFILE_AT_WRITE;)
+		if (h->load[i].pid > 0 && same_text(h->load[i].path, l->path))
+			return h->load[i].pid == l->main_before ? 0 : h->load[i].pid;
+	return 0;
+}
+
 static int learn_result(struct pidfile_history *h, const struct ev *e)
 {
 	const struct ev_service *s = &e->service;
@@ -344,6 +366,7 @@ static int learn_result(struct pidfile_history *h, const struct ev *e)
 		return -ENOMEM;
 	l->agrees = would_agree(l, l);
 	l->half = half_of(l);
+	l->gone_pid = gone_with(h);
 	if (proof_set(&l->proof[PIDFILE_RETURNED], e) < 0)
 		return -ENOMEM;
 	join_alike(h);
@@ -364,11 +387,11 @@ int pidfile_history_learn(struct pidfile_history **h, const struct ev *e, const 
 	return e->kind == WIRE_PIDFILE ? learn_look(*h, e) : learn_result(*h, e);
 }
 
-/* A file that is gone, or still names the process that ended, hands nothing over. */
+/* A file that names, or named as it went, the process that ended hands nothing over. */
 static bool is_hand_over(const struct pidfile_load *l)
 {
 	return l->when == PIDFILE_AT_MAIN_EXIT && !l->stopping && l->returned && l->ret != 0 &&
-	       l->ret != -ENOENT;
+	       (l->ret != -ENOENT || l->gone_pid > 0);
 }
 
 const struct pidfile_load *pidfile_hand_over(const struct pidfile_history *h)
@@ -405,6 +428,9 @@ int pidfile_history_explain(const struct pidfile_history *h, struct verdict *v, 
 	r = pidfile_load_cite(l, v);
 	if (r < 0)
 		return r;
+	if (l->gone_pid > 0)
+		return verdict_step(v, "its PID file, which named %" PRId32 ", is gone",
+				    l->gone_pid);
 	if (l->looked && l->agrees && l->pid > 0)
 		return verdict_step(v, "its PID file names %" PRId32 ", which is refused (%s)",
 				    l->pid, l->rule ? l->rule : "?");

@@ -179,10 +179,12 @@ static int blame_culprit(struct opening *o, const struct transaction *t)
 	if (!t->culprit_certain)
 		r = verdict_note(v, "%s is the unit that had stopped last before (inferred)",
 				 t->culprit);
+	if (r == 0 && t->culprit_gone)
+		r = verdict_cite(v, &t->gone_proof);
 	if (r < 0)
 		return r;
 	if (t->blamed.n == 0)
-		return t->reason == ROOT_UNNEEDED ? blame_manager(o) : 0;
+		return t->reason == ROOT_UNNEEDED || t->culprit_gone ? blame_manager(o) : 0;
 	v->signal = t->blamed_signal;
 	v->actor_kernel = t->blamed_kernel;
 	v->actor_manager = t->blamed_manager;

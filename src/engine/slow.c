@@ -1,6 +1,126 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/rules.h"
 #include "engine/slow.h"
 #include "engine/verdict.h"
+
+#define LEFT_NAMED 4 /* processes; all their threads are told anyway */
+
+static void set_kinds(const struct stop *s, struct awaited *a)
+{
+	/* a command of the stop itself: nothing else counts until it is over */
+	bool runs_command = state_setting(s->v.sub_state);
+
+	a->control = runs_command || s->control_pid > 0;
+	a->main = !runs_command && s->main_pid > 0;
+	/* were there no such process, and nothing else to wait for, it would not be in this state
+	 */
+	a->cgroup = !a->control && s->control_pid == 0 && s->main_pid == 0;
+	a->setting = a->control ? s->control_setting : NULL;
+}
+
+static int set_processes(const struct stop *s, const struct manager *m,
+			 const struct process_table *t, struct awaited *a)
+{
+	const struct process *main = a->main ? manager_process(t, m, s->main_pid) : NULL;
+	const struct process *control = a->control ? manager_process(t, m, s->control_pid) : NULL;
+
+	if (main && actor_copy(&a->main_process, &main->a) < 0)
+		return -ENOMEM;
+	return control ? actor_copy(&a->control_process, &control->a) : 0;
+}
+
+static void put_process(FILE *f, const char *what, const struct actor *a)
+{
+	char name[ACTOR_NAME_MAX];
+
+	fprintf(f, "%s%s%s", what, a->tgid ? " " : "", a->tgid ? actor_name(a, name) : "");
+}
+
+static bool is_first_of_process(const struct thread_look *l, unsigned int i)
+{
+	unsigned int first = 0;
+
+	while (l->thread[first].a.tgid != l->thread[i].a.tgid)
+		first++;
+	return first == i;
+}
+
+/* ": worker 812, worker 813" */
+static void put_left(FILE *f, const struct thread_look *l)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; l && i < l->n_threads; i++) {
+		if (!is_first_of_process(l, i))
+			continue;
+		if (n == LEFT_NAMED) {
+			fputs(", …", f);
+			return;
+		}
+		put_process(f, n++ ? "," : ":", &l->thread[i].a);
+	}
+}
+
+static int set_words(struct awaited *a, const struct thread_look *l)
+{
+	char command[64];
+	size_t size;
+	FILE *f = open_memstream(&a->text, &size);
+
+	if (!f)
+		return -ENOMEM;
+	snprintf(command, sizeof(command), "its %s%scommand", a->setting ? a->setting : "",
+		 a->setting ? "= " : "");
+	if (a->main)
+		put_process(f, "its main process", &a->main_process);
+	fputs(a->main && a->control ? " and " : "", f);
+	if (a->control)
+		put_process(f, command, &a->control_process);
+	if (a->cgroup) {
+		fputs("what is left in its cgroup, as KillMode= has it", f);
+		put_left(f, l);
+	}
+	return fclose(f) == 0 ? 0 : -ENOMEM;
+}
+
+int slow_await(const struct stop *s, const struct manager *m, const struct process_table *processes,
+	       const struct thread_look *l, struct awaited *ret)
+{
+	int r;
+
+	awaited_done(ret);
+	if (s->ended || state_class(s->v.sub_state) != STATE_STOPPING)
+		return 0;
+	set_kinds(s, ret);
+	if (!ret->main && !ret->control && !ret->cgroup)
+		return 0;
+	r = set_processes(s, m, processes, ret);
+	return r < 0 ? r : set_words(ret, l);
+}
+
+/* One of several commands ended: which is the next one no event tells. */
+static void follow_processes(struct stop *s, const struct ev *e)
+{
+	const struct ev_service *x = &e->service;
+	const char *setting =
+		state_setting(e->kind == WIRE_SERVICE_SET_STATE ? x->new_state : x->state);
+
+	s->main_pid = x->main_pid;
+	s->control_pid = x->control_pid;
+	if (x->control_pid > 0 && setting)
+		s->control_setting = setting;
+	if (e->kind != WIRE_SERVICE_SIGCHLD || x->arg[0] <= 0)
+		return;
+	if (x->arg[0] == x->main_pid)
+		s->main_pid = 0;
+	if (x->arg[0] == x->control_pid)
+		s->control_pid = setting ? WIRE_NONE : 0;
+}
 
 static int set(struct thread_look **to, const struct thread_look *l)
 {
@@ -52,6 +172,7 @@ int slow_follow(struct stop *s, const struct ev *e)
 {
 	int r = 0;
 
+	follow_processes(s, e);
 	if (e->kind == WIRE_SERVICE_TIMER && state_class(e->service.state) == STATE_STOPPING) {
 		s->timeout_explained = s->due != NULL;
 		if (s->due)

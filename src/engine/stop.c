@@ -403,8 +403,10 @@ static int stop_note_sigchld(struct engine *g, struct manager *m, struct unit *u
 }
 
 /* A timeout of the stop itself: what systemd does about it is its next state. */
-static int stop_note_timeout(struct stop *s, const struct ev *e)
+static int stop_note_timeout(struct engine *g, struct manager *m, struct stop *s,
+			     const struct ev *e)
 {
+	struct awaited awaited = {};
 	struct verdict *v = &s->v;
 	struct escalation *x;
 
@@ -420,6 +422,11 @@ static int stop_note_timeout(struct stop *s, const struct ev *e)
 		.mono_ns = e->mono_ns,
 		.in_state_ns = s->state_mono_ns ? e->mono_ns - s->state_mono_ns : 0,
 	};
+	if (slow_await(s, m, &g->processes, NULL, &awaited) < 0)
+		return -ENOMEM;
+	free(s->awaited);
+	s->awaited = take_ptr(awaited.text);
+	awaited_done(&awaited);
 	return set_word(&x->state, e->service.state);
 }
 
@@ -434,9 +441,11 @@ static int stop_note_escalation(struct stop *s, const char *state)
 		return 0;
 	if (set_word(&x->next, state) < 0)
 		return -ENOMEM;
-	return verdict_note(v, "its stop timeout ran out in %s%s%s: %s", x->state,
+	return verdict_note(v, "its stop timeout ran out in %s%s%s: %s%s%s", x->state,
 			    x->in_state_ns ? " after " : "",
-			    x->in_state_ns ? text_duration(x->in_state_ns, when) : "", state);
+			    x->in_state_ns ? text_duration(x->in_state_ns, when) : "", state,
+			    s->awaited ? "; systemd had waited for " : "",
+			    s->awaited ? s->awaited : "");
 }
 
 static int stop_note_dead(struct manager *m, struct stop *s, const struct ev *e)
@@ -459,7 +468,7 @@ int stop_note_event(struct engine *g, struct manager *m, struct unit *u, const s
 	if (e->kind == WIRE_SERVICE_SIGCHLD)
 		r = stop_note_sigchld(g, m, u, e);
 	else if (e->kind == WIRE_SERVICE_TIMER)
-		r = stop_note_timeout(s, e);
+		r = stop_note_timeout(g, m, s, e);
 	if (r < 0)
 		return r;
 	if (e->kind == WIRE_SERVICE_SET_STATE)

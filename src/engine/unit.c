@@ -202,6 +202,7 @@ void stop_done(struct stop *s)
 {
 	look_free(s->due);
 	stop_blame_unref(s->blame);
+	free(s->awaited);
 	verdict_done(&s->v);
 	ending_done(&s->ending);
 }

@@ -84,7 +84,11 @@ struct stop {
 	bool ended;
 	struct stop_blame *blame; /* NULL: no signal was sent in it yet */
 	struct thread_look *due;  /* a moment before its state's timeout; NULL: none */
-	bool timeout_explained;	  /* what the last timeout met is known from before it */
+	/* Of the last event, in the manager's namespace. 0: none, WIRE_NONE: not known */
+	int32_t main_pid, control_pid;
+	const char *control_setting; /* whose command the control process is; NULL: not known */
+	char *awaited;		     /* as the last timeout ran out; NULL: not known */
+	bool timeout_explained;	     /* what the last timeout met is known from before it */
 	TAILQ_ENTRY(stop) entry;
 };
 

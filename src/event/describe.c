@@ -403,9 +403,10 @@ static void describe_pidfile(char *dst, size_t size, const struct ev_pidfile *p)
 	char path[NAME_LEN], line[NAME_LEN], rule[NAME_LEN];
 	int n = snprintf(dst, size, "PID file %s of %.*s%s", show(p->path, path), (int)p->id.n,
 			 p->id.s,
-			 !p->changed  ? ""
-			 : p->renamed ? ", replaced,"
-				      : ", written,");
+			 !p->changed		   ? ""
+			 : !p->found && !p->failed ? ", removed"
+			 : p->renamed		   ? ", replaced,"
+						   : ", written,");
 
 	if (n < 0 || (size_t)n >= size)
 		return;
@@ -430,38 +431,10 @@ static void describe_stack(char *dst, size_t size, const char *what, const struc
 			      show(s->frames[i].name, name));
 }
 
-static void describe_capture(char *dst, size_t size, const struct ev *e)
+/* What capture looked at, or was shown. */
+static void describe_seen(char *dst, size_t size, const struct ev *e)
 {
-	char a[NAME_LEN], b[NAME_LEN];
-
 	switch (e->kind) {
-	case WIRE_MANAGER:
-		snprintf(dst, size, "manager %" PRIu32 ": systemd %s", e->tgid,
-			 show(e->manager.version, a));
-		break;
-	case WIRE_ENUM:
-		snprintf(dst, size, "names of %s", show(e->enumeration.name, a));
-		break;
-	case WIRE_OFFSET:
-		snprintf(dst, size, "%s is at offset %" PRIu64 " (%s)", show(e->symbol.name, a),
-			 e->symbol.vaddr, show(e->symbol.origin, b));
-		break;
-	case WIRE_SYMBOL:
-		snprintf(dst, size, "%s at 0x%" PRIx64 " (%s)", show(e->symbol.name, a),
-			 e->symbol.vaddr, show(e->symbol.origin, b));
-		break;
-	case WIRE_PROBE:
-		describe_probe(dst, size, e);
-		break;
-	case WIRE_PROC:
-		snprintf(dst, size, "%s %" PRIu32 " in cgroup %s", show(e->proc.task.comm, a),
-			 e->proc.task.tgid, show(e->proc.cgroup, b));
-		break;
-	case WIRE_DEPENDENCY:
-		snprintf(dst, size, "%.*s hangs on %.*s by %s", (int)e->dependency.unit.n,
-			 e->dependency.unit.s, (int)e->dependency.by.n, e->dependency.by.s,
-			 e->dependency.name.s ? show(e->dependency.name, a) : "?");
-		break;
 	case WIRE_PID_LEVELS:
 		describe_levels(dst, size, e);
 		break;
@@ -496,6 +469,50 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 	case WIRE_PIDFILE:
 		describe_pidfile(dst, size, &e->pidfile);
 		break;
+	default:
+		snprintf(dst, size, "%s", or_unknown(event_name(e->kind, e->scope)));
+		break;
+	}
+}
+
+/* What it says of itself, and of a manager's code. */
+static void describe_capture(char *dst, size_t size, const struct ev *e)
+{
+	char a[NAME_LEN], b[NAME_LEN];
+
+	switch (e->kind) {
+	case WIRE_MANAGER:
+		snprintf(dst, size, "manager %" PRIu32 ": systemd %s", e->tgid,
+			 show(e->manager.version, a));
+		break;
+	case WIRE_ENUM:
+		snprintf(dst, size, "names of %s", show(e->enumeration.name, a));
+		break;
+	case WIRE_OFFSET:
+		snprintf(dst, size, "%s is at offset %" PRIu64 " (%s)", show(e->symbol.name, a),
+			 e->symbol.vaddr, show(e->symbol.origin, b));
+		break;
+	case WIRE_SYMBOL:
+		snprintf(dst, size, "%s at 0x%" PRIx64 " (%s)", show(e->symbol.name, a),
+			 e->symbol.vaddr, show(e->symbol.origin, b));
+		break;
+	case WIRE_PROBE:
+		describe_probe(dst, size, e);
+		break;
+	case WIRE_PROC:
+		snprintf(dst, size, "%s %" PRIu32 " in cgroup %s", show(e->proc.task.comm, a),
+			 e->proc.task.tgid, show(e->proc.cgroup, b));
+		break;
+	case WIRE_DEPENDENCY:
+		snprintf(dst, size, "%.*s hangs on %.*s by %s", (int)e->dependency.unit.n,
+			 e->dependency.unit.s, (int)e->dependency.by.n, e->dependency.by.s,
+			 e->dependency.name.s ? show(e->dependency.name, a) : "?");
+		break;
+	case WIRE_GONE:
+		snprintf(dst, size, "%.*s is bound to %.*s, which is not active any more",
+			 (int)e->gone.unit.n, e->gone.unit.s, (int)e->gone.bound_to.n,
+			 e->gone.bound_to.s);
+		break;
 	case WIRE_LOST:
 		snprintf(dst, size, "%" PRIu64 " events lost%s%s", e->lost.count,
 			 e->lost.probe.s ? " by " : "",
@@ -509,9 +526,17 @@ static void describe_capture(char *dst, size_t size, const struct ev *e)
 			 e->sample.bytes, e->sample.wanted);
 		break;
 	default:
-		snprintf(dst, size, "%s", or_unknown(event_name(e->kind, e->scope)));
+		describe_seen(dst, size, e);
 		break;
 	}
+}
+
+/* A line that was cut must not end in half a character. */
+static void drop_half_character(char *dst, size_t size)
+{
+	if (strlen(dst) == size - 1)
+		for (char *end = dst + size - 1; end > dst && (end[-1] & 0x80); end--)
+			end[-1] = 0;
 }
 
 char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
@@ -571,9 +596,6 @@ char *ev_describe(char *dst, size_t dst_size, const struct ev *e)
 		describe_capture(dst, dst_size, e);
 		break;
 	}
-	/* a line that was cut must not end in half a character */
-	if (strlen(dst) == dst_size - 1)
-		for (char *end = dst + dst_size - 1; end > dst && (end[-1] & 0x80); end--)
-			end[-1] = 0;
+	drop_half_character(dst, dst_size);
 	return dst;
 }

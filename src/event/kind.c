@@ -340,6 +340,18 @@ static int decode_dependency(struct memory *m, const struct record *r, struct ev
 	return unit_name_is_valid(d->unit) && unit_name_is_valid(d->by) ? 0 : -EBADMSG;
 }
 
+static int decode_gone(struct memory *m, const struct record *r, struct ev *e)
+{
+	struct wire_gone w = FIXED(r, wire_gone);
+	struct ev_gone *d = &e->gone;
+
+	(void)m;
+	d->since_ns = w.since_ns;
+	if (get_str(r, w.unit, &d->unit) < 0 || get_str(r, w.bound_to, &d->bound_to) < 0)
+		return -EBADMSG;
+	return unit_name_is_valid(d->unit) && unit_name_is_valid(d->bound_to) ? 0 : -EBADMSG;
+}
+
 static int decode_path(struct memory *m, const struct record *r, struct ev *e)
 {
 	struct wire_path w = FIXED(r, wire_path);
@@ -953,6 +965,7 @@ static const struct kind kinds[] = {
 	[WIRE_CGROUP] = PATH("cgroup"),
 	[WIRE_STACK] = {"stack", NULL, sizeof(struct wire_stack), true, decode_stack},
 	[WIRE_DEPENDENCY] = {"dependency", NULL, sizeof(struct wire_dependency), true, decode_dependency},
+	[WIRE_GONE] = {"gone", NULL, sizeof(struct wire_gone), true, decode_gone},
 	[WIRE_FUSE_HOLDERS] = OTHER("fuse-holders", fuse_holders),
 	[WIRE_THREAD] = OTHER("thread", thread),
 	[WIRE_LOOK] = {"look", NULL, sizeof(struct wire_look), true, decode_look},

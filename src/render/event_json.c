@@ -478,6 +478,43 @@ static void put_manager(struct json_object *o, const struct ev *e)
 	json_put(o, "version", slice_json(e->manager.version));
 }
 
+/* What capture looked at, or was shown. */
+static void put_seen(struct json_object *o, const struct ev *e)
+{
+	switch (e->kind) {
+	case WIRE_PID_LEVELS:
+		put_levels(o, e);
+		break;
+	case WIRE_FUSE_HOLDERS:
+		put_holders(o, e);
+		break;
+	case WIRE_SERVICE_KEEPALIVE:
+		put_keepalive(o, &e->keepalive);
+		break;
+	case WIRE_THREAD:
+		put_thread(o, &e->thread);
+		break;
+	case WIRE_WATCHDOG_USE:
+		put_watchdog_use(o, &e->watchdog_use);
+		break;
+	case WIRE_WATCHDOG_DEVICE:
+		put_watchdog_device(o, &e->watchdog_device);
+		break;
+	case WIRE_WATCHDOG_SETTINGS:
+		put_watchdog_settings(o, &e->watchdog_settings);
+		break;
+	case WIRE_LOOK:
+		put_look(o, &e->look);
+		break;
+	case WIRE_PIDFILE:
+		put_pidfile(o, &e->pidfile);
+		break;
+	default:
+		break;
+	}
+}
+
+/* What it says of itself, and of a manager's code. */
 static void put_capture(struct json_object *o, const struct ev *e)
 {
 	switch (e->kind) {
@@ -529,32 +566,10 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "by_unit", slice_json(e->dependency.by));
 		json_put(o, "dependency", slice_json(e->dependency.name));
 		break;
-	case WIRE_PID_LEVELS:
-		put_levels(o, e);
-		break;
-	case WIRE_FUSE_HOLDERS:
-		put_holders(o, e);
-		break;
-	case WIRE_SERVICE_KEEPALIVE:
-		put_keepalive(o, &e->keepalive);
-		break;
-	case WIRE_THREAD:
-		put_thread(o, &e->thread);
-		break;
-	case WIRE_WATCHDOG_USE:
-		put_watchdog_use(o, &e->watchdog_use);
-		break;
-	case WIRE_WATCHDOG_DEVICE:
-		put_watchdog_device(o, &e->watchdog_device);
-		break;
-	case WIRE_WATCHDOG_SETTINGS:
-		put_watchdog_settings(o, &e->watchdog_settings);
-		break;
-	case WIRE_LOOK:
-		put_look(o, &e->look);
-		break;
-	case WIRE_PIDFILE:
-		put_pidfile(o, &e->pidfile);
+	case WIRE_GONE:
+		json_put(o, "systemd.unit.name", slice_json(e->gone.unit));
+		json_put(o, "bound_to", slice_json(e->gone.bound_to));
+		json_put(o, "since_ns", json_number_or_null(e->gone.since_ns, 0));
 		break;
 	case WIRE_LOST:
 		json_put(o, "since_ns", json_number(e->lost.since_ns));
@@ -562,6 +577,7 @@ static void put_capture(struct json_object *o, const struct ev *e)
 		json_put(o, "probe", slice_json(e->lost.probe));
 		break;
 	default:
+		put_seen(o, e);
 		break;
 	}
 }

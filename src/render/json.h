@@ -24,8 +24,10 @@ void json_put_envelope(struct json_object *o, const struct renderer *r, const ch
 		       uint64_t wall_ns, uint64_t mono_ns);
 /* One line; NULL: out of memory. */
 int write_json(struct renderer *r, const json_t *j);
-/* One line on stdout, flushed, or what that failed with. Takes json over; NULL: -ENOMEM. */
-int json_print(json_t *json);
+/* As json_dumps(3); the characters that terminals obey are escaped, all of them. */
+char *json_dump(const json_t *j, size_t flags);
+/* On stdout, flushed, or what that failed with. Takes json over; NULL: -ENOMEM. */
+int json_print(json_t *json, size_t flags);
 /* The object or array, which is the caller's then; NULL if anything failed. */
 json_t *json_done(struct json_object *o);
 
@@ -47,6 +49,7 @@ json_t *json_signal(int32_t sig);
 
 /* All that is known of a process. */
 void json_put_process(struct json_object *o, const struct actor *a);
+json_t *json_process(const struct actor *a);
 /* An array of events that something rests on. */
 json_t *json_proofs(const struct proof *p, unsigned int n);
 /* An array of those that were told. */

@@ -67,6 +67,30 @@ static json_t *holds_json(const struct thread_look *l)
 	return json_done(&holds);
 }
 
+static json_t *awaited_json(const struct awaited *a)
+{
+	struct json_object o = {}, what = {};
+
+	if (!a->text)
+		return json_null();
+	o.json = json_object();
+	what.json = json_array();
+	if (a->main)
+		json_append(&what, json_string("main-process"));
+	if (a->control)
+		json_append(&what, json_string("control-process"));
+	if (a->cgroup)
+		json_append(&what, json_string("cgroup"));
+	json_put(&o, "what", json_done(&what));
+	json_put(&o, "setting", json_text(a->setting));
+	json_put(&o, "main_process",
+		 a->main_process.tgid ? json_process(&a->main_process) : json_null());
+	json_put(&o, "control_process",
+		 a->control_process.tgid ? json_process(&a->control_process) : json_null());
+	json_put(&o, "text", json_text(a->text));
+	return json_done(&o);
+}
+
 json_t *json_look(const struct thread_look *l)
 {
 	struct json_object o = {};
@@ -76,6 +100,7 @@ json_t *json_look(const struct thread_look *l)
 	o.json = json_object();
 	json_put(&o, "reason", json_text(look_reason_name(l->reason)));
 	json_put(&o, "monotonic_ns", json_number(l->at_ns));
+	json_put(&o, "waits_for", awaited_json(&l->awaited));
 	json_put(&o, "threads", json_threads(l));
 	json_put(&o, "threads_left_out", json_number(l->n - l->n_threads));
 	json_put(&o, "held", holds_json(l));

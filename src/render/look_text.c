@@ -211,6 +211,13 @@ int render_watchdog(FILE *f, const struct renderer *r, const struct verdict_watc
 	return put_look(f, r, "", w->look);
 }
 
+static void put_awaited(FILE *f, const void *awaited)
+{
+	const struct awaited *a = awaited;
+
+	fprintf(f, "systemd waits for %s", a->text);
+}
+
 int render_look(FILE *f, const struct renderer *r, const char *label, const struct thread_look *l)
 {
 	return l ? put_look(f, r, label, l) : 0;
@@ -218,5 +225,11 @@ int render_look(FILE *f, const struct renderer *r, const char *label, const stru
 
 int render_left(FILE *f, const struct renderer *r, const struct thread_look *l)
 {
+	if (l && l->awaited.text) {
+		int k = put_text(f, r, "waits", put_awaited, &l->awaited);
+
+		if (k < 0)
+			return k;
+	}
 	return render_look(f, r, "left", l);
 }

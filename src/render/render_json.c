@@ -109,26 +109,65 @@ json_t *json_time(uint64_t wall_ns)
 	return json_text(time_rfc3339(wall_ns, buf));
 }
 
+/* DEL, U+0080 to U+009F: JSON lets them be, but a terminal may obey them. Its length; 0: none. */
+static size_t control_at(const char *s, uint32_t *ret)
+{
+	unsigned char c = s[0], next = c == 0xc2 ? s[1] : 0;
+
+	*ret = c == 0xc2 ? next : c;
+	if (c == 0x7f)
+		return 1;
+	return next >= 0x80 && next < 0xa0 ? 2 : 0;
+}
+
+/* They stand in strings, where JSON has an escape for each character. */
+static char *escape_controls(const char *text)
+{
+	char *escaped = malloc(6 * strlen(text) + 1), *to = escaped;
+
+	while (escaped && *text) {
+		uint32_t c;
+		size_t n = control_at(text, &c);
+
+		if (n > 0)
+			to += sprintf(to, "\\u%04" PRIx32, c);
+		else
+			*to++ = *text++;
+		text += n;
+	}
+	if (escaped)
+		*to = 0;
+	return escaped;
+}
+
+char *json_dump(const json_t *j, size_t flags)
+{
+	char *text = json_dumps(j, flags), *escaped;
+
+	if (!text || !strpbrk(text, "\x7f\xc2"))
+		return text;
+	escaped = escape_controls(text);
+	free(text);
+	return escaped;
+}
+
 int write_json(struct renderer *r, const json_t *j)
 {
-	_cleanup_free_ char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	_cleanup_free_ char *line = j ? json_dump(j, JSON_COMPACT) : NULL;
 
 	if (!line)
 		return -ENOMEM;
 	return fputs(line, r->out) < 0 || fputc('\n', r->out) < 0 ? -errno : 0;
 }
 
-int json_print(json_t *json)
+int json_print(json_t *json, size_t flags)
 {
-	int r;
+	_cleanup_free_ char *text = json ? json_dump(json, flags) : NULL;
 
-	if (!json)
-		return -ENOMEM;
-	r = json_dumpf(json, stdout, JSON_COMPACT) < 0 || putchar('\n') < 0 || fflush(stdout) != 0
-		    ? -errno
-		    : 0;
 	json_decref(json);
-	return r;
+	if (!text)
+		return -ENOMEM;
+	return puts(text) < 0 || fflush(stdout) != 0 ? -errno : 0;
 }
 
 void json_put_process(struct json_object *o, const struct actor *a)
@@ -150,7 +189,7 @@ void json_put_process(struct json_object *o, const struct actor *a)
 	json_put(o, "exited", json_boolean(a->exited));
 }
 
-static json_t *process_json(const struct actor *a)
+json_t *json_process(const struct actor *a)
 {
 	struct json_object o = {.json = json_object()};
 
@@ -163,7 +202,7 @@ static json_t *ancestors_json(const struct actor *chain, unsigned int n)
 	struct json_object list = {.json = json_array()};
 
 	for (unsigned int i = 1; i < n; i++)
-		json_append(&list, process_json(&chain[i]));
+		json_append(&list, json_process(&chain[i]));
 	return json_done(&list);
 }
 
@@ -356,7 +395,7 @@ static json_t *request_json(const struct verdict *v)
 	json_put(&o, "sender", json_text(q->sender));
 	json_put(&o, "certainty", json_string(certainty_name(q->certainty)));
 	json_put(&o, "passed_on_by",
-		 q->passed_on_by.tgid ? process_json(&q->passed_on_by) : json_null());
+		 q->passed_on_by.tgid ? json_process(&q->passed_on_by) : json_null());
 	return json_done(&o);
 }
 

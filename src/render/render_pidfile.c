@@ -34,7 +34,7 @@ static bool is_worth_telling(const struct pidfile_load *l, bool last)
 	if (l->half || (l->looked && !l->agrees && !is_missing(l)))
 		return true;
 	if (l->when == PIDFILE_AT_MAIN_EXIT)
-		return l->ret != 0 && !is_missing(l);
+		return l->ret != 0 && (!is_missing(l) || l->gone_pid > 0);
 	return l->ret < 0 && (last || !is_missing(l));
 }
 
@@ -51,8 +51,9 @@ static void put_when(FILE *f, const struct pidfile_load *l)
 		fputs("as it had reloaded", f);
 		break;
 	case PIDFILE_AT_WRITE:
-		fputs(l->written == PIDFILE_REPLACED ? "somebody put another file there"
-						     : "somebody wrote it",
+		fputs(!l->found			       ? "somebody removed it"
+		      : l->written == PIDFILE_REPLACED ? "somebody put another file there"
+						       : "somebody wrote it",
 		      f);
 		break;
 	case PIDFILE_AT_MAIN_EXIT:
@@ -344,7 +345,10 @@ json_t *hand_over_json(const struct verdict *v)
 		return json_null();
 	o.json = json_object();
 	json_put(&o, "from", pid_json(l->main_before));
-	json_put(&o, "to", pid_json(l->ret > 0 ? l->main_after : l->pid));
+	json_put(&o, "to",
+		 pid_json(l->ret > 0	    ? l->main_after
+			  : l->gone_pid > 0 ? l->gone_pid
+					    : l->pid));
 	json_put(&o, "done", json_boolean(l->ret > 0));
 	json_put(&o, "error", l->ret < 0 ? json_string(errno_name(l->ret)) : json_null());
 	json_put(&o, "rule", l->agrees ? json_text(l->rule) : json_null());

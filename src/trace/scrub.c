@@ -124,6 +124,8 @@ static const struct shape shapes[] = {
 	[WIRE_STACK] = NUMBERS(stack), /* and put_frames() */
 	[WIRE_DEPENDENCY] = {sizeof(struct wire_dependency), {{PLAIN, AT(dependency, unit)},
 				{PLAIN, AT(dependency, by)}, {PLAIN, AT(dependency, name)}}},
+	[WIRE_GONE] = {sizeof(struct wire_gone), {{PLAIN, AT(gone, unit)},
+			{PLAIN, AT(gone, bound_to)}}},
 	[WIRE_FUSE_HOLDERS] = NUMBERS(fuse_holders),
 	[WIRE_THREAD] = {sizeof(struct wire_thread), {{PLAIN, AT(thread, stack)}}},
 	[WIRE_WATCHDOG_DEVICE] = {sizeof(struct wire_watchdog_device),

@@ -405,9 +405,27 @@ static void test_property_in_reply(void **state)
 	assert_string_equal(s, "hi");
 }
 
+static void test_list_in_reply(void **state)
+{
+	static const char two[] = {REPLY(2), 2,	  'a', 's', 0, 15, 0, 0, 0, 2,	 0,   0,
+				   0,	     'h', 'i', 0,   0, 2,  0, 0, 0, 'y', 'o', 0};
+	static const char one[] = {REPLY(2), 1, 's', 0, 0, 2, 0, 0, 0, 'h', 'i', 0};
+	struct str s[2];
+
+	(void)state;
+	assert_int_equal(bus_list_get(two, sizeof(two), s, 2), 2);
+	assert_true(str_equal(s[0], "hi") && str_equal(s[1], "yo"));
+	assert_int_equal(bus_list_get(two, sizeof(two), s, 1), 1);
+	assert_int_equal(bus_list_get(one, sizeof(one), s, 2), 1);
+	assert_true(bus_list_has(two, sizeof(two), "yo") && !bus_list_has(two, sizeof(two), "y"));
+	for (size_t i = 0; i < sizeof(two); i++)
+		assert_true(bus_list_get(two, i, s, 2) < 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_list_in_reply),
 		cmocka_unit_test(test_what_clients_send),
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_sent_in_parts),

@@ -289,6 +289,53 @@ static void test_chains(void **state)
 	}
 }
 
+/* What the manager says of a unit that A is bound to. */
+static void gone(struct world *w, const char *unit, uint64_t since_ns)
+{
+	struct wire_gone *r = begin(w, WIRE_GONE, w->manager);
+
+	r->since_ns = since_ns;
+	wb_str(&w->b, &r->unit, A);
+	wb_str(&w->b, &r->bound_to, unit);
+	send(w);
+}
+
+/* A unit that no probe sees end: the last one to go before the job, for certain if it is alone. */
+static void test_bound_to_what_is_gone(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		bool others = i == 1;
+		uint64_t job_ns;
+
+		enter_dead(w, B, "running", "success"); /* has nothing to do with it */
+		set_state(w, B, "running", "dead", "success");
+		idle(w);
+		send_stack(w, "manager_add_job", "manager_dispatch_stop_when_bound_queue",
+			   WIRE_STACK_WHOLE);
+		wb_str(&w->b, &((struct wire_job *)begin(w, WIRE_MANAGER_ADD_JOB, w->manager))->id,
+		       A);
+		wb_as(&w->b, wire_job)->type = JOB("stop");
+		job_ns = w->now;
+		send(w);
+		job(w, A, "stop", NULL, NULL, false, 0);
+		run_job(w, A, "running", 0, 9, "stop");
+		if (others)
+			gone(w, "old.mount", job_ns - 2 * SECOND);
+		gone(w, "dev-sda.device", job_ns - 1000);
+		if (others)
+			gone(w, "never.mount", 0);
+		gone(w, "later.mount", w->now);
+		run_down(w, A, "success", "dead");
+		idle(w);
+		assert_int_equal(w->n, 2 * i + 2);
+		assert_int_equal(w->v[2 * i + 1].cause, CAUSE_BOUND);
+		assert_non_null(strstr(w->v[2 * i + 1].path, "end of dev-sda.device (BindsTo=)"));
+		assert_int_equal(!!strstr(w->v[2 * i + 1].notes, "(inferred)"), others);
+	}
+}
+
 /* EnqueueUnitJobMany makes jobs that nothing else announces: a start's message asks for no stop. */
 static void test_method_for_many_jobs(void **state)
 {
@@ -1566,6 +1613,7 @@ int main(void)
 		T(test_two_clients),
 		T(test_names_on_a_bus),
 		T(test_chains),
+		T(test_bound_to_what_is_gone),
 		T(test_method_for_many_jobs),
 		T(test_flood_of_requests),
 		T(test_requests_forgotten),

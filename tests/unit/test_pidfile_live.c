@@ -95,6 +95,9 @@ static void load(struct world *w, const char *state, int before, const struct fo
 
 static const struct found first = FOUND("812", "accepted", "in-cgroup", 812, 0, 7, 100, true);
 
+static const struct found gone = {
+	.outcome = "not-yet", .rule = "missing", .error = -ENOENT, .gone = true};
+
 static void start_with(struct world *w, const struct found *f)
 {
 	set_state(w, A, "dead", "start", "success");
@@ -172,8 +175,6 @@ static void test_refused(void **state)
 /* What systemd did and what was found a moment later do not fit. */
 static void test_disagreement(void **state)
 {
-	static const struct found gone = {
-		.outcome = "not-yet", .rule = "missing", .error = -ENOENT, .gone = true};
 	struct world *w = *state;
 
 	start(w);
@@ -188,8 +189,6 @@ static void test_disagreement(void **state)
 /* The file is gone before it can be looked at, but who wrote it was heard of. */
 static void test_written_before(void **state)
 {
-	static const struct found gone = {
-		.outcome = "not-yet", .rule = "missing", .error = -ENOENT, .gone = true};
 	struct found written = unsafe;
 	struct world *w = *state;
 
@@ -215,8 +214,6 @@ static void test_written_before(void **state)
 /* What was written does not explain what systemd did: it does not stand in for it. */
 static void test_written_otherwise(void **state)
 {
-	static const struct found gone = {
-		.outcome = "not-yet", .rule = "missing", .error = -ENOENT, .gone = true};
 	struct world *w = *state;
 
 	start(w);
@@ -246,6 +243,44 @@ static void test_no_hand_over(void **state)
 
 	start(w);
 	end_main(w, 812, &first, 812, 0);
+	end_service(w);
+	assert_null(strstr(w->text, "  file "));
+	assert_null(strstr(w->v[0].path, "PID file"));
+}
+
+/* The old process takes the file with it, though it names the new one by then. */
+static void test_gone_with_the_old(void **state)
+{
+	static const struct found new =
+		FOUND("944", "accepted", "trusted-file", 944, 0, 8, 200, true);
+	struct found renamed = new;
+	struct world *w = *state;
+
+	start(w);
+	renamed.renamed = true;
+	write_file(w, &renamed);
+	write_file(w, &gone);
+	end_main(w, 812, &gone, 812, -ENOENT);
+	end_service(w);
+	assert_string_equal(
+		w->v[0].path,
+		"main process 812 exited with 0 → its PID file, which named 944, is gone → "
+		"service_sigchld_event → service_enter_stop(success)");
+	expect_text(w, " somebody put another file there: \"944\": by systemd's rules accepted "
+		       "(trusted-file)\n");
+	expect_text(w, " somebody removed it: (nothing there): ");
+	expect_text(w, " as main process 812 ended: (nothing there): refused (ENOENT, missing)\n");
+}
+
+/* It takes its own file with it: nobody was to take over. */
+static void test_gone_with_its_own(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	write_file(w, &first);
+	write_file(w, &gone);
+	end_main(w, 812, &gone, 812, -ENOENT);
 	end_service(w);
 	assert_null(strstr(w->text, "  file "));
 	assert_null(strstr(w->v[0].path, "PID file"));
@@ -325,6 +360,31 @@ static const char *word(const json_t *o, const char *key)
 	const char *s = json_string_value(json_object_get(o, key));
 
 	return s ? s : "";
+}
+
+static void test_gone_in_json(void **state)
+{
+	static const struct found new =
+		FOUND("944", "accepted", "trusted-file", 944, 0, 8, 200, true);
+	struct world *w = *state;
+	json_t *v, *over;
+
+	start(w);
+	write_file(w, &new);
+	write_file(w, &gone);
+	write_file(w, &new); /* of several changes in a row the last one counts */
+	write_file(w, &gone);
+	end_main(w, 812, &gone, 812, -ENOENT);
+	end_service(w);
+	v = verdict_of(w);
+	assert_int_equal(json_array_size(json_object_get(v, "pid_file")), 4);
+	over = json_object_get(v, "hand_over");
+	assert_int_equal(json_integer_value(json_object_get(over, "from")), 812);
+	assert_int_equal(json_integer_value(json_object_get(over, "to")), 944);
+	assert_true(json_is_false(json_object_get(over, "done")));
+	assert_string_equal(word(over, "error"), "ENOENT");
+	assert_string_equal(word(over, "rule"), "missing");
+	json_decref(v);
 }
 
 /* Two upgrades that worked: the file renamed over, then written in place. */
@@ -447,10 +507,11 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_text, world_teardown)
 #define J(f) cmocka_unit_test_setup_teardown(f, world_setup_json, world_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_refused),	T(test_disagreement),	   T(test_not_looked),
-		T(test_written_before), T(test_written_otherwise), T(test_no_hand_over),
-		T(test_half_written),	T(test_not_half_written),  J(test_looked_late),
-		J(test_handed_over),	J(test_bounded),	   J(test_torn),
+		T(test_refused),	   T(test_disagreement),      T(test_not_looked),
+		T(test_written_before),	   T(test_written_otherwise), T(test_no_hand_over),
+		T(test_gone_with_the_old), T(test_gone_with_its_own), J(test_gone_in_json),
+		T(test_half_written),	   T(test_not_half_written),  J(test_looked_late),
+		J(test_handed_over),	   J(test_bounded),	      J(test_torn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

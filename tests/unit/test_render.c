@@ -251,7 +251,7 @@ static void kill_with_hostile_names(struct world *w)
 				      "x\0\n\"}";
 	struct wire_signal *s;
 
-	s = signal_from(w, 11733, "\x1b[2J\xff\n\"", 1290, 2, SIGKILL);
+	s = signal_from(w, 11733, "\x1b[2J\xff\n\"\x7f", 1290, 2, SIGKILL);
 	memcpy(s->tty, "\x9b\x1b", 2);
 	memcpy(s->ancestors[0].comm,
 	       "\xc2\x9b"
@@ -279,7 +279,7 @@ static void test_hostile_text(void **state)
 	assert_null(strstr(w.text, "\xc2\x9b"));
 	assert_null(strstr(w.text, "\xe2\x80\xae"));
 	assert_non_null(strstr(w.text, "  a\\x2db.service  FAILED"));
-	assert_non_null(strstr(w.text, "who    \\x1b[2J\\xff\\x0a\" pid 11733"));
+	assert_non_null(strstr(w.text, "who    \\x1b[2J\\xff\\x0a\"\\x7f pid 11733"));
 	assert_non_null(
 		strstr(w.text, "'\\x1b]0;pwned\\x07' \\xff\\xfe \\xe2\\x80\\xaex '\\x0a\"}'"));
 	assert_non_null(strstr(w.text, "note   daemon 1290 also got SIGKILL from two\\x07 60"));
@@ -443,7 +443,14 @@ static void test_hostile_json(void **state)
 	kill_with_hostile_names(&w);
 	j = load_line(written(&w), 0);
 	assert_string_equal(text_at(j, NULL, "systemd.unit.name"), "a\\x2db.service");
-	assert_string_equal(text_at(j, "actor", "process.command"), "\x1b[2J\xef\xbf\xbd\n\"");
+	assert_string_equal(text_at(j, "actor", "process.command"), "\x1b[2J\xef\xbf\xbd\n\"\x7f");
+	/* and never as it is: the ancestor's name begins with one that a terminal takes for ESC [
+	 */
+	for (const char *s = w.text; *s; s++)
+		assert_true(*s == '\n' || ((unsigned char)*s >= 0x20 && *s != 0x7f));
+	assert_null(strstr(w.text, "\xc2\x9b"));
+	assert_non_null(strstr(w.text, "\"process.command\":\"\\u009b0123456789abcd\""));
+	assert_non_null(strstr(w.text, "\\u007f"));
 	assert_string_equal(text_at(j, "actor", "process.command_line"),
 			    "'\x1b]0;pwned\x07' \xef\xbf\xbd\xef\xbf\xbd \xe2\x80\xaex '\n\"}'");
 	assert_null(strchr(strchr(w.text, '\n') + 1, '\n'));

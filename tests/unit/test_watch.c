@@ -497,6 +497,88 @@ static void test_slow(void **state)
 	expect_text(j, "left reason", "slow");
 }
 
+/* The unit enters a state in which it has these processes. */
+static void enter(struct world *w, const char *from, const char *to, int main_pid, int control_pid)
+{
+	struct wire_service *s = service(w, WIRE_SERVICE_SET_STATE, A, from, main_pid);
+
+	s->arg[0] = STATE(to);
+	s->control_pid = control_pid;
+	send(w);
+}
+
+/* What systemd waits for, by the state and the processes that the unit has then. */
+static void test_waits_for(void **state)
+{
+	static const struct {
+		const char *before, *stopping; /* states; a command runs in the first */
+		int main_pid, control_pid;
+		const char *text;
+	} cases[] = {
+		{"running", "stop", 1290, 77, "its ExecStop= command helper 77"},
+		{"running", "stop-sigterm", 1290, 0, "its main process daemon 1290"},
+		{"running", "stop-sigterm", 4000, 0, "its main process"},
+		{"stop", "stop-sigterm", 1290, 77,
+		 "its main process daemon 1290 and its ExecStop= command helper 77"},
+		{"start-pre", "stop-sigkill", 0, 77, "its ExecStartPre= command helper 77"},
+		{"stop-sigterm", "stop-post", 0, 77, "its ExecStopPost= command helper 77"},
+		{"stop-sigterm", "final-sigkill", 0, 0,
+		 "what is left in its cgroup, as KillMode= has it: a\\x1b 2000, idle 2001"},
+		{"stop-sigterm", "final-sigterm", WIRE_NONE, 0, NULL},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire_service *r;
+		json_auto_t *j = NULL;
+		struct world w;
+
+		world_new(&w, RENDER_JSON);
+		fork_process(&w, 1, 77, "helper", 2);
+		fork_process(&w, 1, 1290, "daemon", 2);
+		r = service(&w, WIRE_SERVICE_ENTER_SIGNAL, A, cases[i].before, 1290);
+		r->control_pid = cases[i].control_pid;
+		send(&w);
+		enter(&w, cases[i].before, cases[i].stopping, cases[i].main_pid,
+		      cases[i].control_pid);
+		send_thread(&w, 2000, 2000, "a\033", 'S', "");
+		send_thread(&w, 2000, 2002, "thread", 'S', "");
+		send_thread(&w, 2001, 2001, "idle", 'S', "");
+		send_look(&w, WIRE_LOOK_TIMEOUT_DUE, 3);
+		time_out(&w, cases[i].stopping, "final-sigkill");
+		end(&w, "final-sigkill");
+		j = line_of(&w, "svctrace.verdict");
+		if (cases[i].text)
+			expect_text(j, "left waits_for text", cases[i].text);
+		else
+			assert_true(json_is_null(at(j, "left waits_for")));
+		world_done(&w);
+	}
+}
+
+/* Of several commands that run one after the other, which is the next one is not told. */
+static void test_waits_for_the_next_command(void **state)
+{
+	struct world *w = *state;
+	struct wire_service *s;
+	json_auto_t *j = NULL;
+
+	engine_tell_slow(w->engine, on_slow, w);
+	fork_process(w, 1, 77, "helper", 2);
+	enter_stop(w, A, "running", 1290, "success");
+	enter(w, "running", "stop", 1290, 77);
+	s = service(w, WIRE_SERVICE_SIGCHLD, A, "stop", 1290);
+	s->control_pid = s->arg[0] = 77;
+	s->arg[1] = CLD_EXITED;
+	s->arg[2] = 0;
+	send(w);
+	look_at(w, WIRE_LOOK_SLOW, "pipe_read");
+	j = line_of(w, "svctrace.slow");
+	expect_text(j, "left waits_for what 0", "control-process");
+	expect_text(j, "left waits_for setting", "ExecStop");
+	expect_text(j, "left waits_for text", "its ExecStop= command");
+	assert_true(json_is_null(at(j, "left waits_for control_process")));
+}
+
 /* Of more threads than fit, those that cannot end are kept. */
 static void test_many_threads(void **state)
 {
@@ -668,6 +750,8 @@ int main(void)
 		TEXT(test_held_text),
 		JSON(test_slow),
 		JSON(test_left_cgroup),
+		cmocka_unit_test(test_waits_for),
+		JSON(test_waits_for_the_next_command),
 		JSON(test_many_threads),
 		TEXT(test_text),
 		JSON(test_hostile_stack),

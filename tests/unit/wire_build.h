@@ -125,6 +125,8 @@ static inline size_t wb_fixed(unsigned int kind)
 		return sizeof(struct wire_look);
 	case WIRE_DEPENDENCY:
 		return sizeof(struct wire_dependency);
+	case WIRE_GONE:
+		return sizeof(struct wire_gone);
 	case WIRE_EMERGENCY_ACTION:
 		return sizeof(struct wire_action);
 	case WIRE_FORK:
@@ -197,6 +199,10 @@ static inline void wb_units(struct wire_buf *b, unsigned int kind, const char *u
 		break;
 	case WIRE_SERVICE_FACTS:
 		wb_str(b, &wb_as(b, wire_service_facts)->id, unit);
+		break;
+	case WIRE_GONE:
+		wb_str(b, &wb_as(b, wire_gone)->unit, unit);
+		wb_str(b, &wb_as(b, wire_gone)->bound_to, unit);
 		break;
 	case WIRE_DEPENDENCY:
 		wb_str(b, &wb_as(b, wire_dependency)->unit, unit);

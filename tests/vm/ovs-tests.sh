@@ -8,6 +8,7 @@ BED_TESTS+=" pidfile_ovs"
 ONCE+=" bed_pidfile_ovs"
 GUEST_TESTS+=" pidfile_ovs"
 OVS_GUEST=trixie
+OVS_ARGUMENTS="--json --timeline=ovs-vswitchd ovs-vswitchd ovs-seen"
 
 # What the daemons need; perl and python, which only other tools of the packages need, are left out.
 ovs_packages() {
@@ -28,6 +29,8 @@ ovs_tree() { # INTO
 check_ovs() {
 	keep_json "$work/trace.out" ovs
 	cat "$work/trace.steps"
+	grep -q '^#owners root:755 root:644 $' "$work/trace.steps"
+	grep -q '^#foretold /run/openvswitch/ovs-vswitchd.pid  systemd accepts it: trusted-file$' "$work/trace.steps"
 	grep -q '^#foretold /run/openvswitch/ovs-vswitchd-current.pid  systemd refuses it: unsafe-path$' "$work/trace.steps"
 	grep -q '^#after ActiveState=inactive NRestarts=0 Result=success $' "$work/trace.steps"
 	"$HERE/check-ovs" "$work/trace.steps" "$work/trace.out"
@@ -39,7 +42,10 @@ bed_pidfile_ovs() {
 	ovs_tree "$files/ovs"
 	cp "$HERE/ovs-steps" "$files/"
 	cp "$static" "$files/svctrace"
-	bed_watch 'sh ovs-steps' --json --timeline=ovs-vswitchd ovs-vswitchd
+	# what svctrace says lies inside, as in the guest: the steps wait for some of it
+	S=$(realpath "$svctrace") WATCH=$HERE/watch ARGS=$OVS_ARGUMENTS bed -t 500 -d "$files" -o "$work" -H '
+		"$WATCH" "$BED_HOST/trace" "$BED_EXEC sh -c \"cd /host; sh ovs-steps\"" \
+			"$S" --manager="$BED_PID" $ARGS >"$BED_HOST/trace.steps"' "$suite" true
 	check_ovs
 }
 
@@ -47,7 +53,7 @@ guest_pidfile_ovs() {
 	[ "$suite" = "$OVS_GUEST" ] || { echo "the Open vSwitch of $OVS_GUEST is enough"; return 77; }
 	ovs_tree "$files/ovs"
 	cp "$HERE/ovs-steps" "$files/"
-	limit=500 recorded=1 guest_watch 'sh ovs-steps' --json --timeline=ovs-vswitchd ovs-vswitchd
+	limit=500 recorded=1 guest_watch 'sh ovs-steps' "$OVS_ARGUMENTS"
 	check_ovs
 	# as people read it: the README has a part of it
 	"$svctrace" replay --utc --timeline=ovs-vswitchd "$work/rec.trace" >"$json_dir/../ovs-$suite.txt"

@@ -6,12 +6,12 @@
 # the guest inside. What it printed as JSON is kept in $json_dir, for the schema's tests.
 
 BED_TESTS+=" verdicts verdicts_can_differ text hostile_names filters ends_cleanly nohup hundred_rounds
-	library_replaced lost_is_told second_manager container_restarts unit_removed timeline"
+	library_replaced lost_is_told second_manager untraceable_manager container_restarts unit_removed timeline"
 GUEST_TESTS+=" verdicts six_probes hidden_kill_v1 user_manager fuse_module reexec_upgrade attach_rounds
 	hybrid clock_set_back no_btf oomd"
 
 ONCE+=" bed_verdicts_can_differ bed_text bed_hostile_names bed_filters bed_ends_cleanly bed_nohup bed_hundred_rounds
-	bed_lost_is_told guest_attach_rounds guest_clock_set_back guest_oomd"
+	bed_lost_is_told bed_untraceable_manager guest_attach_rounds guest_clock_set_back"
 
 CGROUP_V1_SUITES="bullseye bookworm"
 
@@ -103,6 +103,7 @@ bed_hostile_names() {
 	! grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$work/trace.out" || fail "control bytes reached the terminal"
 	bed_watch 'sh ./hostile' --json sc-victim
 	keep_json "$work/trace.out" hostile
+	! grep -qaP '[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$work/trace.out" || fail "control characters in JSON"
 	python3 - "$work/trace.out" <<-'PY'
 		import json, sys
 		v, = [json.loads(l) for l in open(sys.argv[1], encoding="utf-8", errors="strict")]
@@ -244,6 +245,25 @@ bed_second_manager() {
 	"$HERE/check-verdicts" "$work/trace.steps2" "$work/other.json"
 }
 
+# Beside the container's systemd runs what looks like another one, with code that nobody can follow:
+# functions are found by their names, and it has others.
+UNTRACEABLE='mkdir /run/other && cp /bin/sleep /run/other/systemd
+	lib=$(grep -oE "/[^ ]*/libsystemd-core-[^ ]*" /proc/1/maps | head -n 1)
+	other=/run/other/${lib##*/}
+	sed s/service_enter/service_other/g "$lib" >"$other"
+	systemd-run -q --unit=other -E LD_LIBRARY_PATH="${lib%/*}" -E LD_PRELOAD="$other" /run/other/systemd 1000
+	until grep -q "$other" "/proc/$(systemctl show -P MainPID other)/maps"; do sleep 0.05; done'
+
+bed_untraceable_manager() {
+	S=$(realpath "$svctrace") STEPS=$UNTRACEABLE OUT=$work/trace bed -t 120 -d "$files" -H '
+		$BED_EXEC sh -ec "$STEPS" || exit; echo "$BED_PID" >"$OUT.first"
+		"$S" >"$OUT.out" 2>"$OUT.err" & p=$!
+		until grep -q "probes live" "$OUT.err" || ! kill -0 $p; do sleep 0.05; done
+		kill -INT $p; wait $p' "$suite" true
+	grep "tracing process $(cat "$work/trace.first")" "$work/trace.err"
+	grep -E 'process [0-9]+ is not traced: .*/run/other/libsystemd-core-' "$work/trace.err" || fail "$(cat "$work/trace.err")"
+}
+
 # systemd executes itself anew and reloads while it is watched; verdicts stay right.
 bed_container_restarts() {
 	bed_watch 'systemctl daemon-reexec; sleep 0.3; sh scenarios.sh kill9_main reload_mid reexec_mid exit3' --json
@@ -288,7 +308,7 @@ udev_files() { # INTO
 
 guest_verdicts() {
 	udev_files "$files/udev"
-	guest_watch "sh scenarios.sh $guest_scenarios" --json -v
+	limit=400 guest_watch "sh scenarios.sh $guest_scenarios" --json -v
 	check_verdicts guest
 	# Varlink stops something in the newest systemd only
 	expect "what is skipped" "" "$(grep '^#skip' "$work/trace.steps" | grep -v '^#skip restart_varlink ')"

@@ -221,5 +221,5 @@ static json_t *check_json(const struct pidfile_query *q, const struct pidfile_ch
 int pidfile_show_json(const struct pidfile_query *q, const struct pidfile_check *c,
 		      const char *type)
 {
-	return json_print(check_json(q, c, type));
+	return json_print(check_json(q, c, type), JSON_COMPACT);
 }

@@ -379,5 +379,5 @@ int stuck_show_json(const struct stuck_snapshot *s, const struct stuck_report *r
 	json_put(&o, "stuck", json_boolean(report->n_hangs > 0));
 	json_put(&o, "limits", limits_json(s));
 	json_put(&o, "hangs", hangs_json(report, aborts));
-	return json_print(json_done(&o));
+	return json_print(json_done(&o), JSON_COMPACT);
 }
