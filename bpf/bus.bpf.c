@@ -342,8 +342,8 @@ static __always_inline void send_request(struct sock *sk, const struct source *s
 	if (!r)
 		return;
 	fill_task(&r->c.task, t, task_cgroup(t));
-	fill_login(t, &r->c.loginuid, &r->c.session, r->c.tty);
-	r->c.n_ancestors = fill_ancestors(r->c.ancestors, t);
+	fill_login(t, &r->c.loginuid, &r->c.session, r->c.tty, false);
+	r->c.n_ancestors = fill_ancestors(r->c.ancestors, t, false);
 	r->c.endpoint = endpoint;
 	r->c.listener = peer_pid(sk);
 	r->c.length = src->length > 0xffffffff ? 0xffffffff : src->length;
@@ -477,17 +477,11 @@ enum iter_type___any {
 	ITER_UBUF___any = 101,
 };
 
-/*
- * What an argument with a type points at is read without a helper, of which each call takes 150
- * instructions and more. Pointers out of a union have no type that all kernels agree on.
- */
-#define GET(typed, p, field) ((typed) ? (p)->field : BPF_CORE_READ(p, field))
-
 static __always_inline __u32 iter_type(const struct iov_iter___any *i, const bool typed)
 {
 	if (bpf_core_field_exists(i->iter_type))
-		return GET(typed, i, iter_type);
-	return GET(typed, i, type) & ~1U;
+		return READ(typed, i, iter_type);
+	return READ(typed, i, type) & ~1U;
 }
 
 /* Empty segments in front are allowed, but nobody sends more than one. */
@@ -505,9 +499,9 @@ static __always_inline void skip_empty(struct source *src)
 static __always_inline bool from_iter(const struct iov_iter___any *i, const bool typed,
 				      struct source *src)
 {
-	__u64 offset = GET(typed, i, iov_offset);
+	__u64 offset = READ(typed, i, iov_offset);
 
-	src->length = GET(typed, i, count);
+	src->length = READ(typed, i, count);
 	if (bpf_core_enum_value_exists(enum iter_type___any, ITER_UBUF___any) &&
 	    iter_type(i, typed) == bpf_core_enum_value(enum iter_type___any, ITER_UBUF___any)) {
 		src->first.iov_base = BPF_CORE_READ(i, ubuf) + offset;
@@ -519,7 +513,7 @@ static __always_inline bool from_iter(const struct iov_iter___any *i, const bool
 		return false; /* no memory of a process */
 	src->rest =
 		bpf_core_field_exists(i->__iov) ? BPF_CORE_READ(i, __iov) : BPF_CORE_READ(i, iov);
-	src->n = GET(typed, i, nr_segs);
+	src->n = READ(typed, i, nr_segs);
 	bpf_probe_read_kernel(&src->first, sizeof(src->first), src->rest);
 	src->first.iov_base += offset;
 	src->first.iov_len -= offset;

@@ -143,37 +143,53 @@ struct task_struct___audit {
 
 /* name: of its terminal; WIRE_TTY_LEN bytes, zero so far. */
 static __always_inline void fill_login(struct task_struct *t, __u32 *loginuid, __u32 *session,
-				       char *name)
+				       char *name, const bool typed)
 {
 	struct task_struct___audit *a = (void *)t;
 	struct tty_struct *tty = BPF_CORE_READ(t, signal, tty);
 
 	*loginuid = *session = -1;
 	if (bpf_core_field_exists(a->loginuid)) {
-		*loginuid = BPF_CORE_READ(a, loginuid.val);
-		*session = BPF_CORE_READ(a, sessionid);
+		*loginuid = READ(typed, a, loginuid.val);
+		*session = READ(typed, a, sessionid);
 	}
 	if (tty)
 		bpf_probe_read_kernel_str(name, WIRE_TTY_LEN, &tty->name);
 }
 
-/* The parent first; returns how many. a has room for WIRE_ANCESTORS_MAX. */
-static __always_inline __u32 fill_ancestors(struct wire_ancestor *a, struct task_struct *t)
+/* parent: its own or, but for the number of what is told, one of its threads. */
+static __always_inline __u32 walk_ancestors(struct wire_ancestor *a, struct task_struct *parent,
+					    const bool typed)
 {
 	__u32 n = 0;
 
 	for (; n < WIRE_ANCESTORS_MAX; n++) {
-		struct task_struct *parent = BPF_CORE_READ(t, real_parent, group_leader);
-		__u32 tgid = BPF_CORE_READ(parent, tgid);
+		__u32 tgid = READ(typed, parent, tgid);
 
-		if (!tgid || parent == t)
+		if (!tgid)
 			break;
+		parent = READ(typed, parent, group_leader);
 		a[n].tgid = tgid;
-		a[n].start_ns = task_start(parent);
-		bpf_probe_read_kernel_str(a[n].comm, WIRE_COMM_LEN, &parent->comm);
-		t = parent;
+		a[n].start_ns = task_start(parent, typed);
+		fill_comm(a[n].comm, parent, typed);
+		parent = READ(typed, parent, real_parent);
 	}
 	return n;
+}
+
+/*
+ * The parent first; returns how many. a has room for WIRE_ANCESTORS_MAX. Verifiers do not trust the
+ * pointer to whoever is told of a task's end, nor any that is loaded from it, and so look for none
+ * of them. It is the parent, but for who is traced by ptrace.
+ */
+static __always_inline __u32 fill_ancestors(struct wire_ancestor *a, struct task_struct *t,
+					    const bool typed)
+{
+	struct task_struct *parent = BPF_CORE_READ(t, real_parent);
+
+	if (typed && BPF_CORE_READ(t, parent) == parent)
+		return walk_ancestors(a, t->parent, true);
+	return walk_ancestors(a, parent, false);
 }
 
 /*
@@ -188,7 +204,7 @@ static __always_inline void tail_cmdline(struct wire_hdr *h, struct wire_str *st
 	unsigned long len = BPF_CORE_READ(mm, arg_end) - start;
 
 	str->off = off;
-	if (!mm || !start)
+	if (!start) /* nor any memory */
 		return;
 	if (len > WIRE_CMDLINE_MAX - 1) {
 		len = WIRE_CMDLINE_MAX - 1;

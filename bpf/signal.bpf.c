@@ -38,13 +38,15 @@ struct pt_regs___syscall {
 #endif
 } __attribute__((preserve_access_index));
 
+/* Has this kernel that helper? What is asked for one that it has not is never loaded. */
+#define HAS_HELPER(name) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##name)
+
 /* bpf_task_pt_regs() came with 5.15; without it the call is not known. */
 static __always_inline __s32 current_syscall(void)
 {
 	void *regs;
 
-	if (!kernel_has_types ||
-	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (!kernel_has_types || !HAS_HELPER(task_pt_regs))
 		return WIRE_NONE;
 	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	return BPF_CORE_READ((struct pt_regs___syscall *)regs, SYSCALL_NUMBER);
@@ -87,20 +89,15 @@ static __always_inline __s32 signal_code(int sig, const struct kernel_siginfo *i
 	return sig == SIGKILL ? WIRE_NONE : SI_USER;
 }
 
-static __always_inline void fill_signal(struct wire_signal *s, struct task_struct *target,
-					__u32 flags, __u64 cgroup)
+static __always_inline void fill_sender(struct signal_record *r, struct task_struct *sender,
+					const bool typed)
 {
-	struct task_struct *sender = (void *)bpf_get_current_task();
-	__u32 sender_tgid = bpf_get_current_pid_tgid() >> 32;
+	struct wire_signal *s = &r->s;
 
-	s->syscall = current_syscall();
-	s->target_flags |= flags & PF_EXITING ? WIRE_TARGET_EXITING : 0;
-	if (bpf_map_lookup_elem(&managers, &sender_tgid))
-		s->target_flags |= WIRE_TARGET_MANAGER_SENT;
-	fill_task(&s->target, target, cgroup);
-	fill_task(&s->sender, sender, task_cgroup(sender));
-	fill_login(sender, &s->loginuid, &s->session, s->tty);
-	s->n_ancestors = fill_ancestors(s->ancestors, sender);
+	read_task(&s->sender, sender, task_cgroup(sender), typed);
+	fill_login(sender, &s->loginuid, &s->session, s->tty, typed);
+	s->n_ancestors = fill_ancestors(s->ancestors, sender, typed);
+	tail_cmdline(&s->h, &s->cmdline, r->cmdline, sizeof(*s), sender);
 }
 
 /* What the tracepoint is handed. */
@@ -110,39 +107,51 @@ enum {
 	ARG_TARGET,
 	ARG_GROUP,
 	ARG_RESULT,
-	ARGS,
 };
 
-/* A function of its own: no registers are saved for signals that nobody needs. */
-static __noinline int on_signal(void *ctx)
+/* As the verifier is told of signal_generate's arguments, or as numbers. */
+static __always_inline int send_signal(const __u64 *ctx, const bool typed)
 {
+	struct task_struct *target = (void *)ctx[ARG_TARGET];
+	__u32 tgid = READ(typed, target, tgid), flags = READ(typed, target, flags), sender;
+	__u64 cgroup = task_cgroup(target);
+	struct kernel_siginfo *info;
 	struct signal_record *r;
-	struct task_struct *target;
-	__u64 args[ARGS], cgroup;
-	__u32 tgid, flags;
-	int sig;
+	int sig = ctx[ARG_SIG];
 
-	/* copied: verifiers believe that an argument with a type is never NULL, and info may be */
-	bpf_probe_read_kernel(args, sizeof(args), ctx);
-	sig = args[ARG_SIG];
-	target = (void *)args[ARG_TARGET];
-	tgid = BPF_CORE_READ(target, tgid);
-	flags = BPF_CORE_READ(target, flags);
-	cgroup = task_cgroup(target);
-	if (!is_vain_kill(sig, flags) && (is_noise(sig, tgid) || !is_delivered(args[ARG_RESULT]) ||
+	if (!is_vain_kill(sig, flags) && (is_noise(sig, tgid) || !is_delivered(ctx[ARG_RESULT]) ||
 					  (!is_service_cgroup(cgroup) && !is_manager(tgid))))
 		return 0;
 	r = record_reserve(WIRE_SIGNAL, sizeof(r->s), sizeof(r->cmdline));
 	if (!r)
 		return 0;
+	/* copied: verifiers believe that an argument with a type is never NULL, and this may be */
+	bpf_probe_read_kernel(&info, sizeof(info), &ctx[ARG_INFO]);
+	sender = bpf_get_current_pid_tgid() >> 32;
 	r->s.sig = sig;
-	r->s.code = signal_code(sig, (void *)args[ARG_INFO]);
-	r->s.target_flags = args[ARG_GROUP] ? WIRE_TARGET_GROUP : 0;
-	fill_signal(&r->s, target, flags, cgroup);
-	tail_cmdline(&r->s.h, &r->s.cmdline, r->cmdline, sizeof(r->s),
-		     (void *)bpf_get_current_task());
+	r->s.code = signal_code(sig, info);
+	r->s.syscall = current_syscall();
+	r->s.target_flags = (ctx[ARG_GROUP] ? WIRE_TARGET_GROUP : 0) |
+			    (flags & PF_EXITING ? WIRE_TARGET_EXITING : 0) |
+			    (is_manager(sender) ? WIRE_TARGET_MANAGER_SENT : 0);
+	read_task(&r->s.target, target, cgroup, typed);
+	if (typed && HAS_HELPER(get_current_task_btf))
+		fill_sender(r, bpf_get_current_task_btf(), true);
+	else
+		fill_sender(r, (void *)bpf_get_current_task(), false);
 	record_submit(r);
 	return 0;
+}
+
+/* Functions of their own: no registers are saved for signals that nobody needs. */
+static __noinline int on_typed_signal(void *ctx)
+{
+	return send_signal(ctx, true);
+}
+
+static __noinline int on_plain_signal(void *ctx)
+{
+	return send_signal(ctx, false);
 }
 
 /* Might anybody need it? With cgroup v2 that can mostly be denied without a call. */
@@ -156,13 +165,13 @@ static __always_inline bool may_be_needed(int sig, struct task_struct *p)
 SEC("tp_btf/signal_generate")
 int BPF_PROG(signal_typed, int sig, struct kernel_siginfo *info, struct task_struct *p)
 {
-	return sig == SIGCHLD || !may_be_needed(sig, p) ? 0 : on_signal(ctx);
+	return sig == SIGCHLD || !may_be_needed(sig, p) ? 0 : on_typed_signal(ctx);
 }
 
 SEC("raw_tp/signal_generate")
 int BPF_PROG(signal_plain, int sig)
 {
-	return sig == SIGCHLD ? 0 : on_signal(ctx);
+	return sig == SIGCHLD ? 0 : on_plain_signal(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

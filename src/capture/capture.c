@@ -650,6 +650,7 @@ static int recheck_manager(struct capture *c, pid_t pid, bool last)
 		note_untraced(c, pid, r, err.what);
 		return 0;
 	}
+	managers_prepare(&c->managers);
 	m = managers_find(&c->managers, pid);
 	if (r == 1) {
 		note(c, "process %d executed itself anew, the same build of systemd", pid);
@@ -893,6 +894,7 @@ static int run(struct capture *c)
 
 	c->lost_checked_ns = clock_ns(CLOCK_MONOTONIC);
 	pidfile_look_prepare(&c->pidfiles, &c->stream);
+	managers_prepare(&c->managers);
 	if (c->o.timeout_ns)
 		r = set_timer(c->timeout_fd, c->o.timeout_ns);
 	if (r == 0)

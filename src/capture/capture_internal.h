@@ -99,6 +99,11 @@ typedef void (*managers_untraced)(void *ctx, pid_t pid, int error, const char *w
 int managers_scan(struct managers *ms, struct probes *p, managers_untraced untraced, void *ctx,
 		  struct capture_error *err);
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid);
+/*
+ * Reads the names of all that they have mapped, ahead of the first sample. Once the probes are
+ * live: the ring holds what comes meanwhile.
+ */
+void managers_prepare(struct managers *ms);
 /* It executed something: what it had mapped is gone. */
 void managers_executed(struct managers *ms, pid_t pid);
 /*

@@ -217,11 +217,15 @@ static int publish(const struct probes *p, const struct manager *m)
 	return probes_add_key(p, "managers", &tgid, tgid, &m->object->layout);
 }
 
-/* Ahead of the first sample: if that fails, with it. */
-static void prepare_unwinder(struct managers *ms, struct manager *m)
+/* What fails here fails again with the first sample. */
+void managers_prepare(struct managers *ms)
 {
-	if (!m->unwinder && unwinder_new_pid(ms->files, m->pid, &m->unwinder) == 0)
-		unwinder_prepare(m->unwinder);
+	for (unsigned int i = 0; i < ms->n; i++) {
+		struct manager *m = &ms->manager[i];
+
+		if (!m->unwinder && unwinder_new_pid(ms->files, m->pid, &m->unwinder) == 0)
+			unwinder_prepare(m->unwinder);
+	}
 }
 
 int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct capture_error *err)
@@ -242,10 +246,8 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 	sym_object_done(&file);
 	if (r < 0)
 		return r;
-	if (old && old->object == new.object) {
-		prepare_unwinder(ms, old);
+	if (old && old->object == new.object)
 		return 1;
-	}
 	new.object->users++;
 	if (old) {
 		object_put(ms, old->object);
@@ -257,10 +259,7 @@ int managers_add(struct managers *ms, struct probes *p, pid_t pid, struct captur
 	if (new.ask_fd < 0)
 		ask_prepare(pid, &new.ask_fd);
 	*old = new;
-	r = publish(p, old);
-	if (r == 0)
-		prepare_unwinder(ms, old);
-	return r;
+	return publish(p, old);
 }
 
 void managers_remove(struct managers *ms, struct probes *p, pid_t pid)

@@ -5,6 +5,7 @@
  * from 1.3 on, and the system's headers may be older than that, hence the system call.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -74,12 +75,30 @@ void uprobe_prepare(struct bpf_program *prog)
 						      (enum bpf_attach_type)TRACE_UPROBE_MULTI);
 }
 
+/*
+ * Where indirect branches are checked, functions begin with endbr64. Linux steps over what it does
+ * not emulate with a second trap; of pushes, which come next, it emulates the first. Nothing has
+ * moved between the two: neither arguments nor the stack.
+ */
+static uint64_t behind_landing_pad(const char *path, uint64_t offset)
+{
+	static const unsigned char endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+	unsigned char code[sizeof(endbr64)];
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, code, sizeof(code), offset) != sizeof(code) ||
+	    memcmp(code, endbr64, sizeof(code)) != 0)
+		return offset;
+	return offset + sizeof(endbr64);
+}
+
 int uprobe_attach(struct uprobe *u, const struct bpf_program *prog, const char *path,
 		  uint64_t offset, bool is_return)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, o, .retprobe = is_return);
 
 	*u = (struct uprobe){.fd = -1};
+	offset = behind_landing_pad(path, offset);
 	if (uprobe_by_link()) {
 		u->fd = link_create(bpf_program__fd(prog), path, offset, is_return);
 		return u->fd < 0 ? u->fd : 0;

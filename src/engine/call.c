@@ -47,6 +47,7 @@ void call_unref(struct call *c)
 static void call_drop(struct call_table *t, struct call *c)
 {
 	TAILQ_REMOVE(&t->calls, c, entry);
+	LIST_REMOVE(c, same_bucket);
 	t->n_calls--;
 	call_unref(c);
 }
@@ -110,6 +111,7 @@ static int call_learn(struct call_table *t, const struct ev *e, const struct bus
 		return -ENOMEM;
 	c->n_ref = 1;
 	TAILQ_INSERT_TAIL(&t->calls, c, entry);
+	LIST_INSERT_HEAD(&t->by_process[e->send.client.task.tgid % CALL_BUCKETS], c, same_bucket);
 	if (++t->n_calls > CALLS_MAX)
 		call_drop(t, TAILQ_FIRST(&t->calls));
 	return call_fill(c, e, m, processes);
@@ -184,26 +186,42 @@ static bool fits(const struct call *c, const struct ev_message *m, uint32_t proc
 	       str_equal(m->member, c->member);
 }
 
-/* The newest that fits, best one that no manager took up yet; *n: how many of those there are. */
-static struct call *find(const struct call_table *t, const struct ev_message *m, uint32_t process,
-			 unsigned int *n)
-{
-	struct call *c, *fresh = NULL, *other = NULL;
+/* The oldest that fits and that no manager took up yet; else the newest that one did. */
+struct fitting {
+	struct call *fresh, *other;
+};
 
-	*n = 0;
+static void consider(struct fitting *f, struct call *c, const struct ev_message *m,
+		     uint32_t process)
+{
+	if (!fits(c, m, process))
+		return;
+	if (!c->handled)
+		f->fresh = c;
+	else if (!f->other)
+		f->other = c;
+}
+
+static struct call *find_of(const struct call_table *t, const struct ev_message *m,
+			    uint32_t process)
+{
+	struct fitting f = {};
+	struct call *c;
+
+	LIST_FOREACH(c, &t->by_process[process % CALL_BUCKETS], same_bucket)
+	consider(&f, c, m, process);
+	return f.fresh ? f.fresh : f.other;
+}
+
+/* Nobody knows whose. One that was handled before is no other process's. */
+static struct call *find_any(const struct call_table *t, const struct ev_message *m)
+{
+	struct fitting f = {};
+	struct call *c;
+
 	TAILQ_FOREACH_REVERSE(c, &t->calls, call_queue, entry)
-	{
-		if (!fits(c, m, process))
-			continue;
-		if (c->handled) {
-			other = other ? other : c;
-			continue;
-		}
-		*n += 1;
-		fresh = c;
-	}
-	/* one that was handled before is no other process's */
-	return fresh || process == 0 ? fresh : other;
+	consider(&f, c, m, 0);
+	return f.fresh;
 }
 
 /* The call that made a service such as logind ask. */
@@ -257,8 +275,7 @@ static int join(struct request *q, const struct call_table *t, const struct ev_m
 {
 	const struct bus_name *name = m->sender.s ? name_find(t, m->peer, m->sender) : NULL;
 	uint32_t process = m->sender.s ? (name ? name->client : 0) : m->peer;
-	unsigned int n;
-	struct call *c = find(t, m, process, &n);
+	struct call *c = process ? find_of(t, m, process) : find_any(t, m);
 
 	q->certainty = process ? CERTAIN : INFERRED;
 	if (name && proof_copy(&q->name_proof, &name->proof) < 0)
@@ -269,7 +286,7 @@ static int join(struct request *q, const struct call_table *t, const struct ev_m
 		return take_process(q, process, processes);
 	/* whoever connected may have handed the connection on */
 	q->certainty = INFERRED;
-	c = find(t, m, 0, &n);
+	c = find_any(t, m);
 	return c ? take_call(q, c) : 0;
 }
 

@@ -22,9 +22,13 @@ struct call {
 	int32_t signal; /* that it has systemd send; 0: none */
 	char *destination, *member, *unit, *mode;
 	TAILQ_ENTRY(call) entry;
+	LIST_ENTRY(call) same_bucket;
 };
 
 TAILQ_HEAD(call_queue, call);
+LIST_HEAD(call_bucket, call);
+
+#define CALL_BUCKETS 256
 
 /* A connection's name on a bus. */
 struct bus_name {
@@ -37,8 +41,9 @@ struct bus_name {
 TAILQ_HEAD(bus_name_queue, bus_name);
 
 struct call_table {
-	struct call_queue calls;     /* the oldest first */
-	struct bus_name_queue names; /* likewise */
+	struct call_queue calls;		     /* the oldest first */
+	struct call_bucket by_process[CALL_BUCKETS]; /* that sent them; the newest first */
+	struct bus_name_queue names;		     /* likewise */
 	unsigned int n_calls, n_names;
 };
 

@@ -162,9 +162,21 @@ static void forget_number(struct process *p)
 	p->has_number = false;
 }
 
+static void set_ns_number(struct process_table *t, struct process *p, uint32_t number)
+{
+	if (p->ns_number == number)
+		return;
+	if (p->ns_number)
+		LIST_REMOVE(p, same_ns_bucket);
+	p->ns_number = number;
+	if (number)
+		LIST_INSERT_HEAD(&t->by_ns[number % PROCESS_BUCKETS], p, same_ns_bucket);
+}
+
 static void drop(struct process_table *t, struct process *p)
 {
 	forget_number(p);
+	set_ns_number(t, p, 0);
 	TAILQ_REMOVE(&t->lists[p->list], p, entry);
 	t->n[p->list]--;
 	process_unref(p);
@@ -232,9 +244,8 @@ struct process *process_by_ns(const struct process_table *t, uint32_t pidns, uin
 {
 	struct process *p, *found = NULL;
 
-	for (size_t i = 0; i < PROCESS_LIST_MAX; i++)
-		TAILQ_FOREACH(p, &t->lists[i], entry)
-	if (p->pidns == pidns && p->a.ns_tgid == ns_tgid &&
+	LIST_FOREACH(p, &t->by_ns[ns_tgid % PROCESS_BUCKETS], same_ns_bucket)
+	if (p->pidns == pidns && p->ns_number == ns_tgid &&
 	    (!found || p->a.start_ns > found->a.start_ns))
 		found = p;
 	return found;
@@ -353,6 +364,7 @@ struct process *process_learn_task(struct process_table *t, const struct ev_task
 	}
 	if (!p || actor_set_task(&p->a, task) < 0)
 		return NULL;
+	set_ns_number(t, p, p->a.ns_tgid);
 	p->pidns = task->pidns;
 	p->cgroup = task->cgroup ? task->cgroup : p->cgroup;
 	return p;

@@ -55,6 +55,8 @@ struct process {
 	TAILQ_ENTRY(process) entry;
 	LIST_ENTRY(process) same_bucket; /* while it is the newest of its number */
 	bool has_number;
+	LIST_ENTRY(process) same_ns_bucket; /* while ns_number is not 0 */
+	uint32_t ns_number;		    /* the a.ns_tgid by which it is found */
 };
 
 TAILQ_HEAD(process_queue, process);
@@ -65,6 +67,7 @@ LIST_HEAD(process_bucket, process);
 
 struct process_table {
 	struct process_bucket by_tgid[PROCESS_BUCKETS]; /* the newest of each number */
+	struct process_bucket by_ns[PROCESS_BUCKETS]; /* all, by their number in their namespace */
 	struct process_queue lists[PROCESS_LIST_MAX];
 	unsigned int n[PROCESS_LIST_MAX];
 };
