@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "engine/rules.h"
 #include "engine/slow.h"
@@ -34,11 +34,29 @@ static int set_processes(const struct stop *s, const struct manager *m,
 	return control ? actor_copy(&a->control_process, &control->a) : 0;
 }
 
-static void put_process(FILE *f, const char *what, const struct actor *a)
+/* A sentence: the fixed words and at most six processes. */
+struct words {
+	char text[128 + (LEFT_NAMED + 2) * (ACTOR_NAME_MAX + 2)];
+	size_t n;
+};
+
+static void __attribute__((format(printf, 2, 3))) say(struct words *w, const char *format, ...)
+{
+	size_t room = sizeof(w->text) - w->n;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(w->text + w->n, room, format, args);
+	va_end(args);
+	w->n += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+}
+
+static void say_process(struct words *w, const char *what, const struct actor *a)
 {
 	char name[ACTOR_NAME_MAX];
 
-	fprintf(f, "%s%s%s", what, a->tgid ? " " : "", a->tgid ? actor_name(a, name) : "");
+	say(w, "%s%s%s", what, a->tgid ? " " : "", a->tgid ? actor_name(a, name) : "");
 }
 
 static bool is_first_of_process(const struct thread_look *l, unsigned int i)
@@ -51,7 +69,7 @@ static bool is_first_of_process(const struct thread_look *l, unsigned int i)
 }
 
 /* ": worker 812, worker 813" */
-static void put_left(FILE *f, const struct thread_look *l)
+static void say_left(struct words *w, const struct thread_look *l)
 {
 	unsigned int n = 0;
 
@@ -59,33 +77,31 @@ static void put_left(FILE *f, const struct thread_look *l)
 		if (!is_first_of_process(l, i))
 			continue;
 		if (n == LEFT_NAMED) {
-			fputs(", …", f);
+			say(w, ", …");
 			return;
 		}
-		put_process(f, n++ ? "," : ":", &l->thread[i].a);
+		say_process(w, n++ ? "," : ":", &l->thread[i].a);
 	}
 }
 
 static int set_words(struct awaited *a, const struct thread_look *l)
 {
+	struct words w = {};
 	char command[64];
-	size_t size;
-	FILE *f = open_memstream(&a->text, &size);
 
-	if (!f)
-		return -ENOMEM;
 	snprintf(command, sizeof(command), "its %s%scommand", a->setting ? a->setting : "",
 		 a->setting ? "= " : "");
 	if (a->main)
-		put_process(f, "its main process", &a->main_process);
-	fputs(a->main && a->control ? " and " : "", f);
+		say_process(&w, "its main process", &a->main_process);
+	say(&w, "%s", a->main && a->control ? " and " : "");
 	if (a->control)
-		put_process(f, command, &a->control_process);
+		say_process(&w, command, &a->control_process);
 	if (a->cgroup) {
-		fputs("what is left in its cgroup, as KillMode= has it", f);
-		put_left(f, l);
+		say(&w, "what is left in its cgroup, as KillMode= has it");
+		say_left(&w, l);
 	}
-	return fclose(f) == 0 ? 0 : -ENOMEM;
+	a->text = strdup(w.text);
+	return a->text ? 0 : -ENOMEM;
 }
 
 int slow_await(const struct stop *s, const struct manager *m, const struct process_table *processes,
