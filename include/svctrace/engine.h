@@ -33,6 +33,7 @@ enum cause {
 	CAUSE_EXEC_FAILED,     /* a process came up, but could not execute its command */
 	CAUSE_SPAWN_FAILED,    /* a process did not come up */
 	CAUSE_NOT_READY,       /* the main process ended before it had said that it was ready */
+	CAUSE_READY_REFUSED,   /* it said so, but the manager does not take it */
 	CAUSE_NOTHING_TO_RUN,  /* a oneshot without ExecStart= */
 	CAUSE_PID_FILE_MISSING,
 	CAUSE_PID_FILE_REFUSED,

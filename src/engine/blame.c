@@ -288,7 +288,15 @@ static int blame_sender(struct opening *o, const struct process *p, const struct
 	}
 	if (sender == SENDER_MANAGER && other_stop(o, x))
 		return blame_other_stop(o, x, other_stop(o, x));
-	if (sender == SENDER_MANAGER) {
+	if (sender == SENDER_MANAGER && o->trigger &&
+	    strcmp(o->trigger->state, "reload-signal") == 0) {
+		r = verdict_note(v,
+				 "systemd sent %s to make it reload (Type=notify-reload), which "
+				 "the process does not catch",
+				 text_signal(x->sig, sig));
+		if (r < 0)
+			return r;
+	} else if (sender == SENDER_MANAGER) {
 		r = verdict_note(
 			v,
 			"no stop of this unit was under way as systemd sent %s: a client "

@@ -180,6 +180,26 @@ int rule_announced(struct opening *o)
 	return r < 0 ? r : 1;
 }
 
+/*
+ * READY=1 of a Type=notify-reload service whose main process does not catch the signal that is to
+ * make it reload: newer systemds look, as it would die of that signal. Nothing else that a service
+ * says is a breach of the protocol.
+ */
+int rule_ready_refused(struct opening *o)
+{
+	int r;
+
+	if (!decided_result(o, "protocol") || !called_from(o, "service_notify_message"))
+		return 0;
+	o->v->cause = CAUSE_READY_REFUSED;
+	o->v->certainty = CERTAIN;
+	r = verdict_step(o->v, "READY=1");
+	if (r == 0)
+		r = verdict_note(o->v, "Type=notify-reload: its main process does not catch the "
+				       "signal that is to make it reload (inferred)");
+	return r < 0 ? r : 1;
+}
+
 static enum cause cause_of_load(int32_t error, const char **words)
 {
 	switch (error) {
@@ -281,25 +301,35 @@ static int left_nothing(struct opening *o)
 	return r < 0 ? r : 1;
 }
 
+/* What fails then stops nothing: "reload", "reload-notify" … */
+static bool is_reload(const char *state)
+{
+	return strncmp(state, "reload", 6) == 0;
+}
+
 int rule_control_process(struct opening *o)
 {
 	const struct trigger *t = o->trigger;
 	const struct process *p;
+	bool succeeded;
 	int r;
 
 	if (!triggered_by(o, WIRE_SERVICE_SIGCHLD) || t->control_pid <= 0 ||
 	    t->arg[0] != t->control_pid)
 		return 0;
 	p = manager_process(o->processes, o->manager, t->control_pid);
-	if (t->arg[1] == CLD_EXITED && t->arg[2] == 0) {
-		if (o->unit->main_end.proof.seq)
-			return main_had_ended(o);
+	succeeded = t->arg[1] == CLD_EXITED && t->arg[2] == 0;
+	if (succeeded && o->unit->main_end.proof.seq)
+		return main_had_ended(o);
+	if (succeeded) {
 		r = blame_pid_file(o);
 		return r == 0 && strcmp(t->state, "start") == 0 ? left_nothing(o) : r;
 	}
 	r = p ? verdict_cite(o->v, &p->exit_proof) : 0;
 	if (r == 0)
 		r = note_command(o->v, p, t->control_pid, t->state, t->arg[1], t->arg[2]);
+	if (r == 0 && o->unit->main_end.proof.seq && is_reload(t->state))
+		return main_had_ended(o);
 	if (r == 0)
 		r = command_failed(o);
 	if (r == 0 && p && t->arg[1] != CLD_EXITED)

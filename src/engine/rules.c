@@ -240,9 +240,11 @@ typedef int (*rule_fn)(struct opening *o);
 
 /* The first that returns 1 has found it. */
 static const rule_fn rules[] = {
-	rule_start_limit, rule_spawn_failed, rule_watchdog,	   rule_bus_name,	rule_job,
-	rule_timeout,	  rule_main_process, rule_control_process, rule_nothing_to_run, rule_oom,
-	rule_hidden_end,  rule_cgroup_empty, rule_announced,	   rule_unclassified,
+	rule_start_limit,    rule_spawn_failed, rule_ready_refused,
+	rule_watchdog,	     rule_bus_name,	rule_job,
+	rule_timeout,	     rule_main_process, rule_control_process,
+	rule_nothing_to_run, rule_oom,		rule_hidden_end,
+	rule_cgroup_empty,   rule_announced,	rule_unclassified,
 };
 
 int rules_apply(struct opening *o)

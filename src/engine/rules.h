@@ -48,6 +48,7 @@ int rule_spawn_failed(struct opening *o);
 int rule_control_process(struct opening *o);
 int rule_nothing_to_run(struct opening *o);
 int rule_bus_name(struct opening *o);
+int rule_ready_refused(struct opening *o);
 int rule_announced(struct opening *o);
 /* Time ran out. */
 int rule_watchdog(struct opening *o);

@@ -31,6 +31,7 @@ static const struct {
 	[CAUSE_EXEC_FAILED] = {"exec-failed", "a command of it could not be executed"},
 	[CAUSE_SPAWN_FAILED] = {"spawn-failed", "systemd could not bring up a process of it"},
 	[CAUSE_NOT_READY] = {"not-ready", "main process ended and had not said that it was ready"},
+	[CAUSE_READY_REFUSED] = {"ready-refused", "systemd refused that it is ready"},
 	[CAUSE_NOTHING_TO_RUN] = {"nothing-to-run", "it is up and has nothing to run"},
 	[CAUSE_PID_FILE_MISSING] = {"pid-file-missing", "its PID file did not come"},
 	[CAUSE_PID_FILE_REFUSED] = {"pid-file-refused", "systemd refused its PID file"},

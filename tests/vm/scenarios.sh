@@ -550,6 +550,38 @@ run_reload_fail() {
 	show "$t"
 }
 
+# Its main process ends meanwhile, which is why it stops: the command is only waited for.
+units_reload_main_dies() {
+	sleeper "ExecReload=/bin/sh -c \"until [ -e $WORK/$name.go ]; do sleep 0.1; done; exit 4\"\\n"
+}
+run_reload_main_dies() {
+	begin "$t"
+	systemctl reload --no-block "$t"
+	settle "$t" reloading/reload/
+	kill_by_ops -9 "$main"
+	end=$(($(now) + SETTLE_SECS))
+	until [ "$(systemctl show -P MainPID "$t")" = 0 ] || [ "$(now)" -ge $end ]; do sleep 0.1; done
+	touch "$WORK/$name.go"
+	finish "$t"
+}
+
+# Its main process does not catch the signal that is to make it reload: newer systemds look.
+units_reload_uncaught() {
+	printf '[Service]\nType=notify-reload\nNotifyAccess=all\nExecStart=/bin/sh -c "systemd-notify --ready; exec sleep 1000"\n' |
+		unit .service
+}
+run_reload_uncaught() {
+	if [ "$(systemctl show -P ReloadSignal "$t")" = "" ]; then
+		skip="this systemd has no Type=notify-reload"
+		return
+	fi
+	begin "$t"
+	if [ "$(systemctl is-active "$t")" = active ]; then
+		ops requester systemctl reload "$t" 2>/dev/null
+	fi
+	finish "$t"
+}
+
 units_startpre_killed() { sleeper 'ExecStartPre=/bin/sleep 1000\n'; }
 run_startpre_killed() {
 	systemctl start --no-block "$t"
