@@ -433,7 +433,7 @@ int ask_about(struct asker *a, const struct manager *m, const struct wire_hdr *h
 
 	if (!get_name(h, id, unit))
 		return 0;
-	while (r == 0 && (p = find_pulled_in(a, m->pid, unit))) {
+	while (r == 0 && *unit && (p = find_pulled_in(a, m->pid, unit))) {
 		p->asked = true;
 		memcpy(q.unit, p->unit, sizeof(q.unit));
 		memcpy(q.by, p->by, sizeof(q.by));
