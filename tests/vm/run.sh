@@ -313,7 +313,7 @@ main() {
 	only='*' count=0 failures=0 recorded=${RECORDINGS:+1}
 	guest_scenarios="stop_systemctl restart_systemctl stop_dbus_send systemctl_kill kill9_main kill9_pidfd exit3"
 	guest_scenarios+=" cgempty_nopidfile cgempty_notchild cgroup_moved partof conflicts oom oom_stop oom_kill oom_continue"
-	guest_scenarios+=" core_abrt core_restart device_gone restart_varlink reload_uncaught"
+	guest_scenarios+=" core_abrt core_restart device_gone restart_varlink"
 	[ "${1:-}" != --help ] || { usage; exit 0; }
 	while getopts hn:f o; do
 		case $o in
