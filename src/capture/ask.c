@@ -88,25 +88,21 @@ struct answer {
 };
 
 /* One send each, which svctrace's own probe can tell to be no more than a question. */
-static bool send_questions(struct private_bus *b, const char *unit)
-{
-	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++) {
-		unsigned char call[2048];
-		size_t n = bus_get_unit_property(call, sizeof(call), i + 1, unit,
-						 dependencies[i].property);
-
-		if (n == 0 || !private_bus_send(b, call, n))
-			return false;
-	}
-	return true;
-}
-
-static bool send_question(struct private_bus *b, const char *unit, const char *property)
+static bool send_question(struct private_bus *b, uint32_t serial, const char *unit,
+			  const char *property)
 {
 	unsigned char call[2048];
-	size_t n = bus_get_unit_property(call, sizeof(call), 1, unit, property);
+	size_t n = bus_get_unit_property(call, sizeof(call), serial, unit, property);
 
 	return n > 0 && private_bus_send(b, call, n);
+}
+
+static bool send_questions(struct private_bus *b, const char *unit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(dependencies); i++)
+		if (!send_question(b, i + 1, unit, dependencies[i].property))
+			return false;
+	return true;
 }
 
 static unsigned int read_bound(struct private_bus *b, char ret[static BOUND_MAX][WIRE_ID_MAX])
@@ -148,12 +144,12 @@ static void find_gone(struct private_bus *b, const char *unit, struct answer *re
 	char bound[BOUND_MAX][WIRE_ID_MAX];
 	unsigned int n;
 
-	if (!send_question(b, unit, "BindsTo"))
+	if (!send_question(b, 1, unit, "BindsTo"))
 		return;
 	n = read_bound(b, bound);
 	for (unsigned int i = 0; i < n; i++)
-		if (!send_question(b, bound[i], "ActiveState") ||
-		    !send_question(b, bound[i], "ActiveExitTimestampMonotonic"))
+		if (!send_question(b, 2 * i + 2, bound[i], "ActiveState") ||
+		    !send_question(b, 2 * i + 3, bound[i], "ActiveExitTimestampMonotonic"))
 			return;
 	for (unsigned int i = 0; i < n && ret->n_gone < GONE_MAX; i++) {
 		struct gone gone = {};
@@ -386,27 +382,31 @@ static bool get_name(const struct wire_hdr *h, struct wire_str w, char ret[stati
 	return true;
 }
 
-void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w)
+static void remember(struct asker *a, const struct manager *m, const char unit[static WIRE_ID_MAX],
+		     const char *by)
 {
 	struct pulled_in *p = &a->pulled_in[a->n++ % ASK_MAX];
 
 	*p = (struct pulled_in){.manager = m->pid};
-	if (!is_propagated(m, w) || !get_name(&w->h, w->id, p->unit) ||
-	    !get_name(&w->h, w->by_id, p->by))
-		a->n--;
+	memcpy(p->unit, unit, sizeof(p->unit));
+	snprintf(p->by, sizeof(p->by), "%s", by);
+}
+
+void ask_later(struct asker *a, const struct manager *m, const struct wire_job *w)
+{
+	char unit[WIRE_ID_MAX], by[WIRE_ID_MAX];
+
+	if (is_propagated(m, w) && get_name(&w->h, w->id, unit) && get_name(&w->h, w->by_id, by))
+		remember(a, m, unit, by);
 }
 
 void ask_later_who_ended(struct asker *a, const struct manager *m, const struct wire_job *w)
 {
-	struct pulled_in *p = &a->pulled_in[a->n % ASK_MAX];
 	const char *type = symbols_enum_name(m->object->symbols, "JobType", w->type);
 	char unit[WIRE_ID_MAX];
 
-	if (!type || strcmp(type, "stop") != 0 || !get_name(&w->h, w->id, unit))
-		return;
-	*p = (struct pulled_in){.manager = m->pid};
-	memcpy(p->unit, unit, sizeof(unit));
-	a->n++;
+	if (type && strcmp(type, "stop") == 0 && get_name(&w->h, w->id, unit))
+		remember(a, m, unit, "");
 }
 
 /* The newest job of that unit that was not asked about yet. */
